@@ -1,0 +1,226 @@
+"""What a model directory's config.json holds: frozen dataclasses, parsed strictly."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+FORMAT_VERSION = 1
+
+
+class ModelError(ValueError):
+    """A model directory that cannot be used; the message names the file and everything wrong with it."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """DistilBERT or BERT, in Hugging Face's key names."""
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    layer_norm_eps: float = 1e-12
+
+
+@dataclass(frozen=True)
+class CharCNNConfig:
+    """Character convolution of width 3, ReLU, maximum over positions.
+
+    pool: "word" takes the maximum over the word's own characters; "longest" pads each word to the
+    longest of its sequence and lets the padding take part, as Spark NLP does.
+    """
+
+    embedding_size: int
+    num_filters: int
+    pool: Literal["word", "longest"] = "word"
+
+
+@dataclass(frozen=True)
+class CharLSTMConfig:
+    """Character BiLSTM; a word's feature is the two final states."""
+
+    embedding_size: int
+    hidden_size: int
+    gate_activation: Literal["sigmoid", "hard_sigmoid"] = "sigmoid"
+
+
+@dataclass(frozen=True)
+class CharsConfig:
+    """Character features.
+
+    alphabet: one character an entry; its id is its position + 1, and 0 is any other character.
+    unit: what counts as a character of a word.
+    """
+
+    alphabet: tuple[str, ...]
+    unit: Literal["code_point", "utf16"] = "code_point"
+    cnn: CharCNNConfig | None = None
+    lstm: CharLSTMConfig | None = None
+
+    @property
+    def feature_size(self) -> int:
+        """Width of a word's character features: CNN filters, then forward and backward LSTM states."""
+        return (self.cnn.num_filters if self.cnn else 0) + (2 * self.lstm.hidden_size if self.lstm else 0)
+
+
+@dataclass(frozen=True)
+class ContextConfig:
+    """Dense + ReLU over [char features, word vector], then stacked BiLSTM layers.
+
+    cell: "lstm" is PyTorch's; "peephole" adds the cell state to its gates (TensorFlow's block cell).
+    residual: each layer's input is added to its output, so dense_size must be 2 * lstm_hidden_size.
+    """
+
+    dense_size: int
+    num_layers: int
+    lstm_hidden_size: int = 0
+    residual: bool = True
+    cell: Literal["lstm", "peephole"] = "lstm"
+
+
+@dataclass(frozen=True)
+class SparkNLPConfig:
+    """The settings of a Spark NLP pipeline whose rules the model follows (see `nerlite.sparknlp`)."""
+
+    version: Literal["3.2", "3.4"] = "3.2"
+    case_sensitive: bool = True
+    max_sentence_length: int = 128
+    include_confidence: bool = False
+    include_all_confidence_scores: bool = False
+    white_list: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole model.
+
+    tags: the emission columns' tags in order; empty for an encoder without a tagging head.
+    decoder: "crf" has learned transitions; "viterbi" only forbids ill-formed tag sequences; "argmax"
+    takes each word's best tag.
+    crf_boundaries: whether the CRF has start and end transitions.
+    window: the most pieces, [CLS] and [SEP] included, that one pass of the encoder sees.
+    dtype: how model.safetensors stores the encoder's matrices (`nerlite.weights` says what follows).
+    """
+
+    name: str
+    encoder: EncoderConfig
+    tags: tuple[str, ...]
+    scheme: Literal["IOB1", "IOB2", "BIOES"] = "IOB2"
+    decoder: Literal["crf", "viterbi", "argmax"] = "crf"
+    crf_boundaries: bool = True
+    chars: CharsConfig | None = None
+    context: ContextConfig | None = None
+    window: int = 512
+    dtype: Literal["float32", "float16", "int8"] = "float32"
+    sparknlp: SparkNLPConfig | None = None
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def features_size(self) -> int:
+        """Width of what the context network (or, without one, the emission layer) reads."""
+        return self.encoder.hidden_size + (self.chars.feature_size if self.chars else 0)
+
+    @property
+    def emission_input_size(self) -> int:
+        """Width of what the emission layer reads."""
+        if self.context is None:
+            return self.features_size
+        return 2 * self.context.lstm_hidden_size if self.context.num_layers else self.context.dense_size
+
+
+def read_config(path: Path) -> Config:
+    """Read config.json; `ModelError` lists every unknown, missing, mistyped or contradictory key."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; a model directory holds config.json, model.safetensors and "
+                         "tokenizer.json") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: not readable as JSON: {error}") from None
+    if isinstance(data, dict) and data.get("format_version") != FORMAT_VERSION:
+        raise ModelError(f"{path}: format_version: expected {FORMAT_VERSION}, got {data.get('format_version')!r}")
+    problems: list[str] = []
+    config = _parse(Config, data, "", problems)
+    if not problems:
+        problems = _contradictions(config)
+    if problems:
+        raise ModelError(f"{path}: " + "; ".join(problems))
+    return config
+
+
+def write_config(config: Config, path: Path) -> None:
+    """Write config.json, keys in the dataclasses' order; refuse a contradictory configuration."""
+    if problems := _contradictions(config):
+        raise ModelError(f"{path}: " + "; ".join(problems))
+    path.write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n", encoding="utf-8")
+
+
+def _contradictions(config: Config) -> list[str]:
+    encoder, context, chars = config.encoder, config.context, config.chars
+    sizes = {f"encoder.{key}": value for key, value in dataclasses.asdict(encoder).items()}
+    sizes["encoder.num_hidden_layers"] += 1
+    if context:
+        sizes["context.dense_size"] = context.dense_size
+    problems = [f"{key}: too small" for key, value in sizes.items() if value <= 0]
+    if encoder.num_attention_heads > 0 and encoder.hidden_size % encoder.num_attention_heads:
+        problems.append(f"encoder.hidden_size: expected a multiple of num_attention_heads "
+                        f"({encoder.num_attention_heads}), got {encoder.hidden_size}")
+    if not 3 <= config.window <= encoder.max_position_embeddings:
+        problems.append(f"window: expected 3 to max_position_embeddings ({encoder.max_position_embeddings}), "
+                        f"got {config.window}")
+    if len(set(config.tags)) != len(config.tags):
+        problems.append("tags: expected each tag once")
+    if chars and not (chars.cnn or chars.lstm):
+        problems.append("chars: expected cnn, lstm or both")
+    if chars and any(len(character) != 1 for character in chars.alphabet):
+        problems.append("chars.alphabet: expected one character an entry")
+    if context and context.num_layers and context.residual and context.dense_size != 2 * context.lstm_hidden_size:
+        problems.append(f"context.dense_size: expected 2 * lstm_hidden_size ({2 * context.lstm_hidden_size}) for "
+                        f"residual layers, got {context.dense_size}")
+    return problems
+
+
+def _parse(expected: Any, value: Any, key: str, problems: list[str]) -> Any:
+    """Check value against a type of the dataclasses above; add to problems what does not fit."""
+    origin, options = typing.get_origin(expected), typing.get_args(expected)
+    if origin is types.UnionType:
+        return None if value is None else _parse(options[0], value, key, problems)
+    if dataclasses.is_dataclass(expected):
+        return _parse_object(expected, value, key, problems)
+    if origin is Literal:
+        fits, wanted = value in options, f"one of {', '.join(map(str, options))}"
+    elif origin is tuple:
+        fits, wanted = isinstance(value, list) and all(isinstance(item, str) for item in value), "a list of strings"
+        value = tuple(value) if fits else value
+    elif expected is float:
+        fits, wanted = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
+    else:
+        fits, wanted = type(value) is expected, {int: "an integer", str: "a string", bool: "true or false"}[expected]
+    if not fits:
+        problems.append(f"{key}: expected {wanted}, got {value!r:.80}")
+    return value
+
+
+def _parse_object(expected: Any, value: Any, key: str, problems: list[str]) -> Any:
+    if not isinstance(value, dict):
+        problems.append(f"{key or 'the file'}: expected an object, got {value!r:.80}")
+        return None
+    hints = typing.get_type_hints(expected)
+    fields = {field.name: field for field in dataclasses.fields(expected)}
+    prefix = f"{key}." if key else ""
+    problems.extend(f"{prefix}{name}: unknown key" for name in value if name not in fields)
+    before, arguments = len(problems), {}
+    for name, field in fields.items():
+        if name in value:
+            arguments[name] = _parse(hints[name], value[name], prefix + name, problems)
+        elif field.default is dataclasses.MISSING:
+            problems.append(f"{prefix}{name}: missing")
+    return expected(**arguments) if len(problems) == before else None

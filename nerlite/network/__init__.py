@@ -1,0 +1,1 @@
+"""The layers, and in `nerlite.network.model` their wiring."""

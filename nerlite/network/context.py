@@ -1,0 +1,55 @@
+"""The context network: dense + ReLU, then stacked bidirectional LSTM layers."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from nerlite.config import ContextConfig
+from nerlite.network.parameters import floats, linear
+from nerlite.weights import Tensors
+
+
+class BiLSTM:
+    """An LSTM over each sequence in both directions."""
+
+    def __init__(self, ops: ModuleType, tensors: Tensors, name: str, *, hard_sigmoid: bool = False,
+                 peepholes: bool = False) -> None:
+        """Prepare the weights NAME.forward and NAME.backward; the variants are those of `ops.lstm`."""
+        self._ops, self._hard_sigmoid = ops, hard_sigmoid
+        names = [f"{name}.forward", f"{name}.backward"]
+        self._inputs = [ops.Linear(floats(tensors, f"{n}.w_ih"), floats(tensors, f"{n}.bias")) for n in names]
+        self._w_hh = [floats(tensors, f"{n}.w_hh") for n in names]
+        self._peepholes = [floats(tensors, f"{n}.peepholes") if peepholes else None for n in names]
+
+    def gates(self, x: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+        """x: (n_rows, d_in); offsets: (n_seqs + 1,) → x @ w_ih + bias of each direction (n_rows, 4 * hidden)."""
+        return [project(x, offsets) for project in self._inputs]
+
+    def run(self, gates: list[np.ndarray], offsets: np.ndarray) -> list[np.ndarray]:
+        """gates: two (n_rows, 4 * hidden); offsets: (n_seqs + 1,) → hidden states, two (n_rows, hidden)."""
+        return [self._ops.lstm(gates[i], offsets, self._w_hh[i], reverse=bool(i), hard_sigmoid=self._hard_sigmoid,
+                               peepholes=self._peepholes[i]) for i in range(2)]
+
+    def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """x: (n_rows, d_in); offsets: (n_seqs + 1,) → (n_rows, 2 * hidden)."""
+        return np.concatenate(self.run(self.gates(x, offsets), offsets), axis=1)
+
+
+class Context:
+    """Dense + ReLU, then BiLSTM layers, each with or without its input added."""
+
+    def __init__(self, ops: ModuleType, tensors: Tensors, config: ContextConfig) -> None:
+        """Prepare the weights of all layers."""
+        self._residual = config.residual
+        self.dense = linear(ops, tensors, "context.dense", "relu")
+        self.layers = [BiLSTM(ops, tensors, f"context.layers.{i}", peepholes=config.cell == "peephole")
+                       for i in range(config.num_layers)]
+
+    def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """x: (n_words, features); offsets: (n_seqs + 1,) → (n_words, 2 * hidden), or dense_size without layers."""
+        y: np.ndarray = self.dense(x, offsets)
+        for layer in self.layers:
+            y = y + layer(y, offsets) if self._residual else layer(y, offsets)
+        return y

@@ -1,0 +1,47 @@
+"""The whole network: the one place where its layers are wired."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from nerlite.batch import Batch
+from nerlite.config import Config
+from nerlite.network.chars import CharFeatures
+from nerlite.network.context import Context
+from nerlite.network.crf import CRF, Decoded
+from nerlite.network.encoder import Encoder
+from nerlite.network.parameters import linear
+from nerlite.weights import Tensors
+
+
+class Network:
+    """Pieces and words → emissions → tags. It holds weights only, so threads may share it."""
+
+    def __init__(self, ops: ModuleType, tensors: Tensors, config: Config) -> None:
+        """Build the layers that the config names from the model's tensors, for the backend `ops`."""
+        self.encoder = Encoder(ops, tensors, config.encoder)
+        self.chars = CharFeatures(ops, tensors, config.chars) if config.chars else None
+        self.context = Context(ops, tensors, config.context) if config.context else None
+        self._emit = linear(ops, tensors, "emissions")
+        self.crf = CRF(ops, tensors, config)
+
+    def emissions(self, batch: Batch) -> np.ndarray:
+        """Return each word's score for each tag, (n_words, n_tags)."""
+        hidden = self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets)  # (n_pieces, hidden)
+        return self.head(hidden[batch.first_pieces], batch.words, batch.word_offsets)
+
+    def head(self, vectors: np.ndarray, words: list[str], offsets: np.ndarray) -> np.ndarray:
+        """vectors: (n_words, hidden); words: n_words strings; offsets: (n_seqs + 1,) → emissions (n_words, n_tags)."""
+        x = vectors
+        if self.chars:
+            x = np.concatenate([self.chars(words, offsets), x], axis=1)  # (n_words, features)
+        if self.context:
+            x = self.context(x, offsets)  # (n_words, 2 * lstm_hidden)
+        scores: np.ndarray = self._emit(x, offsets)
+        return scores
+
+    def decode(self, emissions: np.ndarray, offsets: np.ndarray) -> Decoded:
+        """emissions: (n_words, n_tags); offsets: (n_seqs + 1,), one a text → tags, spans and the spans' scores."""
+        return self.crf.decode(emissions, offsets)

@@ -1,0 +1,25 @@
+"""How layers take their parameters out of a model's tensors."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nerlite.weights import Tensors
+
+
+def floats(tensors: Tensors, name: str) -> np.ndarray:
+    """Return a tensor as a float32 array of its own (kernels want memory that is aligned and not read-only)."""
+    return np.array(tensors[name], np.float32)
+
+
+def linear(ops: ModuleType, tensors: Tensors, name: str, activation: str | None = None) -> Any:
+    """Return the backend's Linear of NAME.weight and NAME.bias, int8 where it is stored with a scale."""
+    weight, scale = tensors[f"{name}.weight"], None
+    if weight.dtype == np.int8:
+        scale = floats(tensors, f"{name}.weight.scale")
+    else:
+        weight = floats(tensors, f"{name}.weight")
+    return ops.Linear(weight, floats(tensors, f"{name}.bias"), scale, activation)

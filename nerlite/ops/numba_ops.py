@@ -1,0 +1,444 @@
+"""The operations of `nerlite.ops.numpy_ops` as compiled kernels: same names, same signatures, same results.
+
+Kernels take preallocated C-contiguous arrays and scalars, allocate nothing and raise nothing; the function of the
+same name without underscore allocates and calls them. What NumPy does well already is passed through.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nerlite.ops import tiles
+from nerlite.ops.jit import kernel
+from nerlite.ops.numpy_ops import (
+    ERF_LIMIT,
+    ERF_P,
+    ERF_Q,
+    EXP_POLYNOMIAL,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG2_E,
+    embed,
+)
+from nerlite.ops.tiles import COLUMNS, ROWS, float_tile, int8_tile
+
+__all__ = ["Linear", "attention", "char_cnn", "embed", "forward_backward", "layer_norm", "lstm",
+           "span_log_probabilities", "viterbi"]
+
+F4 = np.float32
+ZERO, HALF, ONE, TWO = F4(0), F4(0.5), F4(1), F4(2)
+E5, E4, E3, E2, E1, E0 = EXP_POLYNOMIAL
+P5, P4, P3, P2, P1, P0 = ERF_P
+Q5, Q4, Q3, Q2, Q1, Q0 = ERF_Q
+NO_ACTIVATION, GELU, RELU = range(3)
+# Rows that pass through one panel before the next is fetched: they stay in the second-level cache.
+ROW_BLOCK = 48 * ROWS
+
+
+@kernel(inline=True)
+def _exp(x):
+    k = np.rint(x * LOG2_E)
+    r = x - k * LN2_HIGH
+    r = r - k * LN2_LOW
+    polynomial = ((((E5 * r + E4) * r + E3) * r + E2) * r + E1) * r + E0
+    value = (polynomial * (r * r) + r) + ONE
+    power = np.int32((np.int32(min(max(k, F4(-126)), F4(127))) + np.int32(127)) << np.int32(23)).view(np.float32)
+    return ZERO if x < F4(-87) else value * power
+
+
+@kernel(inline=True)
+def _sigmoid(x):
+    return ONE / (ONE + _exp(-min(max(x, F4(-80)), F4(80))))
+
+
+@kernel(inline=True)
+def _tanh(x):
+    return TWO / (ONE + _exp(F4(-2) * min(max(x, F4(-40)), F4(40)))) - ONE
+
+
+@kernel(inline=True)
+def _gelu(x):
+    z = min(max(x * F4(0.70710678), -ERF_LIMIT), ERF_LIMIT)
+    t = z * z
+    p = ((((P5 * t + P4) * t + P3) * t + P2) * t + P1) * t + P0
+    q = ((((Q5 * t + Q4) * t + Q3) * t + Q2) * t + Q1) * t + Q0
+    return (x * HALF) * (ONE + min(max(z * p / q, -ONE), ONE))
+
+
+@kernel(inline=True)
+def _gate(x, hard):
+    return min(max(F4(0.2) * x + HALF, ZERO), ONE) if hard else _sigmoid(x)
+
+
+class Linear:
+    """activation(x @ weight + bias) with a float32 or an int8 weight."""
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray, scale: np.ndarray | None = None,
+                 activation: str | None = None) -> None:
+        """Pack the weight into the panels of this CPU's tiles; arguments as in the reference."""
+        self._panels = tiles.pack(weight)
+        self._bias, self._scale = _padded(bias, len(self._panels)), None
+        if scale is not None:
+            self._scale = _padded(scale, len(self._panels))
+            self._column_sums = _padded(weight.sum(axis=0, dtype=np.int32), len(self._panels))
+        self._d_out = len(bias)
+        self._activation = {None: NO_ACTIVATION, "gelu": GELU, "relu": RELU}[activation]
+
+    def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
+        n_rows = len(x)
+        padded_rows = -(-n_rows // ROWS) * ROWS
+        out = np.empty((n_rows, self._d_out), np.float32)
+        if self._scale is None:
+            rows = np.zeros((padded_rows, self._panels.shape[1]), np.float32)
+            rows[:n_rows, :x.shape[1]] = x
+            _linear_float(rows, self._panels, self._bias, self._activation, np.empty((ROWS, COLUMNS), np.float32), out)
+        else:
+            rows = np.zeros((padded_rows, 4 * self._panels.shape[1]), np.uint8)
+            scale, lowest = np.zeros((2, padded_rows), np.float32)
+            _quantize_rows(np.ascontiguousarray(x), rows, scale, lowest)
+            _linear_int8(rows, scale, lowest, self._panels, self._column_sums, self._scale, self._bias,
+                         self._activation, np.empty((ROWS, COLUMNS), np.int32), out)
+        return out
+
+
+def _padded(vector: np.ndarray, n_panels: int) -> np.ndarray:
+    """Return the vector as float32, with zeros up to n_panels whole panels."""
+    result = np.zeros(n_panels * COLUMNS, np.float32)
+    result[:len(vector)] = vector
+    return result
+
+
+@kernel()
+def _quantize_rows(x, out, scales, lowests):
+    for i in range(x.shape[0]):
+        lowest = highest = x[i, 0]
+        for j in range(x.shape[1]):
+            lowest, highest = min(lowest, x[i, j]), max(highest, x[i, j])
+        spread = highest - lowest
+        inverse = F4(127) / spread if spread > ZERO else ZERO
+        scales[i], lowests[i] = spread / F4(127), lowest
+        for j in range(x.shape[1]):
+            out[i, j] = np.uint8(np.int32(min(np.rint((x[i, j] - lowest) * inverse), F4(127))))
+
+
+@kernel()
+def _finish(total, columns, bias, activation, out):
+    """Add the bias to one row of a tile and activate it, for as many columns as out has."""
+    if activation == GELU:
+        for j in range(columns):
+            out[j] = _gelu(total[j] + bias[j])
+    elif activation == RELU:
+        for j in range(columns):
+            out[j] = max(total[j] + bias[j], ZERO)
+    else:
+        for j in range(columns):
+            out[j] = total[j] + bias[j]
+
+
+@kernel()
+def _linear_float(x, panels, bias, activation, total, out):
+    n_rows, d_out = out.shape
+    for block in range(0, n_rows, ROW_BLOCK):
+        for p in range(panels.shape[0]):
+            first = p * COLUMNS
+            for row in range(block, min(block + ROW_BLOCK, n_rows), ROWS):
+                float_tile(x, row, panels[p], total)
+                for i in range(min(ROWS, n_rows - row)):
+                    _finish(total[i], min(COLUMNS, d_out - first), bias[first:], activation, out[row + i, first:])
+
+
+@kernel()
+def _linear_int8(x, scales, lowests, panels, column_sums, panel_scales, bias, activation, total, out):
+    n_rows, d_out = out.shape
+    for block in range(0, n_rows, ROW_BLOCK):
+        for p in range(panels.shape[0]):
+            first = p * COLUMNS
+            columns = min(COLUMNS, d_out - first)
+            for row in range(block, min(block + ROW_BLOCK, n_rows), ROWS):
+                int8_tile(x, row, panels[p], total)
+                for i in range(min(ROWS, n_rows - row)):
+                    scale, lowest, y = scales[row + i], lowests[row + i], out[row + i, first:first + columns]
+                    for j in range(columns):
+                        exact = scale * F4(total[i, j]) + lowest * column_sums[first + j]
+                        y[j] = exact * panel_scales[first + j]
+                    _finish(y, columns, bias[first:], activation, y)
+
+
+def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:
+    """Normalize each row to mean 0 and variance 1, then scale and shift; as the reference."""
+    out = np.empty_like(x)
+    _layer_norm(x, weight, bias, eps, out)
+    return out
+
+
+@kernel(sums=True)
+def _moments(row, eps):
+    mean = 0.0
+    for value in row:
+        mean += value
+    mean /= len(row)
+    variance = 0.0
+    for value in row:
+        variance += (value - mean) * (value - mean)
+    return mean, 1 / np.sqrt(variance / len(row) + eps)
+
+
+@kernel()
+def _layer_norm(x, weight, bias, eps, out):
+    for i in range(x.shape[0]):
+        mean, inverse = _moments(x[i], eps)
+        for j in range(x.shape[1]):
+            out[i, j] = F4((x[i, j] - mean) * inverse) * weight[j] + bias[j]
+
+
+def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int) -> np.ndarray:
+    """Scaled dot-product attention of each sequence to itself; as the reference."""
+    d = qkv.shape[1] // 3
+    longest = int(np.diff(offsets).max(initial=0))
+    out = np.empty((len(qkv), d), np.float32)
+    _attention(qkv, offsets, n_heads, np.empty((d // n_heads, longest)), np.empty((longest, d // n_heads)),
+               np.empty(longest), np.empty(longest, np.float32), np.empty(d // n_heads), out)
+    return out
+
+
+@kernel(sums=True)
+def _attention(qkv, offsets, n_heads, keys, values, sums, weights, mixed, out):
+    """keys: (size, longest), one head's keys transposed; values: (longest, size); both float64, as sums and mixed."""
+    d = out.shape[1]
+    size = d // n_heads
+    scale = 1 / np.sqrt(size)
+    for sequence in range(len(offsets) - 1):
+        first, n = offsets[sequence], offsets[sequence + 1] - offsets[sequence]
+        for head in range(n_heads):
+            query, key, value = head * size, d + head * size, 2 * d + head * size
+            for j in range(n):
+                for k in range(size):
+                    keys[k, j] = qkv[first + j, key + k]
+                    values[j, k] = qkv[first + j, value + k]
+            for i in range(n):
+                for j in range(n):
+                    sums[j] = 0
+                for k in range(size):
+                    factor = np.float64(qkv[first + i, query + k])
+                    for j in range(n):
+                        sums[j] += factor * keys[k, j]
+                highest = F4(-np.inf)
+                for j in range(n):
+                    weights[j] = F4(sums[j] * scale)
+                    highest = max(highest, weights[j])
+                total = 0.0
+                for j in range(n):
+                    weights[j] = _exp(weights[j] - highest)
+                    total += weights[j]
+                for k in range(size):
+                    mixed[k] = 0
+                for j in range(n):
+                    factor = np.float64(weights[j])
+                    for k in range(size):
+                        mixed[k] += factor * values[j, k]
+                for k in range(size):
+                    out[first + i, query + k] = F4(mixed[k] / total)
+
+
+def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Convolve each word's characters with width 3, ReLU, maximum over its positions; as the reference."""
+    out = np.zeros((len(offsets) - 1, len(bias)), np.float32)
+    _char_cnn(ids, offsets, taps, bias, out)
+    return out
+
+
+@kernel()
+def _char_cnn(ids, offsets, taps, bias, out):
+    for word in range(len(offsets) - 1):
+        first, last = offsets[word], offsets[word + 1] - 1
+        for position in range(first, last + 1):
+            at = ids[position]
+            for j in range(len(bias)):
+                before = taps[0, ids[position - 1], j] if position > first else ZERO
+                after = taps[2, ids[position + 1], j] if position < last else ZERO
+                out[word, j] = max(out[word, j], ((before + taps[1, at, j]) + after) + bias[j])
+
+
+def lstm(gates: np.ndarray, offsets: np.ndarray, w_hh: np.ndarray, *, reverse: bool = False,
+         hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> np.ndarray:
+    """Run one LSTM direction over each sequence of a ragged batch, from zero states; as the reference."""
+    hidden = w_hh.shape[0]
+    if peepholes is None:
+        peepholes = np.zeros((3, hidden), np.float32)
+    out = np.empty((len(gates), hidden), np.float32)
+    _lstm(gates, offsets, w_hh, reverse, hard_sigmoid, peepholes, np.empty(4 * hidden, np.float32),
+          np.empty(hidden, np.float32), out)
+    return out
+
+
+@kernel(sums=True)
+def _lstm(gates, offsets, w_hh, reverse, hard_sigmoid, peepholes, z, cell, out):
+    hidden = w_hh.shape[0]
+    for sequence in range(len(offsets) - 1):
+        first, n = offsets[sequence], offsets[sequence + 1] - offsets[sequence]
+        cell[:] = 0
+        for step in range(n):
+            row = first + (n - 1 - step if reverse else step)
+            for j in range(4 * hidden):
+                z[j] = gates[row, j]
+            if step > 0:
+                previous = out[row + 1 if reverse else row - 1]
+                for k in range(hidden):
+                    for j in range(4 * hidden):
+                        z[j] += previous[k] * w_hh[k, j]
+            for j in range(hidden):
+                old = cell[j]
+                enter = _gate(z[j] + old * peepholes[0, j], hard_sigmoid)
+                forget = _gate(z[hidden + j] + old * peepholes[1, j], hard_sigmoid)
+                new = forget * old + enter * _tanh(z[2 * hidden + j])
+                cell[j] = new
+                out[row, j] = _gate(z[3 * hidden + j] + new * peepholes[2, j], hard_sigmoid) * _tanh(new)
+
+
+def viterbi(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+            end: np.ndarray) -> np.ndarray:
+    """Return the best tag sequence of each sequence; on a tie the lowest tag; as the reference."""
+    n_rows, n_tags = emissions.shape
+    path = np.empty(n_rows, np.int64)
+    _viterbi(emissions, offsets, start, transitions, end, np.empty((n_rows, n_tags), np.int64),
+             *np.empty((2, n_tags), np.float32), path)
+    return path
+
+
+@kernel()
+def _viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path):
+    n_tags = len(start)
+    for sequence in range(len(offsets) - 1):
+        first, stop = offsets[sequence], offsets[sequence + 1]
+        if first == stop:
+            continue
+        for tag in range(n_tags):
+            state[tag] = emissions[first, tag] + start[tag]
+        for row in range(first + 1, stop):
+            for tag in range(n_tags):
+                best, score = 0, state[0] + transitions[0, tag]
+                for source in range(1, n_tags):
+                    option = state[source] + transitions[source, tag]
+                    if option > score:
+                        best, score = source, option
+                came_from[row, tag] = best
+                following[tag] = emissions[row, tag] + score
+            state[:] = following
+        best = 0
+        for tag in range(1, n_tags):
+            if state[tag] + end[tag] > state[best] + end[best]:
+                best = tag
+        path[stop - 1] = best
+        for row in range(stop - 1, first, -1):
+            path[row - 1] = came_from[row, path[row]]
+
+
+def forward_backward(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+                     end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return log α, log β and the log-partition of each sequence, in float64; as the reference."""
+    alpha, beta = np.empty((2, *emissions.shape))
+    log_partition = np.zeros(len(offsets) - 1)
+    _forward_backward(emissions, offsets, start, np.exp(transitions.astype(np.float64)), end,
+                      *np.empty((2, len(start))), alpha, beta, log_partition)
+    return alpha, beta, log_partition
+
+
+@kernel()
+def _forward_backward(emissions, offsets, start, forward, end, ways, sums, alpha, beta, log_partition):
+    """forward: exp(transitions), float64; ways, sums: (n_tags,) float64 scratch."""
+    n_tags = len(start)
+    for sequence in range(len(offsets) - 1):
+        first, stop = offsets[sequence], offsets[sequence + 1]
+        if first == stop:
+            continue
+        for tag in range(n_tags):
+            alpha[first, tag] = emissions[first, tag] + np.float64(start[tag])
+            beta[stop - 1, tag] = end[tag]
+        for row in range(first + 1, stop):
+            top = _log_scale(alpha[row - 1], ways)
+            sums[:] = 0
+            for source in range(n_tags):
+                for tag in range(n_tags):
+                    sums[tag] += ways[source] * forward[source, tag]
+            for tag in range(n_tags):
+                alpha[row, tag] = emissions[row, tag] + (np.log(sums[tag]) + top)
+        for row in range(stop - 1, first, -1):
+            for tag in range(n_tags):
+                sums[tag] = beta[row, tag] + emissions[row, tag]
+            top = _log_scale(sums, ways)
+            for source in range(n_tags):
+                total = 0.0
+                for tag in range(n_tags):
+                    total += forward[source, tag] * ways[tag]
+                beta[row - 1, source] = np.log(total) + top
+        for tag in range(n_tags):
+            sums[tag] = alpha[stop - 1, tag] + end[tag]
+        top = _log_scale(sums, ways)
+        log_partition[sequence] = np.log(ways.sum()) + top
+
+
+@kernel()
+def _log_scale(scores, out):
+    """out = exp(scores - their highest); return the highest."""
+    top = scores.max()
+    for i in range(len(scores)):
+        out[i] = np.exp(scores[i] - top)
+    return top
+
+
+def span_log_probabilities(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+                           end: np.ndarray, spans: np.ndarray, labels: np.ndarray,
+                           boundaries: np.ndarray) -> np.ndarray:
+    """Return the log-probability of each span: that it begins, ends and is labelled exactly so; as the reference."""
+    alpha, beta, log_partition = forward_backward(emissions, offsets, start, transitions, end)
+    out = np.empty(len(spans))
+    _span_log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, alpha, beta,
+                            log_partition, *np.empty((2, len(start))), out)
+    return out
+
+
+@kernel()
+def _span_log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, alpha, beta,
+                            log_partition, ways, following, out):
+    n_tags = len(start)
+    for i in range(len(spans)):
+        sequence, first, stop, label = spans[i]
+        if first == offsets[sequence]:
+            for tag in range(n_tags):
+                ways[tag] = start[tag] + np.float64(emissions[first, tag]) if labels[tag] == label else -np.inf
+        else:
+            _step(alpha[first - 1], transitions, boundaries, True, emissions[first], ways)
+            for tag in range(n_tags):
+                ways[tag] = ways[tag] if labels[tag] == label else -np.inf
+        for row in range(first + 1, stop):
+            _step(ways, transitions, boundaries, False, emissions[row], following)
+            for tag in range(n_tags):
+                ways[tag] = following[tag] if labels[tag] == label else -np.inf
+        if stop < offsets[sequence + 1]:
+            _step(ways, transitions, boundaries, True, emissions[stop], following)
+            for tag in range(n_tags):
+                following[tag] += beta[stop, tag]
+        else:
+            for tag in range(n_tags):
+                following[tag] = ways[tag] + end[tag]
+        top = following.max()
+        total = 0.0
+        for tag in range(n_tags):
+            total += np.exp(following[tag] - top)
+        out[i] = np.log(total) + top - log_partition[sequence]
+
+
+@kernel()
+def _step(state, transitions, boundaries, across, emission, out):
+    """out = log(exp(state) @ exp(transitions)) + emission, over the transitions that are (or are not) boundaries."""
+    for tag in range(len(state)):
+        top = -np.inf
+        for source in range(len(state)):
+            if boundaries[source, tag] == across:
+                top = max(top, state[source] + transitions[source, tag])
+        total = 0.0
+        for source in range(len(state)):
+            if boundaries[source, tag] == across and top > -np.inf:
+                total += np.exp(state[source] + transitions[source, tag] - top)
+        out[tag] = np.log(total) + top + emission[tag] if top > -np.inf else -np.inf

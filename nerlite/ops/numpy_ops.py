@@ -1,0 +1,292 @@
+"""The operations of the network in plain NumPy: the specification of each, and a backend of its own.
+
+Batches are ragged: rows of all sequences one after another, and offsets (n_seqs + 1,) that say where each begins.
+
+The same row gives the same bits whatever stands beside it, and both backends agree, because
+- elementwise formulas are float32 in a stated order, with `exp` and `erf` spelled out below, not a library's;
+- sums over an axis are carried in float64 and rounded once, so that the order of adding does not show;
+- integer products are exact; float products are made a sequence at a time, since BLAS picks its order of adding by
+  the number of rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+F4 = np.float32
+LOG2_E, LN2_HIGH, LN2_LOW = F4(1.44269504), F4(0.693359375), F4(-2.12194440e-4)
+# exp(r) = 1 + r + r²·polynomial on |r| ≤ ln(2)/2; source: Cephes expf (S. L. Moshier).
+EXP_POLYNOMIAL = tuple(map(F4, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
+                                1.6666665459e-1, 5.0000001201e-1)))
+# erf(z) = z·P(z²)/Q(z²) on |z| ≤ 3.95, a least-squares fit made minimax by reweighting: error below 4e-7.
+ERF_LIMIT = F4(3.95)
+ERF_P = tuple(map(F4, (2.0117453e-6, 2.87598708e-4, 3.91725903e-3, 5.32068828e-2, 1.94034399e-1, 1.12837901)))
+ERF_Q = tuple(map(F4, (3.78396369e-5, 1.19818535e-3, 1.52705871e-2, 1.15590212e-1, 5.05289997e-1, 1.0)))
+# Rows of an int8 product whose sums float32 holds exactly: 127 * 127 * 1024 < 2**24.
+EXACT_ROWS = 1024
+
+
+def exp(x: np.ndarray) -> np.ndarray:
+    """e**x for float32 x of any shape, within 2 units in the last place; below -87 it is 0."""
+    k = np.rint(x * LOG2_E)
+    r = x - k * LN2_HIGH
+    r = r - k * LN2_LOW
+    polynomial = np.full_like(x, EXP_POLYNOMIAL[0])
+    for coefficient in EXP_POLYNOMIAL[1:]:
+        polynomial = polynomial * r + coefficient
+    value = (polynomial * (r * r) + r) + F4(1)
+    power = ((np.clip(k, -126, 127).astype(np.int32) + np.int32(127)) << np.int32(23)).view(np.float32)
+    return np.where(x < F4(-87), F4(0), value * power)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + e**-x), float32, any shape."""
+    return F4(1) / (F4(1) + exp(-np.clip(x, F4(-80), F4(80))))
+
+
+def tanh(x: np.ndarray) -> np.ndarray:
+    """Hyperbolic tangent, float32, any shape, within 2e-7."""
+    return F4(2) / (F4(1) + exp(F4(-2) * np.clip(x, F4(-40), F4(40)))) - F4(1)
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """x·Φ(x), the exact GELU, float32, any shape. Source: Hendrycks & Gimpel 2016."""
+    z = np.clip(x * F4(0.70710678), -ERF_LIMIT, ERF_LIMIT)
+    t = z * z
+    p, q = np.full_like(x, ERF_P[0]), np.full_like(x, ERF_Q[0])
+    for coefficient in ERF_P[1:]:
+        p = p * t + coefficient
+    for coefficient in ERF_Q[1:]:
+        q = q * t + coefficient
+    erf = np.clip(z * p / q, F4(-1), F4(1))
+    return (x * F4(0.5)) * (F4(1) + erf)
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """max(x, 0), any shape."""
+    return np.maximum(x, F4(0))
+
+
+ACTIVATIONS = {"gelu": gelu, "relu": relu}
+
+
+class Linear:
+    """activation(x @ weight + bias) with a float32 or an int8 weight."""
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray, scale: np.ndarray | None = None,
+                 activation: str | None = None) -> None:
+        """Prepare the weight for this backend.
+
+        weight: (d_in, d_out) float32, or int8 with scale (d_out,) and value weight * scale; bias: (d_out,).
+        activation: None, "gelu" or "relu".
+        """
+        self._weight, self._bias, self._scale = weight.astype(np.float32), bias, scale
+        self._column_sums = weight.sum(axis=0, dtype=np.int32).astype(np.float32) if scale is not None else None
+        self._activation = ACTIVATIONS.get(activation or "")
+
+    def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
+        y = self._float(x, offsets) if self._scale is None else self._int8(x)
+        return self._activation(y) if self._activation else y
+
+    def _float(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        y = np.empty((len(x), len(self._bias)), np.float32)
+        for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
+            np.matmul(x[start:stop], self._weight, out=y[start:stop])
+        return y + self._bias
+
+    def _int8(self, x: np.ndarray) -> np.ndarray:
+        quantized, scale, lowest = quantize_rows(x)
+        total = np.zeros((len(x), len(self._bias)), np.int32)
+        for k in range(0, x.shape[1], EXACT_ROWS):
+            total += np.rint(quantized[:, k:k + EXACT_ROWS] @ self._weight[k:k + EXACT_ROWS]).astype(np.int32)
+        return (scale * total.astype(np.float32) + lowest * self._column_sums) * self._scale + self._bias
+
+
+def quantize_rows(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give each row of x 128 levels between its lowest and highest value: x ≈ lowest + scale * quantized.
+
+    x: (n_rows, d) float32 → quantized (n_rows, d) whole numbers 0..127 in float32, scale and lowest (n_rows, 1).
+    Seven bits, so that two products of such a number and an int8 add up in the int16 of AVX2's vpmaddubsw.
+    """
+    lowest, highest = x.min(axis=1, keepdims=True), x.max(axis=1, keepdims=True)
+    scale = (highest - lowest) / F4(127)
+    inverse = np.divide(F4(127), highest - lowest, out=np.zeros_like(lowest), where=highest > lowest)
+    return np.minimum(np.rint((x - lowest) * inverse), F4(127)), scale, lowest
+
+
+def embed(ids: np.ndarray, positions: np.ndarray, words: np.ndarray, word_scale: np.ndarray,
+          places: np.ndarray, place_scale: np.ndarray) -> np.ndarray:
+    """Add word and position embeddings.
+
+    ids, positions: (n_rows,); words: (vocab_size, d) and places: (max_positions, d), of any number type, each row
+    times its scale (n,) → (n_rows, d) float32.
+    """
+    word = words[ids].astype(np.float32) * word_scale[ids, None]
+    return word + places[positions].astype(np.float32) * place_scale[positions, None]
+
+
+def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:
+    """Normalize each row to mean 0 and variance 1, then scale and shift. Source: Ba, Kiros & Hinton 2016.
+
+    x: (n_rows, d); weight, bias: (d,) → (n_rows, d).
+    """
+    wide = x.astype(np.float64)
+    centred = wide - wide.mean(axis=1, keepdims=True)
+    variance = (centred * centred).mean(axis=1, keepdims=True)
+    return (centred * (1 / np.sqrt(variance + eps))).astype(np.float32) * weight + bias
+
+
+def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int) -> np.ndarray:
+    """Scaled dot-product attention of each sequence to itself. Source: Vaswani et al. 2017.
+
+    qkv: (n_rows, 3 * d), columns [queries, keys, values], each n_heads blocks wide; offsets: (n_seqs + 1,)
+    → (n_rows, d).
+    """
+    d = qkv.shape[1] // 3
+    size = d // n_heads
+    scale = 1 / np.sqrt(size)
+    out = np.empty((len(qkv), d), np.float32)
+    for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
+        rows = qkv[start:stop].astype(np.float64).reshape(stop - start, 3, n_heads, size)
+        query, key, value = rows.transpose(1, 2, 0, 3)  # each (n_heads, n, size)
+        scores = (query @ key.transpose(0, 2, 1) * scale).astype(np.float32)  # (n_heads, n, n)
+        weights = exp(scores - scores.max(axis=2, keepdims=True)).astype(np.float64)
+        mixed = weights @ value / weights.sum(axis=2, keepdims=True)  # (n_heads, n, size)
+        out[start:stop] = mixed.transpose(1, 0, 2).reshape(stop - start, d)
+    return out
+
+
+def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Convolve each word's characters with width 3 and zero padding, ReLU, maximum over its positions.
+
+    ids: (n_chars,); offsets: (n_words + 1,), no word empty; taps: (3, n_ids, n_filters), what the character before,
+    at and after a position adds to it (embedding table @ kernel, one row a character); bias: (n_filters,)
+    → (n_words, n_filters). Source: Chiu & Nichols 2016.
+    """
+    before, at, after = taps[0][ids], taps[1][ids], taps[2][ids]
+    before = np.concatenate([np.zeros_like(before[:1]), before[:-1]])
+    after = np.concatenate([after[1:], np.zeros_like(after[:1])])
+    before[offsets[:-1]] = 0
+    after[offsets[1:] - 1] = 0
+    return np.maximum.reduceat(relu(((before + at) + after) + bias), offsets[:-1])
+
+
+def lstm(gates: np.ndarray, offsets: np.ndarray, w_hh: np.ndarray, *, reverse: bool = False,
+         hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> np.ndarray:
+    """Run one LSTM direction over each sequence of a ragged batch, from zero states.
+
+    gates: (n_rows, 4 * hidden) = x @ w_ih + bias, blocks i, f, g, o; offsets: (n_seqs + 1,), no sequence empty;
+    w_hh: (hidden, 4 * hidden) → hidden states (n_rows, hidden).
+    hard_sigmoid: gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has them.
+    peepholes: (3, hidden) for i, f and o: the cell state times these is added before the gate's sigmoid, the old
+    state for i and f, the new one for o.
+    Source: Hochreiter & Schmidhuber 1997, in PyTorch's gate order; Gers & Schmidhuber 2000 for peepholes.
+    """
+    hidden = w_hh.shape[0]
+    gate = _hard_sigmoid if hard_sigmoid else sigmoid
+    peephole_i, peephole_f, peephole_o = np.zeros((3, hidden), np.float32) if peepholes is None else peepholes
+    out = np.empty((len(gates), hidden), np.float32)
+    lengths = np.diff(offsets)
+    by_length = np.argsort(-lengths, kind="stable")
+    h, c = np.zeros((2, len(lengths), hidden), np.float32)
+    for step in range(lengths.max(initial=0)):
+        running = by_length[:np.searchsorted(-lengths[by_length], -step)]
+        rows = offsets[1:][running] - 1 - step if reverse else offsets[:-1][running] + step
+        # One product a sequence, (1, hidden) @ (hidden, 4 * hidden): BLAS cannot see how many there are.
+        z = gates[rows] + np.matmul(h[running, None], w_hh)[:, 0]
+        old, (z_i, z_f, z_g, z_o) = c[running], np.split(z, 4, axis=1)
+        new = gate(z_f + old * peephole_f) * old + gate(z_i + old * peephole_i) * tanh(z_g)
+        c[running] = new
+        h[running] = out[rows] = gate(z_o + new * peephole_o) * tanh(new)
+    return out
+
+
+def _hard_sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.clip(F4(0.2) * x + F4(0.5), F4(0), F4(1))
+
+
+def viterbi(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+            end: np.ndarray) -> np.ndarray:
+    """Return the best tag sequence of each sequence; on a tie the lowest tag.
+
+    emissions: (n_rows, n_tags); offsets: (n_seqs + 1,); start, end: (n_tags,); transitions[from, to], all float32
+    → (n_rows,) int64. Source: Lafferty, McCallum & Pereira 2001.
+    """
+    path = np.empty(len(emissions), np.int64)
+    came_from = np.empty(emissions.shape, np.int64)
+    for first, stop in zip(offsets[:-1], offsets[1:], strict=True):
+        if first == stop:
+            continue
+        state = emissions[first] + start
+        for row in range(first + 1, stop):
+            options = state[:, None] + transitions
+            came_from[row] = options.argmax(axis=0)
+            state = emissions[row] + options.max(axis=0)
+        path[stop - 1] = (state + end).argmax()
+        for row in range(stop - 1, first, -1):
+            path[row - 1] = came_from[row, path[row]]
+    return path
+
+
+def forward_backward(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+                     end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return log α, log β and the log-partition of each sequence, in float64.
+
+    Arguments as in `viterbi` → alpha, beta (n_rows, n_tags), log_partition (n_seqs,): alpha holds the score of all
+    ways to a row's tag, its emission included; beta of all ways on from it, so that
+    exp(alpha + beta - log_partition) are the marginals. Source: Rabiner 1989.
+    """
+    alpha, beta = np.empty((2, *emissions.shape))
+    log_partition = np.zeros(len(offsets) - 1)
+    with np.errstate(divide="ignore"):
+        forward, wide = np.exp(transitions.astype(np.float64)), emissions.astype(np.float64)
+        for sequence, (first, stop) in enumerate(zip(offsets[:-1], offsets[1:], strict=True)):
+            if first == stop:
+                continue
+            alpha[first] = wide[first] + start
+            for row in range(first + 1, stop):
+                top = alpha[row - 1].max()
+                alpha[row] = wide[row] + (np.log(np.exp(alpha[row - 1] - top) @ forward) + top)
+            beta[stop - 1] = end
+            for row in range(stop - 1, first, -1):
+                ahead = beta[row] + wide[row]
+                top = ahead.max()
+                beta[row - 1] = np.log(forward @ np.exp(ahead - top)) + top
+            ways = alpha[stop - 1] + end
+            log_partition[sequence] = np.log(np.exp(ways - ways.max()).sum()) + ways.max()
+    return alpha, beta, log_partition
+
+
+def span_log_probabilities(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+                           end: np.ndarray, spans: np.ndarray, labels: np.ndarray,
+                           boundaries: np.ndarray) -> np.ndarray:
+    """Return the log-probability of each span: that it begins, ends and is labelled exactly so.
+
+    First arguments as in `viterbi`; spans: (n_spans, 4) of sequence, first row, stop row (exclusive), label;
+    labels: (n_tags,) each tag's label, compared with the span's; boundaries[from, to]: whether a span ends between
+    two tags → (n_spans,) float64. It is forward-backward with the span's tags held to its label, a boundary at both
+    ends and none within. Source: Culotta & McCallum 2004, constrained forward-backward.
+    """
+    alpha, beta, log_partition = forward_backward(emissions, offsets, start, transitions, end)
+    wide = transitions.astype(np.float64)
+    across, within = np.where(boundaries, wide, -np.inf), np.where(boundaries, -np.inf, wide)
+    result = np.empty(len(spans))
+    for i, (sequence, first, stop, label) in enumerate(spans):
+        here = np.where(labels == label, 0.0, -np.inf)
+        ways = start if first == offsets[sequence] else _log_matmul(alpha[first - 1], across)
+        ways = ways + emissions[first] + here
+        for row in range(first + 1, stop):
+            ways = _log_matmul(ways, within) + emissions[row] + here
+        if stop < offsets[sequence + 1]:
+            total = np.logaddexp.reduce(_log_matmul(ways, across) + emissions[stop] + beta[stop])
+        else:
+            total = np.logaddexp.reduce(ways + end)
+        result[i] = total - log_partition[sequence]
+    return result
+
+
+def _log_matmul(state: np.ndarray, transitions: np.ndarray) -> np.ndarray:
+    """log(exp(state) @ exp(transitions)): state (n_tags,), transitions (n_tags, n_tags) → (n_tags,)."""
+    result: np.ndarray = np.logaddexp.reduce(state[:, None] + transitions, axis=0)
+    return result

@@ -1,0 +1,161 @@
+"""Matrix-product tiles for the CPU at hand, emitted as LLVM IR so that sums stay in registers.
+
+A tile multiplies ROWS rows by one panel of COLUMNS columns. Weights are packed once into panels: float32
+(d_out / COLUMNS, d_in, COLUMNS), int8 (d_out / COLUMNS, d_in / 4, COLUMNS, 4), zeros where a size is no multiple.
+Each sum runs over d_in in order, in one accumulator, so a row's result does not depend on the rows beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from nerlite.ops.jit import kernel
+
+ROWS = 4
+I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+MultiplyAdd = Callable[[Any, ir.Value, ir.Value, ir.Value], ir.Value]
+
+
+def _cpu_level() -> str:
+    """"vnni" or "avx2" where the CPU has those instructions, else "any"."""
+    if numba.config.DISABLE_JIT or llvm.get_process_triple().split("-")[0] != "x86_64":
+        return "any"
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512vnni") and features.get("avx512vl"):
+        return "vnni"
+    return "avx2" if features.get("avx2") and features.get("fma") else "any"
+
+
+LEVEL = _cpu_level()
+LANES = 16 if LEVEL == "vnni" else 8
+N_VECTORS = 4 if LEVEL == "vnni" else 2
+COLUMNS = LANES * N_VECTORS
+
+
+def _declare(builder: Any, name: str, result: ir.Type, *arguments: ir.Type) -> Any:
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+
+
+def _fma(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    vector = ir.VectorType(F32, LANES)
+    return builder.call(_declare(builder, f"llvm.fma.v{LANES}f32", vector, vector, vector, vector), [a, b, total])
+
+
+def _dot4_vnni(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    vector = ir.VectorType(I32, LANES)
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * LANES}"
+    return builder.call(_declare(builder, name, vector, vector, vector, vector), [total, a, b])
+
+
+def _dot4_avx2(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    eights, sixteens, thirty_twos = ir.VectorType(I8, 32), ir.VectorType(ir.IntType(16), 16), ir.VectorType(I32, 8)
+    pairs = builder.call(_declare(builder, "llvm.x86.avx2.pmadd.ub.sw", sixteens, eights, eights),
+                         [builder.bitcast(a, eights), builder.bitcast(b, eights)])
+    fours = builder.call(_declare(builder, "llvm.x86.avx2.pmadd.wd", thirty_twos, sixteens, sixteens),
+                         [pairs, ir.Constant(sixteens, [1] * 16)])
+    return builder.add(total, fours)
+
+
+def _make_tile(element: ir.Type, multiply_add: MultiplyAdd) -> Any:
+    """Return an intrinsic (a, a_stride, panel, out, depth): addresses, bytes, steps of four bytes of a row.
+
+    Each step broadcasts four bytes of each row (a float32, or four uint8) and multiplies them into the panel's lanes.
+    """
+    vector = ir.VectorType(element, LANES)
+    width = 4 * LANES
+
+    @intrinsic
+    def tile(typing_context: Any, a: Any, a_stride: Any, panel: Any, out: Any, depth: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            a, a_stride, panel, out, depth = arguments
+
+            def address(base: ir.Value, offset: ir.Value, pointee: ir.Type) -> ir.Value:
+                return builder.inttoptr(builder.add(base, offset), pointee.as_pointer())
+
+            entry, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
+            rows = [builder.add(a, builder.mul(a_stride, I64(row))) for row in range(ROWS)]
+            zero, undefined = ir.Constant(vector, None), ir.Constant(vector, ir.Undefined)
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            step, place = builder.phi(I64), builder.phi(I64)
+            totals = [[builder.phi(vector) for _ in range(N_VECTORS)] for _ in range(ROWS)]
+            columns = [builder.load(address(place, I64(width * i), vector), align=1) for i in range(N_VECTORS)]
+            sums = []
+            for row in range(ROWS):
+                value = builder.load(address(rows[row], builder.shl(step, I64(2)), element), align=1)
+                splat = builder.shuffle_vector(builder.insert_element(undefined, value, I32(0)), undefined,
+                                               ir.Constant(ir.VectorType(I32, LANES), None))
+                sums.append([multiply_add(builder, totals[row][i], splat, columns[i]) for i in range(N_VECTORS)])
+            next_step, next_place = builder.add(step, I64(1)), builder.add(place, I64(width * N_VECTORS))
+            for phi, first, again in ((step, I64(0), next_step), (place, panel, next_place),
+                                      *((totals[row][i], zero, sums[row][i])
+                                        for row in range(ROWS) for i in range(N_VECTORS))):
+                phi.add_incoming(first, entry)
+                phi.add_incoming(again, loop)
+            builder.cbranch(builder.icmp_signed("<", next_step, depth), loop, done)
+            builder.position_at_end(done)
+            for row in range(ROWS):
+                for i in range(N_VECTORS):
+                    builder.store(sums[row][i], address(out, I64(width * (row * N_VECTORS + i)), vector), align=4)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 5), generate
+
+    return tile
+
+
+if LEVEL == "any":
+
+    @kernel()
+    def float_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
+        """out (ROWS, COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, COLUMNS), float32."""
+        out[:] = 0
+        for i in range(ROWS):
+            for k in range(panel.shape[0]):
+                for j in range(COLUMNS):
+                    out[i, j] += x[row + i, k] * panel[k, j]
+
+    @kernel()
+    def int8_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
+        """out (ROWS, COLUMNS) int32 = x[row:row + ROWS] uint8 (n_rows, d_in) @ panel (d_in / 4, COLUMNS, 4) int8."""
+        out[:] = 0
+        for i in range(ROWS):
+            for k in range(panel.shape[0]):
+                for j in range(COLUMNS):
+                    for part in range(4):
+                        out[i, j] += np.int32(x[row + i, 4 * k + part]) * np.int32(panel[k, j, part])
+
+else:
+    _float_tile = _make_tile(F32, _fma)
+    _int8_tile = _make_tile(I32, _dot4_vnni if LEVEL == "vnni" else _dot4_avx2)
+
+    @kernel()
+    def float_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
+        """out (ROWS, COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, COLUMNS), float32."""
+        stride = 4 * x.shape[1]
+        _float_tile(x.ctypes.data + row * stride, stride, panel.ctypes.data, out.ctypes.data, panel.shape[0])
+
+    @kernel()
+    def int8_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
+        """out (ROWS, COLUMNS) int32 = x[row:row + ROWS] uint8 (n_rows, d_in) @ panel (d_in / 4, COLUMNS, 4) int8."""
+        stride = x.shape[1]
+        _int8_tile(x.ctypes.data + row * stride, stride, panel.ctypes.data, out.ctypes.data, panel.shape[0])
+
+
+def pack(weight: np.ndarray) -> np.ndarray:
+    """Lay a (d_in, d_out) weight out in panels, as the module's head describes."""
+    group = 4 if weight.dtype == np.int8 else 1
+    d_in, d_out = (-(-size // step) for size, step in zip(weight.shape, (group, COLUMNS), strict=True))
+    padded = np.zeros((d_in * group, d_out * COLUMNS), weight.dtype)
+    padded[:weight.shape[0], :weight.shape[1]] = weight
+    panels = padded.reshape(d_in, group, d_out, COLUMNS).transpose(2, 0, 3, 1)
+    return np.ascontiguousarray(panels if group > 1 else panels[..., 0])

@@ -1,0 +1,88 @@
+"""Words → piece ids, where each word's pieces lie, and the windows that cover a long text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from nerlite.config import ModelError
+
+
+class Pieces(NamedTuple):
+    """The pieces of one text's words, without [CLS] and [SEP].
+
+    ids: (n_pieces,) int32; offsets: (n_words + 1,) int64, word w has ids[offsets[w]:offsets[w + 1]], at least one.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+
+class Window(NamedTuple):
+    """A run of words that the network sees at once, and the part of it whose tags are taken from here.
+
+    All are word indices: the window is words[start:stop], and it answers for words[keep_start:keep_stop].
+    """
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+class PieceEncoder:
+    """A WordPiece (or any) tokenizer.json applied to words that are already split."""
+
+    def __init__(self, path: Path, window: int) -> None:
+        """Load the tokenizer; a word gives at most a quarter of a window's pieces (only the first is its vector)."""
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise ModelError(f"{path}: not a readable tokenizer.json: {error}") from None
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._budget = window - 2
+        self._max_word_pieces = max(1, self._budget // 4)
+        special = {name: self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[UNK]")}
+        if missing := [name for name, index in special.items() if index is None]:
+            raise ModelError(f"{path}: the vocabulary lacks {', '.join(missing)}")
+        self.cls_id, self.sep_id, self._unk_id = special.values()
+
+    def encode(self, words: Sequence[str]) -> Pieces:
+        """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
+        if not words:
+            return Pieces(np.zeros(0, np.int32), np.zeros(1, np.int64))
+        encoding = self._tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
+        ids: list[int] = []
+        offsets = np.zeros(len(words) + 1, np.int64)
+        all_ids, owners, i = encoding.ids, encoding.word_ids, 0
+        for word in range(len(words)):
+            start = i
+            while i < len(owners) and owners[i] == word:
+                i += 1
+            ids.extend(all_ids[start:min(i, start + self._max_word_pieces)] or (self._unk_id,))
+            offsets[word + 1] = len(ids)
+        return Pieces(np.array(ids, np.int32), offsets)
+
+    def windows(self, offsets: np.ndarray) -> list[Window]:
+        """Cover a text's words with windows that fit the encoder, each word kept where its context is widest.
+
+        offsets: (n_words + 1,) as in `Pieces`. Consecutive windows share a quarter of a window; the seam lies in
+        the middle of what they share.
+        """
+        n_words = len(offsets) - 1
+        spans: list[tuple[int, int]] = []
+        start = stop = 0
+        while stop < n_words:
+            stop = int(np.searchsorted(offsets, offsets[start] + self._budget, side="right")) - 1
+            spans.append((start, stop))
+            start = max(start + 1, int(np.searchsorted(offsets, offsets[stop] - self._budget // 4)))
+        seams = [0]
+        for (_, stop), (start, _) in zip(spans, spans[1:], strict=False):
+            seams.append(int(np.searchsorted(offsets, (offsets[start] + offsets[stop]) / 2)))
+        seams.append(n_words)
+        return [Window(*span, *keep) for span, keep in zip(spans, zip(seams, seams[1:], strict=False), strict=True)]

@@ -1,0 +1,213 @@
+"""From a text to its entities: `load` a model directory, and tag with it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, overload
+
+import numpy as np
+
+from nerlite import batch
+from nerlite.config import ModelError, read_config
+from nerlite.document import Document, Entity
+from nerlite.network.model import Network
+from nerlite.ops import load_ops
+from nerlite.pieces import PieceEncoder, Window
+from nerlite.tags import Span, from_spans
+from nerlite.text import split_words
+from nerlite.weights import read_tensors
+
+Context = TypeVar("Context")
+
+DEFAULT_MODEL = "conll2003-minilm-l6"
+# One pass of the network takes about so many pieces: enough for full matrix products, few enough for the caches.
+PIECES_PER_BATCH = 1024
+
+
+def load(model: str | os.PathLike[str] | None = None, *, backend: str = "auto", threads: int | None = None) -> Tagger:
+    """Load a model.
+
+    model: a model directory, or the name of one that nerlite ships; None is the default model.
+    backend: "numba", "numpy", or "auto" for numba where it is installed; both give the same tags.
+    threads: how many threads tag a batch together; None is the number of cores that this process may use.
+    Raises `ModelError` where the directory cannot be used.
+    """
+    return Tagger(_find(model or DEFAULT_MODEL), backend=backend, threads=threads)
+
+
+class Reading(NamedTuple):
+    """A text on its way through the network.
+
+    sequences: what the network reads; windows: which of the text's words each of them answers for.
+    """
+
+    text: str
+    words: list[str]
+    offsets: list[tuple[int, int]]
+    sequences: list[batch.Sequence]
+    windows: list[Window]
+
+
+class Tagger:
+    """A loaded model. Threads may share it; it pickles as the model's path and the options."""
+
+    def __init__(self, path: Path, *, backend: str = "auto", threads: int | None = None) -> None:
+        """Read the model directory `path`; options as in `load`."""
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads: expected at least 1, got {threads}")
+        self.path, self.threads = path, threads or available_cores()
+        self._options = {"backend": backend, "threads": threads}
+        ops = load_ops(backend)
+        self.backend = ops.__name__.rpartition(".")[2].removesuffix("_ops")
+        self.config = read_config(path / "config.json")
+        if not self.config.tags:
+            raise ModelError(f"{path / 'config.json'}: tags: the model is an encoder without a tagging head")
+        self._pieces = PieceEncoder(path / "tokenizer.json", self.config.window)
+        self._network = Network(ops, read_tensors(self.config, path / "model.safetensors"), self.config)
+
+    def __reduce__(self) -> tuple[Callable[..., Tagger], tuple[Path, dict[str, Any]]]:
+        """Pickle as path and options: the receiving process loads the model itself."""
+        return _reload, (self.path, self._options)
+
+    def __call__(self, text: str) -> Document:
+        """Tag one text. Empty text has no entities."""
+        return self._documents([self._read(text)])[0]
+
+    @overload
+    def pipe(self, texts: Iterable[str], *, batch_size: int = ...) -> Iterator[Document]: ...
+    @overload
+    def pipe(self, texts: Iterable[tuple[str, Context]], *, batch_size: int = ...
+             ) -> Iterator[tuple[Document, Context]]: ...
+    def pipe(self, texts: Iterable[Any], *, batch_size: int = 64) -> Iterator[Any]:
+        """Tag many texts, or (text, context) pairs, `batch_size` at a time; yield results in order as they come.
+
+        The results are those of tagging each text alone. A pair gives (document, context).
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+        items = iter(texts)
+        while chunk := list(itertools.islice(items, batch_size)):
+            pairs = [item if isinstance(item, tuple) else (item, None) for item in chunk]
+            documents = self._documents([self._read(text) for text, _ in pairs])
+            for item, document, (_, context) in zip(chunk, documents, pairs, strict=True):
+                yield (document, context) if isinstance(item, tuple) else document
+
+    @overload
+    def tag(self, words: Sequence[str]) -> list[str]: ...
+    @overload
+    def tag(self, words: Sequence[Sequence[str]]) -> list[list[str]]: ...
+    def tag(self, words: Sequence[Any]) -> list[Any]:
+        """Tag words that are already split: one list of words → its IOB2 tags, a list of such lists → theirs."""
+        if isinstance(words, str):
+            raise TypeError("words: expected a list of words, got a str; call the tagger itself to tag a text")
+        if all(isinstance(word, str) for word in words):
+            return self.documents_of([words])[0].tags if words else []
+        return [document.tags for document in self.documents_of(words)]
+
+    def documents_of(self, texts: Iterable[Sequence[str]]) -> list[Document]:
+        """Tag texts that are already split into words; each document's text is its words joined by single spaces."""
+        readings = []
+        for words in texts:
+            if not all(isinstance(word, str) for word in words):
+                raise TypeError("words: expected lists of str")
+            ends = list(itertools.accumulate(len(word) + 1 for word in words))
+            offsets = [(end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)]
+            readings.append(self._read_words(" ".join(words), list(words), offsets))
+        return self._documents(readings)
+
+    def _read(self, text: str) -> Reading:
+        if not isinstance(text, str):
+            raise TypeError(f"text: expected str, got {type(text).__name__}")
+        return self._read_words(text, *split_words(text))
+
+    def _read_words(self, text: str, words: list[str], offsets: list[tuple[int, int]]) -> Reading:
+        pieces = self._pieces.encode(words)
+        windows = self._pieces.windows(pieces.offsets)
+        sequences = []
+        for window in windows:
+            bounds = pieces.offsets[window.start:window.stop + 1]
+            ids = pieces.ids[bounds[0]:bounds[-1]]
+            sequences.append(batch.Sequence(
+                np.concatenate([[self._pieces.cls_id], ids, [self._pieces.sep_id]]).astype(np.int32),
+                bounds[:-1] - bounds[0] + 1, words[window.start:window.stop]))
+        return Reading(text, words, offsets, sequences, windows)
+
+    def _documents(self, readings: list[Reading]) -> list[Document]:
+        """Run the windows of all texts through the network, then decode each text as one sequence of tags."""
+        offsets = batch.offsets_of([len(reading.words) for reading in readings])
+        emissions = np.zeros((offsets[-1], len(self.config.tags)), np.float32)
+        windows = [(int(start), window) for start, reading in zip(offsets[:-1], readings, strict=True)
+                   for window in reading.windows]
+        scores = self._emissions([sequence for reading in readings for sequence in reading.sequences])
+        for (origin, window), rows in zip(windows, scores, strict=True):
+            emissions[origin + window.keep_start:origin + window.keep_stop] = rows[window.keep_start - window.start:
+                                                                                   window.keep_stop - window.start]
+        decoded = self._network.decode(emissions, offsets)
+        return [_document(reading, spans, scores)
+                for reading, spans, scores in zip(readings, decoded.spans, decoded.scores, strict=True)]
+
+    def _emissions(self, sequences: list[batch.Sequence]) -> list[np.ndarray]:
+        """Return each sequence's emissions, (n_words, n_tags); groups of sequences are shared out to threads."""
+        n_pieces = sum(len(sequence.piece_ids) for sequence in sequences)
+        limit = min(PIECES_PER_BATCH, -(-n_pieces // self.threads))
+        groups: list[list[batch.Sequence]] = []
+        size = limit
+        for sequence in sequences:
+            if size >= limit:
+                groups.append([])
+                size = 0
+            groups[-1].append(sequence)
+            size += len(sequence.piece_ids)
+        if self.threads == 1 or len(groups) < 2:
+            return [rows for group in groups for rows in self._run(group)]
+        with ThreadPoolExecutor(self.threads) as pool:
+            return [rows for group in pool.map(self._run, groups) for rows in group]
+
+    def _run(self, sequences: list[batch.Sequence]) -> list[np.ndarray]:
+        together = batch.make_batch(sequences)
+        return np.split(self._network.emissions(together), together.word_offsets[1:-1])
+
+
+def _reload(path: Path, options: dict[str, Any]) -> Tagger:
+    return Tagger(path, **options)
+
+
+def _document(reading: Reading, spans: list[Span], scores: list[float]) -> Document:
+    entities = []
+    for span, score in zip(spans, scores, strict=True):
+        start, end = reading.offsets[span.start][0], reading.offsets[span.stop - 1][1]
+        entities.append(Entity(reading.text[start:end], span.label, start, end, score))
+    tags = from_spans(spans, len(reading.words), "IOB2")
+    return Document(reading.text, reading.words, reading.offsets, tags, entities)
+
+
+def _find(model: str | os.PathLike[str]) -> Path:
+    """Return the directory of a model given by path or by the name of one that is shipped."""
+    path = Path(model)
+    if path.is_dir():
+        return path
+    here = Path(__file__).parent
+    shipped = [directory for directory in (here / "models", here.parent / "weights") if directory.is_dir()]
+    for directory in shipped:
+        if (directory / path).is_dir():
+            return directory / path
+    names = sorted(entry.name for directory in shipped for entry in directory.iterdir() if entry.is_dir())
+    raise ModelError(f"{model}: no such directory, and no shipped model of that name "
+                     f"(shipped: {', '.join(names) or 'none'})")
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use: its affinity, a container's quota, OMP_NUM_THREADS."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(wanted)) if wanted.isdigit() and int(wanted) else cores

@@ -1,0 +1,155 @@
+"""The tensors of a model directory: which a config asks for, reading them mapped, checking and writing them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from nerlite.config import Config, ModelError
+
+Shape = tuple[int, ...]
+Tensors = Mapping[str, np.ndarray]
+
+_DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I8": np.dtype("i1")}
+
+
+def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
+    """Return name → (shape, dtype) of every tensor that a model of this config has.
+
+    Matrices are (d_in, d_out), so that code reads x @ w + b. Query, key and value are one matrix,
+    LSTM input and recurrent biases one vector, and BERT's type-0 embedding is part of the positions.
+
+    dtype "float32" and "float16" store everything so. "int8" stores the encoder's matrices as int8 with a
+    float32 scale an output channel, and its two embedding tables as int8 with a float32 scale a row
+    (`NAME.scale`, value = int8 * scale); its vectors stay float32 and the head, small and sensitive, float16.
+    """
+    encoder, hidden, inner = config.encoder, config.encoder.hidden_size, config.encoder.intermediate_size
+    tensors: dict[str, tuple[Shape, str]] = {}
+    body = head = config.dtype
+    if config.dtype == "int8":
+        body, head = "float32", "float16"
+
+    def embedding(name: str, n_rows: int) -> None:
+        tensors[name] = (n_rows, hidden), config.dtype
+        if config.dtype == "int8":
+            tensors[f"{name}.scale"] = (n_rows,), "float32"
+
+    def norm(name: str) -> None:
+        tensors[f"{name}.weight"] = tensors[f"{name}.bias"] = (hidden,), body
+
+    def linear(name: str, d_in: int, d_out: int, dtype: str) -> None:
+        tensors[f"{name}.weight"] = (d_in, d_out), dtype
+        if dtype == "int8":
+            tensors[f"{name}.weight.scale"] = (d_out,), "float32"
+        tensors[f"{name}.bias"] = (d_out,), body if dtype == "int8" else dtype
+
+    def bilstm(name: str, d_in: int, size: int, peepholes: bool = False) -> None:
+        for direction in ("forward", "backward"):
+            tensors[f"{name}.{direction}.w_ih"] = (d_in, 4 * size), head
+            tensors[f"{name}.{direction}.w_hh"] = (size, 4 * size), head
+            tensors[f"{name}.{direction}.bias"] = (4 * size,), head
+            if peepholes:
+                tensors[f"{name}.{direction}.peepholes"] = (3, size), head
+
+    embedding("encoder.word_embeddings", encoder.vocab_size)
+    embedding("encoder.position_embeddings", encoder.max_position_embeddings)
+    norm("encoder.embedding_norm")
+    for i in range(encoder.num_hidden_layers):
+        layer = f"encoder.layers.{i}"
+        linear(f"{layer}.qkv", hidden, 3 * hidden, config.dtype)
+        linear(f"{layer}.attention_out", hidden, hidden, config.dtype)
+        norm(f"{layer}.attention_norm")
+        linear(f"{layer}.ffn_in", hidden, inner, config.dtype)
+        linear(f"{layer}.ffn_out", inner, hidden, config.dtype)
+        norm(f"{layer}.ffn_norm")
+    if chars := config.chars:
+        n_ids = len(chars.alphabet) + 1
+        if chars.cnn:
+            tensors["chars.cnn.embeddings"] = (n_ids, chars.cnn.embedding_size), head
+            linear("chars.cnn.conv", 3 * chars.cnn.embedding_size, chars.cnn.num_filters, head)
+        if chars.lstm:
+            tensors["chars.lstm.embeddings"] = (n_ids, chars.lstm.embedding_size), head
+            bilstm("chars.lstm", chars.lstm.embedding_size, chars.lstm.hidden_size)
+    if context := config.context:
+        linear("context.dense", config.features_size, context.dense_size, head)
+        for i in range(context.num_layers):
+            d_in = 2 * context.lstm_hidden_size if i else context.dense_size
+            bilstm(f"context.layers.{i}", d_in, context.lstm_hidden_size, context.cell == "peephole")
+    if n_tags := len(config.tags):
+        linear("emissions", config.emission_input_size, n_tags, head)
+        if config.decoder == "crf":
+            tensors["crf.transitions"] = (n_tags, n_tags), "float32"
+            if config.crf_boundaries:
+                tensors["crf.start_transitions"] = tensors["crf.end_transitions"] = (n_tags,), "float32"
+    return tensors
+
+
+def check_tensors(config: Config, found: Mapping[str, tuple[Shape, str]], path: Path) -> None:
+    """Raise one `ModelError` that names every missing, unexpected, misshapen and mistyped tensor."""
+    expected = expected_tensors(config)
+    problems = [f"missing {name} {shape} {dtype}" for name, (shape, dtype) in expected.items() if name not in found]
+    problems += [f"unexpected {name}" for name in sorted(found) if name not in expected]
+    for name, (shape, dtype) in found.items():
+        if name in expected and (shape, dtype) != expected[name]:
+            problems.append(f"{name}: expected {' '.join(map(str, expected[name]))}, got {shape} {dtype}")
+    if problems:
+        raise ModelError(f"{path}: {len(problems)} tensors differ from what config.json asks for:\n  "
+                         + "\n  ".join(problems))
+
+
+def read_tensors(config: Config, path: Path) -> dict[str, np.ndarray]:
+    """Return the file's tensors as read-only views of the mapped file; `ModelError` where it is not as expected."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="np"):
+            pass  # the library checks the header; its own tensors would be copies
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
+    data = np.memmap(path, np.uint8, mode="r")
+    size = int(data[:8].view("<u8")[0])
+    header = json.loads(bytes(data[8:8 + size]))
+    header.pop("__metadata__", None)
+    found, tensors = {}, {}
+    for name, entry in header.items():
+        dtype = _DTYPES.get(entry["dtype"])
+        found[name] = tuple(entry["shape"]), dtype.name if dtype else entry["dtype"]
+        if dtype:
+            start, stop = (8 + size + offset for offset in entry["data_offsets"])
+            tensors[name] = np.asarray(data[start:stop]).view(dtype).reshape(entry["shape"])
+    check_tensors(config, found, path)
+    return tensors
+
+
+def write_tensors(config: Config, tensors: Tensors, path: Path) -> None:
+    """Check the tensors against the config, then write them, in one step for a reader: all or nothing."""
+    check_tensors(config, {name: (tensor.shape, tensor.dtype.name) for name, tensor in tensors.items()}, path)
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: np.ascontiguousarray(tensors[name]) for name in expected_tensors(config)}, partial)
+    partial.replace(path)
+
+
+def quantize(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (int8 weight, float32 scales): symmetric, one scale an index of the kept axis.
+
+    weight: (rows, columns); axis 0 scales each column (output channels), axis 1 each row (embeddings).
+    """
+    scale = np.maximum(np.abs(weight).max(axis=axis), 1e-12).astype(np.float32) / np.float32(127)
+    return np.rint(weight / np.expand_dims(scale, axis)).astype(np.int8), scale
+
+
+def stored_as(config: Config, tensors: Tensors) -> dict[str, np.ndarray]:
+    """Return float32 tensors in the types that config.dtype asks for, quantized where it says int8."""
+    stored: dict[str, np.ndarray] = {}
+    for name, (_, dtype) in expected_tensors(config).items():
+        if dtype == "int8":
+            axis = 1 if name.endswith("_embeddings") else 0
+            stored[name], stored[f"{name}.scale"] = quantize(np.asarray(tensors[name], np.float32), axis)
+        elif name not in stored:
+            stored[name] = np.asarray(tensors[name], dtype)
+    return stored

@@ -1,0 +1,203 @@
+"""Each operation: the NumPy reference against an independent calculation, the kernels against the reference."""
+
+import inspect
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from nerlite.batch import offsets_of
+from nerlite.ops import load_ops, numpy_ops
+
+numba_ops = pytest.importorskip("nerlite.ops.numba_ops", reason="numba is not installed")
+BOTH = [numpy_ops, numba_ops]
+RNG = np.random.default_rng(7)
+LENGTHS = [3, 1, 8, 1, 5, 17]
+
+
+def floats(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def test_backends_have_the_same_names_and_parameters():
+    for name in numba_ops.__all__:
+        reference, kernel = getattr(numpy_ops, name), getattr(numba_ops, name)
+        assert inspect.signature(reference) == inspect.signature(kernel), name
+    assert set(numba_ops.__all__) <= set(dir(numpy_ops))
+
+
+def test_unknown_backend_is_refused():
+    with pytest.raises(ValueError, match=r'backend: expected "auto", "numpy" or "numba", got \'torch\''):
+        load_ops("torch")
+
+
+def test_elementwise_formulas_against_the_standard_library():
+    x = np.concatenate([np.linspace(-100, 80, 4001), [0, -87.5, 1e-8]]).astype(np.float32)
+    wide = x.astype(np.float64)
+    np.testing.assert_allclose(numpy_ops.exp(x), np.exp(wide), rtol=3e-7, atol=1e-37)
+    np.testing.assert_allclose(numpy_ops.sigmoid(x), 1 / (1 + np.exp(-wide)), rtol=0, atol=2e-7)
+    np.testing.assert_allclose(numpy_ops.tanh(x), np.tanh(wide), rtol=0, atol=2e-7)
+    exact = [value * (1 + math.erf(value / math.sqrt(2))) / 2 for value in wide]
+    np.testing.assert_allclose(numpy_ops.gelu(x), exact, rtol=5e-7, atol=2e-6)
+
+
+@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (4, 16, 64), (7, 24, 72), (203, 1500, 40)])
+@pytest.mark.parametrize("activation", [None, "gelu", "relu"])
+def test_linear(n_rows, d_in, d_out, activation):
+    x, bias, offsets = floats(n_rows, d_in), floats(d_out), offsets_of([n_rows - 1, 1])
+    weight = floats(d_in, d_out) / math.sqrt(d_in)
+    function = {None: lambda y: y, "gelu": numpy_ops.gelu, "relu": numpy_ops.relu}[activation]
+    expected = function((x.astype(np.float64) @ weight + bias).astype(np.float32))
+    tolerance = 4 * np.finfo(np.float32).eps * math.sqrt(d_in)  # rounding errors of a float32 sum add up at random
+    for ops in BOTH:
+        np.testing.assert_allclose(ops.Linear(weight, bias, None, activation)(x, offsets), expected, atol=tolerance)
+
+
+@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (4, 16, 64), (9, 24, 72), (50, 2500, 40)])
+def test_int8_linear_is_exact_and_the_same_bits_everywhere(n_rows, d_in, d_out):
+    x, bias, scale = floats(n_rows, d_in), floats(d_out), np.abs(floats(d_out))
+    x[0] = 1.5  # a row without spread
+    weight = RNG.integers(-127, 128, (d_in, d_out)).astype(np.int8)
+    weight[:, 0] = 127  # the largest sums there can be
+    quantized, row_scale, lowest = numpy_ops.quantize_rows(x)
+    assert quantized.min() == 0
+    assert quantized.max() == 127 or n_rows == 1
+    assert np.abs(lowest + row_scale * quantized - x).max() <= row_scale.max() * 0.51
+    total = quantized.astype(np.int64) @ weight.astype(np.int64)
+    expected = (row_scale * total.astype(np.float32) + lowest * weight.sum(axis=0).astype(np.float32)) * scale + bias
+    for ops in BOTH:
+        np.testing.assert_array_equal(ops.Linear(weight, bias, scale)(x, offsets_of([n_rows])), expected)
+
+
+def test_layer_norm_and_embed():
+    x, weight, bias = floats(11, 37) * 3 + 1, floats(37), floats(37)
+    wide = x.astype(np.float64)
+    expected = (wide - wide.mean(1, keepdims=True)) / np.sqrt(wide.var(1, keepdims=True) + 1e-5) * weight + bias
+    for ops in BOTH:
+        np.testing.assert_allclose(ops.layer_norm(x, weight, bias, 1e-5), expected, atol=2e-6)
+    assert (numpy_ops.layer_norm(x, weight, bias, 1e-5) == numba_ops.layer_norm(x, weight, bias, 1e-5)).all()
+    words, scale, places = RNG.integers(-127, 128, (9, 4)).astype(np.int8), np.abs(floats(9)), floats(5, 4)
+    ids, positions = np.array([8, 0, 3]), np.array([0, 1, 4])
+    expected = words[ids] * scale[ids, None] + places[positions]
+    np.testing.assert_allclose(numpy_ops.embed(ids, positions, words, scale, places, np.ones(5)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n_heads", "size"), [(1, 6), (3, 8), (4, 5)])
+def test_attention(n_heads, size):
+    offsets, d = offsets_of(LENGTHS), n_heads * size
+    qkv = floats(sum(LENGTHS), 3 * d) * 2
+    expected = np.empty((len(qkv), d))
+    for first, stop in itertools.pairwise(offsets):
+        for head in range(n_heads):
+            q, k, v = (qkv[first:stop, i * d + head * size:i * d + (head + 1) * size].astype(float) for i in range(3))
+            weights = np.exp(q @ k.T / math.sqrt(size))
+            expected[first:stop, head * size:(head + 1) * size] = weights / weights.sum(1, keepdims=True) @ v
+    results = [ops.attention(qkv, offsets, n_heads) for ops in BOTH]
+    for result in results:
+        np.testing.assert_allclose(result, expected, atol=2e-6)
+    assert (results[0] == results[1]).all(), "attention feeds an int8 layer, where a last bit could tip a rounding"
+
+
+def test_char_cnn():
+    offsets, n_ids, size, n_filters = offsets_of(LENGTHS), 9, 4, 5
+    ids = RNG.integers(0, n_ids, sum(LENGTHS))
+    table, kernel, bias = floats(n_ids, size), floats(3, size, n_filters), floats(n_filters)
+    expected = np.zeros((len(LENGTHS), n_filters))
+    for word, (first, stop) in enumerate(itertools.pairwise(offsets)):
+        rows = np.pad(table[ids[first:stop]], ((1, 1), (0, 0)))
+        for position in range(stop - first):
+            total = sum(rows[position + tap] @ kernel[tap] for tap in range(3)) + bias
+            expected[word] = np.maximum(expected[word], total)
+    for ops in BOTH:
+        np.testing.assert_allclose(ops.char_cnn(ids, offsets, table @ kernel, bias), expected, atol=3e-6)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("hard_sigmoid", [False, True])
+@pytest.mark.parametrize("with_peepholes", [False, True])
+def test_lstm(reverse, hard_sigmoid, with_peepholes):
+    offsets, hidden = offsets_of(LENGTHS), 6
+    gates, w_hh = floats(sum(LENGTHS), 4 * hidden), floats(hidden, 4 * hidden) / 2
+    peepholes = floats(3, hidden) if with_peepholes else None
+    p_i, p_f, p_o = np.zeros((3, hidden)) if peepholes is None else peepholes
+    gate = (lambda z: np.clip(0.2 * z + 0.5, 0, 1)) if hard_sigmoid else (lambda z: 1 / (1 + np.exp(-z)))
+    expected = np.empty((len(gates), hidden))
+    for first, stop in itertools.pairwise(offsets):
+        h, c = np.zeros((2, hidden))
+        for row in (range(stop - 1, first - 1, -1) if reverse else range(first, stop)):
+            i, f, g, o = np.split(gates[row] + h @ w_hh, 4)
+            old, c = c, gate(f + c * p_f) * c + gate(i + c * p_i) * np.tanh(g)
+            assert old is not c
+            h = expected[row] = gate(o + c * p_o) * np.tanh(c)
+    for ops in BOTH:
+        result = ops.lstm(gates, offsets, w_hh, reverse=reverse, hard_sigmoid=hard_sigmoid, peepholes=peepholes)
+        np.testing.assert_allclose(result, expected, atol=2e-6)
+
+
+@pytest.fixture(scope="module")
+def crf():
+    """A CRF of four tags with a forbidden transition, sequences short enough to enumerate, and one empty one."""
+    n_tags, offsets = 4, offsets_of([3, 0, 1, 5, 4])
+    start, transitions, end = floats(n_tags), floats(n_tags, n_tags), floats(n_tags)
+    transitions[1, 2] = -np.inf
+    return floats(offsets[-1], n_tags), offsets, start, transitions, end
+
+
+def enumerate_paths(emissions, start, transitions, end):
+    """Yield every tag sequence and its score."""
+    for path in itertools.product(range(len(start)), repeat=len(emissions)):
+        score = start[path[0]] + end[path[-1]] + sum(emissions[i, tag] for i, tag in enumerate(path))
+        yield path, float(score + sum(transitions[a, b] for a, b in itertools.pairwise(path)))
+
+
+@pytest.mark.parametrize("ops", BOTH)
+def test_viterbi_and_marginals_by_enumeration(ops, crf):
+    emissions, offsets, *scores = crf
+    best = ops.viterbi(*crf)
+    alpha, beta, log_partition = ops.forward_backward(*crf)
+    for sequence, (first, stop) in enumerate(itertools.pairwise(offsets)):
+        if first == stop:
+            assert log_partition[sequence] == 0
+            continue
+        paths = list(enumerate_paths(emissions[first:stop], *scores))
+        assert tuple(best[first:stop]) == max(paths, key=lambda path: path[1])[0]
+        total = np.logaddexp.reduce([score for _, score in paths])
+        assert log_partition[sequence] == pytest.approx(total, abs=1e-6)
+        marginals = np.zeros((stop - first, emissions.shape[1]))
+        for path, score in paths:
+            marginals[np.arange(stop - first), path] += np.exp(score - total)
+        found = np.exp(alpha[first:stop] + beta[first:stop] - log_partition[sequence])
+        np.testing.assert_allclose(found, marginals, atol=1e-6)
+
+
+@pytest.mark.parametrize("ops", BOTH)
+def test_viterbi_takes_the_lowest_tag_on_a_tie(ops):
+    zeros = np.zeros((4, 3), np.float32)
+    assert (ops.viterbi(zeros, offsets_of([4]), zeros[0], np.zeros((3, 3), np.float32), zeros[0]) == 0).all()
+
+
+@pytest.mark.parametrize("ops", BOTH)
+def test_span_probabilities_by_enumeration(ops, crf):
+    emissions, offsets, *scores = crf
+    labels = np.array([0, 1, 1, 2])
+    boundaries = labels[:, None] != labels
+    boundaries[:, 1] = True  # tag 1 is a B-, tag 2 an I- of the same label
+    spans, expected = [], []
+    for sequence, (first, stop) in enumerate(itertools.pairwise(offsets)):
+        if first == stop:
+            continue
+        paths = list(enumerate_paths(emissions[first:stop], *scores))
+        total = np.logaddexp.reduce([score for _, score in paths])
+        for a, b in itertools.combinations(range(stop - first + 1), 2):
+            for label in (1, 2):
+                probability = 0.0
+                for path, score in paths:
+                    ends = [i for i in range(1, len(path)) if boundaries[path[i - 1], path[i]]]
+                    edges = [0, *ends, len(path)]
+                    if (a, b) in itertools.pairwise(edges) and labels[path[a]] == label:
+                        probability += np.exp(score - total)
+                spans.append((sequence, first + a, first + b, label))
+                expected.append(probability)
+    found = np.exp(ops.span_log_probabilities(*crf, np.array(spans), labels, boundaries))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
