@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +12,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from nerlite.config import ModelError
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Pieces(NamedTuple):
@@ -56,7 +60,8 @@ class PieceEncoder:
         """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
         if not words:
             return Pieces(np.zeros(0, np.int32), np.zeros(1, np.int64))
-        encoding = self._tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
+        speakable = [_SURROGATE.sub("\ufffd", word) for word in words]  # the library takes no lone surrogates
+        encoding = self._tokenizer.encode(speakable, is_pretokenized=True, add_special_tokens=False)
         ids: list[int] = []
         offsets = np.zeros(len(words) + 1, np.int64)
         all_ids, owners, i = encoding.ids, encoding.word_ids, 0
@@ -75,6 +80,8 @@ class PieceEncoder:
         the middle of what they share.
         """
         n_words = len(offsets) - 1
+        if not n_words:
+            return []
         spans: list[tuple[int, int]] = []
         start = stop = 0
         while stop < n_words:
@@ -82,7 +89,7 @@ class PieceEncoder:
             spans.append((start, stop))
             start = max(start + 1, int(np.searchsorted(offsets, offsets[stop] - self._budget // 4)))
         seams = [0]
-        for (_, stop), (start, _) in zip(spans, spans[1:], strict=False):
+        for (_, stop), (start, _) in itertools.pairwise(spans):
             seams.append(int(np.searchsorted(offsets, (offsets[start] + offsets[stop]) / 2)))
         seams.append(n_words)
-        return [Window(*span, *keep) for span, keep in zip(spans, zip(seams, seams[1:], strict=False), strict=True)]
+        return [Window(*span, *keep) for span, keep in zip(spans, itertools.pairwise(seams), strict=True)]

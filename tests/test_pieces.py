@@ -1,0 +1,62 @@
+"""Words → pieces, and the windows over long texts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nerlite.batch import offsets_of
+from nerlite.config import ModelError
+from nerlite.pieces import PieceEncoder
+
+WINDOW = 32
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_model):
+    return PieceEncoder(tiny_model / "tokenizer.json", WINDOW)
+
+
+def test_every_word_has_a_piece_and_the_first_is_its_own(encoder):
+    words = ["the", "", "Berlin", "\u0301", "中", "ofx", "\u200b", "a" * 100_000, "\ud800"]
+    pieces = encoder.encode(words)
+    assert len(pieces.offsets) == len(words) + 1
+    assert (np.diff(pieces.offsets) >= 1).all()
+    alone = [encoder.encode([word]).ids for word in words]
+    np.testing.assert_array_equal(pieces.ids, np.concatenate(alone))
+
+
+def test_a_word_takes_at_most_a_quarter_of_a_window(encoder):
+    assert np.diff(encoder.encode(["x.y." * 500, "the"]).offsets).tolist() == [(WINDOW - 2) // 4, 1]
+
+
+@given(st.lists(st.integers(1, (WINDOW - 2) // 4), max_size=300))
+def test_windows_cover_each_word_once_where_its_context_is_widest(encoder, lengths):
+    offsets = offsets_of(lengths)
+    windows = encoder.windows(offsets)
+    assert [word for w in windows for word in range(w.keep_start, w.keep_stop)] == list(range(len(lengths)))
+    for window in windows:
+        assert window.start <= window.keep_start < window.keep_stop <= window.stop
+        assert offsets[window.stop] - offsets[window.start] <= WINDOW - 2
+
+    def context(window, word):
+        left = offsets[word] - offsets[window.start] if window.start else len(lengths) * WINDOW
+        right = offsets[window.stop] - offsets[word] if window.stop < len(lengths) else len(lengths) * WINDOW
+        return min(left, right)
+
+    for window in windows:
+        for word in range(window.keep_start, window.keep_stop):
+            others = [w for w in windows if w.start <= word < w.stop]
+            assert context(window, word) >= max(context(w, word) for w in others) - 1
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ("{", "not a readable tokenizer.json"),
+    ('{"version":"1.0","model":{"type":"WordPiece","vocab":{"[UNK]":0},"unk_token":"[UNK]",'
+     '"continuing_subword_prefix":"##","max_input_chars_per_word":100}}', r"the vocabulary lacks \[CLS\], \[SEP\]"),
+])
+def test_an_unusable_tokenizer_is_refused_by_name(tmp_path, content, message):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(content)
+    with pytest.raises(ModelError, match=rf"tokenizer\.json: .*{message}"):
+        PieceEncoder(path, WINDOW)
