@@ -54,7 +54,7 @@ class PieceEncoder:
         special = {name: self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[UNK]")}
         if missing := [name for name, index in special.items() if index is None]:
             raise ModelError(f"{path}: the vocabulary lacks {', '.join(missing)}")
-        self.cls_id, self.sep_id, self._unk_id = special.values()
+        self.cls_id, self.sep_id, self._unk_id = (index or 0 for index in special.values())
 
     def encode(self, words: Sequence[str]) -> Pieces:
         """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
@@ -69,7 +69,7 @@ class PieceEncoder:
             start = i
             while i < len(owners) and owners[i] == word:
                 i += 1
-            ids.extend(all_ids[start:min(i, start + self._max_word_pieces)] or (self._unk_id,))
+            ids.extend(all_ids[start:min(i, start + self._max_word_pieces)] or [self._unk_id])
             offsets[word + 1] = len(ids)
         return Pieces(np.array(ids, np.int32), offsets)
 

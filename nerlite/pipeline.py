@@ -7,18 +7,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from nerlite import batch
 from nerlite.config import ModelError, read_config
-from nerlite.document import Document, Entity
+from nerlite.document import Document
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
-from nerlite.pieces import PieceEncoder, Window
-from nerlite.tags import Span, from_spans
-from nerlite.text import split_words
+from nerlite.rules import OwnRules, Readable, Rules
+from nerlite.text import join_words
 from nerlite.weights import read_tensors
 
 Context = TypeVar("Context")
@@ -28,46 +27,43 @@ DEFAULT_MODEL = "conll2003-minilm-l6"
 PIECES_PER_BATCH = 1024
 
 
-def load(model: str | os.PathLike[str] | None = None, *, backend: str = "auto", threads: int | None = None) -> Tagger:
+def load(model: str | os.PathLike[str] | None = None, *, backend: str = "auto", threads: int | None = None,
+         window: bool = False) -> Tagger:
     """Load a model.
 
     model: a model directory, or the name of one that nerlite ships; None is the default model.
     backend: "numba", "numpy", or "auto" for numba where it is installed; both give the same tags.
     threads: how many threads tag a batch together; None is the number of cores that this process may use.
+    window: for a model that follows Spark NLP's rules: read long texts whole, through overlapping windows, where
+    Spark NLP stops reading. Other models always do.
     Raises `ModelError` where the directory cannot be used.
     """
-    return Tagger(_find(model or DEFAULT_MODEL), backend=backend, threads=threads)
-
-
-class Reading(NamedTuple):
-    """A text on its way through the network.
-
-    sequences: what the network reads; windows: which of the text's words each of them answers for.
-    """
-
-    text: str
-    words: list[str]
-    offsets: list[tuple[int, int]]
-    sequences: list[batch.Sequence]
-    windows: list[Window]
+    return Tagger(_find(model or DEFAULT_MODEL), backend=backend, threads=threads, window=window)
 
 
 class Tagger:
     """A loaded model. Threads may share it; it pickles as the model's path and the options."""
 
-    def __init__(self, path: Path, *, backend: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, backend: str = "auto", threads: int | None = None, window: bool = False) -> None:
         """Read the model directory `path`; options as in `load`."""
         if threads is not None and threads < 1:
             raise ValueError(f"threads: expected at least 1, got {threads}")
         self.path, self.threads = path, threads or available_cores()
-        self._options = {"backend": backend, "threads": threads}
+        self._options = {"backend": backend, "threads": threads, "window": window}
         ops = load_ops(backend)
         self.backend = ops.__name__.rpartition(".")[2].removesuffix("_ops")
         self.config = read_config(path / "config.json")
         if not self.config.tags:
             raise ModelError(f"{path / 'config.json'}: tags: the model is an encoder without a tagging head")
-        self._pieces = PieceEncoder(path / "tokenizer.json", self.config.window)
         self._network = Network(ops, read_tensors(self.config, path / "model.safetensors"), self.config)
+        self._rules = self._make_rules(window)
+
+    def _make_rules(self, window: bool) -> Rules[Any]:
+        if self.config.sparknlp is None:
+            return OwnRules(self.path, self.config, self._network.crf)
+        from nerlite.sparknlp.rules import SparkRules  # only models converted from Spark NLP need it
+
+        return SparkRules(self.path, self.config, self.config.sparknlp, self._network.crf, windows=window)
 
     def __reduce__(self) -> tuple[Callable[..., Tagger], tuple[Path, dict[str, Any]]]:
         """Pickle as path and options: the receiving process loads the model itself."""
@@ -97,7 +93,7 @@ class Tagger:
                 yield (document, context) if isinstance(item, tuple) else document
 
     @overload
-    def tag(self, words: Sequence[str]) -> list[str]: ...
+    def tag(self, words: Sequence[str]) -> list[str]: ...  # type: ignore[overload-overlap]  # a str is both
     @overload
     def tag(self, words: Sequence[Sequence[str]]) -> list[list[str]]: ...
     def tag(self, words: Sequence[Any]) -> list[Any]:
@@ -114,41 +110,24 @@ class Tagger:
         for words in texts:
             if not all(isinstance(word, str) for word in words):
                 raise TypeError("words: expected lists of str")
-            ends = list(itertools.accumulate(len(word) + 1 for word in words))
-            offsets = [(end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)]
-            readings.append(self._read_words(" ".join(words), list(words), offsets))
+            readings.append(self._rules.read_words(*join_words(words)))
         return self._documents(readings)
 
-    def _read(self, text: str) -> Reading:
+    def _read(self, text: str) -> Readable:
         if not isinstance(text, str):
             raise TypeError(f"text: expected str, got {type(text).__name__}")
-        return self._read_words(text, *split_words(text))
+        return self._rules.read(text)
 
-    def _read_words(self, text: str, words: list[str], offsets: list[tuple[int, int]]) -> Reading:
-        pieces = self._pieces.encode(words)
-        windows = self._pieces.windows(pieces.offsets)
-        sequences = []
-        for window in windows:
-            bounds = pieces.offsets[window.start:window.stop + 1]
-            ids = pieces.ids[bounds[0]:bounds[-1]]
-            sequences.append(batch.Sequence(
-                np.concatenate([[self._pieces.cls_id], ids, [self._pieces.sep_id]]).astype(np.int32),
-                bounds[:-1] - bounds[0] + 1, words[window.start:window.stop]))
-        return Reading(text, words, offsets, sequences, windows)
-
-    def _documents(self, readings: list[Reading]) -> list[Document]:
+    def _documents(self, texts: list[Readable]) -> list[Document]:
         """Run the windows of all texts through the network, then decode each text as one sequence of tags."""
-        offsets = batch.offsets_of([len(reading.words) for reading in readings])
+        offsets = batch.offsets_of([text.n_rows for text in texts])
         emissions = np.zeros((offsets[-1], len(self.config.tags)), np.float32)
-        windows = [(int(start), window) for start, reading in zip(offsets[:-1], readings, strict=True)
-                   for window in reading.windows]
-        scores = self._emissions([sequence for reading in readings for sequence in reading.sequences])
-        for (origin, window), rows in zip(windows, scores, strict=True):
-            emissions[origin + window.keep_start:origin + window.keep_stop] = rows[window.keep_start - window.start:
-                                                                                   window.keep_stop - window.start]
-        decoded = self._network.decode(emissions, offsets)
-        return [_document(reading, spans, scores)
-                for reading, spans, scores in zip(readings, decoded.spans, decoded.scores, strict=True)]
+        windows = [(start, window) for start, text in zip(offsets[:-1], texts, strict=True) for window in text.windows]
+        scores = self._emissions([sequence for text in texts for sequence in text.sequences])
+        for (start, window), rows in zip(windows, scores, strict=True):
+            kept = rows[window.keep_start - window.start:window.keep_stop - window.start]
+            emissions[start + window.keep_start:start + window.keep_stop] = kept
+        return list(self._rules.documents(texts, emissions, offsets))
 
     def _emissions(self, sequences: list[batch.Sequence]) -> list[np.ndarray]:
         """Return each sequence's emissions, (n_words, n_tags); groups of sequences are shared out to threads."""
@@ -174,15 +153,6 @@ class Tagger:
 
 def _reload(path: Path, options: dict[str, Any]) -> Tagger:
     return Tagger(path, **options)
-
-
-def _document(reading: Reading, spans: list[Span], scores: list[float]) -> Document:
-    entities = []
-    for span, score in zip(spans, scores, strict=True):
-        start, end = reading.offsets[span.start][0], reading.offsets[span.stop - 1][1]
-        entities.append(Entity(reading.text[start:end], span.label, start, end, score))
-    tags = from_spans(spans, len(reading.words), "IOB2")
-    return Document(reading.text, reading.words, reading.offsets, tags, entities)
 
 
 def _find(model: str | os.PathLike[str]) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 
 # What Python's \w leaves out of a word: combining marks, vowel signs, joiners, variation selectors.
 _MARKS = (r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
@@ -44,3 +46,9 @@ def split_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
         words.append(match.group())
         offsets.append(match.span())
     return words, offsets
+
+
+def join_words(words: Sequence[str]) -> tuple[str, list[str], list[tuple[int, int]]]:
+    """Return the text of words that are already split, joined by single spaces, the words, and their offsets in it."""
+    ends = itertools.accumulate(len(word) + 1 for word in words)
+    return " ".join(words), list(words), [(end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)]

@@ -75,7 +75,7 @@ class CRF:
         return Decoded(tags, by_sequence, scores)
 
     def _spans(self, tags: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """Return the labelled spans, (n_spans, 4): sequence, first row, stop row, label; read as `tags.to_spans` does."""
+        """Return the spans that `tags.to_spans` reads, (n_spans, 4): sequence, first row, stop row, label."""
         n_rows = len(tags)
         begins = np.ones(n_rows + 1, bool)
         begins[1:-1] = self._boundaries[tags[:-1], tags[1:]]

@@ -29,12 +29,18 @@ class Encoder:
         normalized: np.ndarray = self._ops.layer_norm(x, *self._norm, self._eps)
         return normalized
 
-    def __call__(self, piece_ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """piece_ids, positions: (n_pieces,); offsets: (n_seqs + 1,) → last hidden state (n_pieces, hidden)."""
+    def __call__(self, piece_ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
+                 row_offsets: np.ndarray) -> np.ndarray:
+        """Return the last hidden state of the rows that are asked for; the last layer computes no others.
+
+        piece_ids, positions: (n_pieces,); offsets: (n_seqs + 1,); rows: (n_rows,) of piece_ids, a sequence after the
+        other; row_offsets: (n_seqs + 1,) of rows → (n_rows, hidden).
+        """
         x = self.embed(piece_ids, positions)
-        for layer in self.layers:
-            x = layer(x, offsets)
-        return x
+        everything = np.arange(len(x))
+        for layer in self.layers[:-1]:
+            x = layer(x, offsets, everything, offsets)
+        return self.layers[-1](x, offsets, rows, row_offsets) if self.layers else x[rows]
 
 
 class EncoderLayer:
@@ -50,14 +56,14 @@ class EncoderLayer:
         self._ffn_out = linear(ops, tensors, f"{name}.ffn_out")
         self._ffn_norm = _norm(tensors, f"{name}.ffn_norm")
 
-    def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """x: (n_pieces, hidden); offsets: (n_seqs + 1,) → (n_pieces, hidden)."""
+    def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray) -> np.ndarray:
+        """x: (n_pieces, hidden); offsets, rows, row_offsets as in `Encoder` → (n_rows, hidden)."""
         ops = self._ops
         qkv = self._qkv(x, offsets)  # (n_pieces, 3 * hidden)
-        mixed = ops.attention(qkv, offsets, self._n_heads)  # (n_pieces, hidden)
-        x = ops.layer_norm(x + self._attention_out(mixed, offsets), *self._attention_norm, self._eps)
-        inner = self._ffn_in(x, offsets)  # (n_pieces, intermediate)
-        out: np.ndarray = ops.layer_norm(x + self._ffn_out(inner, offsets), *self._ffn_norm, self._eps)
+        mixed = ops.attention(qkv, offsets, self._n_heads, rows, row_offsets)  # (n_rows, hidden)
+        x = ops.layer_norm(x[rows] + self._attention_out(mixed, row_offsets), *self._attention_norm, self._eps)
+        inner = self._ffn_in(x, row_offsets)  # (n_rows, intermediate)
+        out: np.ndarray = ops.layer_norm(x + self._ffn_out(inner, row_offsets), *self._ffn_norm, self._eps)
         return out
 
 

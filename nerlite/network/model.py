@@ -29,8 +29,9 @@ class Network:
 
     def emissions(self, batch: Batch) -> np.ndarray:
         """Return each word's score for each tag, (n_words, n_tags)."""
-        hidden = self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets)  # (n_pieces, hidden)
-        return self.head(hidden[batch.first_pieces], batch.words, batch.word_offsets)
+        vectors = self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets,
+                               batch.first_pieces, batch.word_offsets)  # (n_words, hidden)
+        return self.head(vectors, batch.words, batch.word_offsets)
 
     def head(self, vectors: np.ndarray, words: list[str], offsets: np.ndarray) -> np.ndarray:
         """vectors: (n_words, hidden); words: n_words strings; offsets: (n_seqs + 1,) → emissions (n_words, n_tags)."""

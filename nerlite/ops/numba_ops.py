@@ -192,18 +192,19 @@ def _layer_norm(x, weight, bias, eps, out):
             out[i, j] = F4((x[i, j] - mean) * inverse) * weight[j] + bias[j]
 
 
-def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int) -> np.ndarray:
-    """Scaled dot-product attention of each sequence to itself; as the reference."""
+def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int, rows: np.ndarray,
+              row_offsets: np.ndarray) -> np.ndarray:
+    """Scaled dot-product attention of rows to all rows of their sequence; as the reference."""
     d = qkv.shape[1] // 3
     longest = int(np.diff(offsets).max(initial=0))
-    out = np.empty((len(qkv), d), np.float32)
-    _attention(qkv, offsets, n_heads, np.empty((d // n_heads, longest)), np.empty((longest, d // n_heads)),
+    out = np.empty((len(rows), d), np.float32)
+    _attention(qkv, offsets, n_heads, rows, row_offsets, np.empty((d // n_heads, longest)), np.empty((longest, d // n_heads)),
                np.empty(longest), np.empty(longest, np.float32), np.empty(d // n_heads), out)
     return out
 
 
 @kernel(sums=True)
-def _attention(qkv, offsets, n_heads, keys, values, sums, weights, mixed, out):
+def _attention(qkv, offsets, n_heads, rows, row_offsets, keys, values, sums, weights, mixed, out):
     """keys: (size, longest), one head's keys transposed; values: (longest, size); both float64, as sums and mixed."""
     d = out.shape[1]
     size = d // n_heads
@@ -216,11 +217,11 @@ def _attention(qkv, offsets, n_heads, keys, values, sums, weights, mixed, out):
                 for k in range(size):
                     keys[k, j] = qkv[first + j, key + k]
                     values[j, k] = qkv[first + j, value + k]
-            for i in range(n):
+            for i in range(row_offsets[sequence], row_offsets[sequence + 1]):
                 for j in range(n):
                     sums[j] = 0
                 for k in range(size):
-                    factor = np.float64(qkv[first + i, query + k])
+                    factor = np.float64(qkv[rows[i], query + k])
                     for j in range(n):
                         sums[j] += factor * keys[k, j]
                 highest = F4(-np.inf)
@@ -238,7 +239,7 @@ def _attention(qkv, offsets, n_heads, keys, values, sums, weights, mixed, out):
                     for k in range(size):
                         mixed[k] += factor * values[j, k]
                 for k in range(size):
-                    out[first + i, query + k] = F4(mixed[k] / total)
+                    out[i, query + k] = F4(mixed[k] / total)
 
 
 def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:

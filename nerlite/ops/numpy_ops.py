@@ -28,8 +28,8 @@ EXACT_ROWS = 1024
 
 def exp(x: np.ndarray) -> np.ndarray:
     """e**x for float32 x of any shape, within 2 units in the last place; below -87 it is 0."""
-    k = np.rint(x * LOG2_E)
-    r = x - k * LN2_HIGH
+    k: np.ndarray = np.rint(x * LOG2_E)
+    r: np.ndarray = x - k * LN2_HIGH
     r = r - k * LN2_LOW
     polynomial = np.full_like(x, EXP_POLYNOMIAL[0])
     for coefficient in EXP_POLYNOMIAL[1:]:
@@ -137,23 +137,26 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) 
     return (centred * (1 / np.sqrt(variance + eps))).astype(np.float32) * weight + bias
 
 
-def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int) -> np.ndarray:
-    """Scaled dot-product attention of each sequence to itself. Source: Vaswani et al. 2017.
+def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int, rows: np.ndarray,
+              row_offsets: np.ndarray) -> np.ndarray:
+    """Scaled dot-product attention of rows to all rows of their sequence. Source: Vaswani et al. 2017.
 
-    qkv: (n_rows, 3 * d), columns [queries, keys, values], each n_heads blocks wide; offsets: (n_seqs + 1,)
-    → (n_rows, d).
+    qkv: (n_rows, 3 * d), columns [queries, keys, values], each n_heads blocks wide; offsets: (n_seqs + 1,);
+    rows: (n_queries,) the rows that ask, a sequence after the other; row_offsets: (n_seqs + 1,) of rows
+    → (n_queries, d).
     """
     d = qkv.shape[1] // 3
     size = d // n_heads
     scale = 1 / np.sqrt(size)
-    out = np.empty((len(qkv), d), np.float32)
-    for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
-        rows = qkv[start:stop].astype(np.float64).reshape(stop - start, 3, n_heads, size)
-        query, key, value = rows.transpose(1, 2, 0, 3)  # each (n_heads, n, size)
-        scores = (query @ key.transpose(0, 2, 1) * scale).astype(np.float32)  # (n_heads, n, n)
+    out = np.empty((len(rows), d), np.float32)
+    for sequence in range(len(offsets) - 1):
+        mine, asking = slice(*offsets[sequence:sequence + 2]), slice(*row_offsets[sequence:sequence + 2])
+        query = qkv[rows[asking], :d].astype(np.float64).reshape(-1, n_heads, size).transpose(1, 0, 2)
+        key, value = qkv[mine, d:].astype(np.float64).reshape(-1, 2, n_heads, size).transpose(1, 2, 0, 3)
+        scores = (query @ key.transpose(0, 2, 1) * scale).astype(np.float32)  # (n_heads, n_queries, n)
         weights = exp(scores - scores.max(axis=2, keepdims=True)).astype(np.float64)
-        mixed = weights @ value / weights.sum(axis=2, keepdims=True)  # (n_heads, n, size)
-        out[start:stop] = mixed.transpose(1, 0, 2).reshape(stop - start, d)
+        mixed = weights @ value / weights.sum(axis=2, keepdims=True)  # (n_heads, n_queries, size)
+        out[asking] = mixed.transpose(1, 0, 2).reshape(-1, d)
     return out
 
 
@@ -274,7 +277,7 @@ def span_log_probabilities(emissions: np.ndarray, offsets: np.ndarray, start: np
     result = np.empty(len(spans))
     for i, (sequence, first, stop, label) in enumerate(spans):
         here = np.where(labels == label, 0.0, -np.inf)
-        ways = start if first == offsets[sequence] else _log_matmul(alpha[first - 1], across)
+        ways = start.astype(np.float64) if first == offsets[sequence] else _log_matmul(alpha[first - 1], across)
         ways = ways + emissions[first] + here
         for row in range(first + 1, stop):
             ways = _log_matmul(ways, within) + emissions[row] + here

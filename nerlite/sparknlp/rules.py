@@ -1,0 +1,37 @@
+"""Spark NLP's rules as a tagger uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nerlite.config import Config, SparkNLPConfig
+from nerlite.network.crf import CRF
+from nerlite.sparknlp.pieces import Inputs, SparkPieceEncoder
+from nerlite.sparknlp.tagging import SparkDocument, tag_document
+from nerlite.sparknlp.tokenizer import split
+
+
+class SparkRules:
+    """Spark NLP's Tokenizer, DistilBertEmbeddings, NerDLModel and NerConverter, one document at a time."""
+
+    def __init__(self, path: Path, config: Config, settings: SparkNLPConfig, crf: CRF, *, windows: bool) -> None:
+        """path: the model directory; windows: read all of a long text, not only what Spark NLP would."""
+        self._pieces = SparkPieceEncoder(path / "tokenizer.json", config.window, settings)
+        self._tags, self._settings, self._crf, self._windows = config.tags, settings, crf, windows
+
+    def read(self, text: str) -> Inputs:
+        """Split a text and make the network's inputs of it."""
+        return self.read_words(text, *split(text))
+
+    def read_words(self, text: str, words: list[str], offsets: list[tuple[int, int]]) -> Inputs:
+        """Make the network's inputs of words that are already split."""
+        return self._pieces.inputs(text, words, offsets, windows=self._windows)
+
+    def documents(self, texts: Sequence[Inputs], emissions: np.ndarray, offsets: np.ndarray) -> list[SparkDocument]:
+        """Decode each text as one sequence of tags."""
+        best = self._crf.tags(emissions, offsets)
+        return [tag_document(inputs, emissions[start:stop], best[start:stop], self._tags, self._settings)
+                for inputs, start, stop in zip(texts, offsets[:-1], offsets[1:], strict=True)]
