@@ -1,0 +1,35 @@
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test install fix bench
+
+# A real document, tagged by the model in weights/.
+demo: .venv/runtime
+	$(BIN)/nerlite tag --whole --output table examples/eighty_days.txt
+
+# Style, types, and the tests: once compiled, and what runs through a kernel once interpreted.
+test: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/test_ops.py tests/test_golden.py
+
+install: .venv/dev
+
+fix: .venv/dev
+	$(BIN)/ruff check --fix
+
+bench: .venv/bench
+	$(BIN)/python benchmarks/run.py
+
+# A Python without the ensurepip module (Debian's, where python3-venv is missing) lends the environment its own pip.
+$(BIN)/python:
+	$(PYTHON) -m venv .venv || { $(PYTHON) -m venv --clear --without-pip .venv && \
+		$(PYTHON) -m pip --python $(BIN)/python install pip; }
+
+.venv/runtime: EXTRAS = progress
+.venv/dev: EXTRAS = progress,sparknlp,dev
+.venv/bench: EXTRAS = progress,sparknlp,bench
+.venv/runtime .venv/dev .venv/bench: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	touch $@

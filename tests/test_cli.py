@@ -1,0 +1,382 @@
+"""The commands: what they print, what they refuse and how, and that what they leave behind is whole lines."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import nerlite
+from nerlite import cli, console
+from nerlite.evaluate import evaluate
+
+ROOT = Path(__file__).parent.parent
+TEXTS = ["My name is John and I work for Acme in Berlin.", "", "EU rejects German call – naïve ☃", "x"]
+CONLL = """-DOCSTART- -X- O
+
+EU NNP B-ORG
+rejects VBZ O
+German JJ B-MISC
+
+Peter NNP B-PER
+Blackburn NNP I-PER
+
+-DOCSTART- -X- O
+
+Berlin NNP B-LOC
+"""
+
+
+@pytest.fixture
+def tagger(tiny_model):
+    return nerlite.load(tiny_model, backend="numpy")
+
+
+@pytest.fixture
+def run(tiny_model, monkeypatch, capfdbinary):
+    """A function that runs a command on the tiny model: arguments, standard input → status, output, errors."""
+    def run_command(command, *arguments, stdin=b"", model=tiny_model):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        status = cli.main([command, "--model", str(model), "--backend", "numpy", *map(str, arguments)])
+        output, errors = capfdbinary.readouterr()
+        return status, output.decode(), errors.decode()
+
+    return run_command
+
+
+@pytest.fixture
+def start(tiny_model):
+    """A function that starts a command on the tiny model as a process of its own."""
+    def start_process(*arguments, **options):
+        command = [sys.executable, "-m", "nerlite.cli", "tag", "--model", tiny_model, "--backend", "numpy", *arguments]
+        return subprocess.Popen(command, cwd=ROOT, **options)
+
+    return start_process
+
+
+def lines_of(texts):
+    return "".join(f"{text}\n" for text in texts).encode()
+
+
+def entities_of(document):
+    return [{"text": entity.text, "label": entity.label, "start": entity.start, "end": entity.end,
+             "score": round(entity.score, 4)} for entity in document.entities]
+
+
+def test_tag_gives_a_line_for_every_line(run, tagger):
+    status, output, errors = run("tag", stdin=lines_of(TEXTS))
+    rows = [json.loads(line) for line in output.splitlines()]
+    assert (status, errors) == (0, "")
+    assert rows == [{"text": text, "entities": entities_of(tagger(text))} for text in TEXTS]
+    assert any(row["entities"] for row in rows)
+
+
+def test_more_lines_than_a_batch_keep_their_order(run):
+    texts = [f"line {i} of {'x' * (i % 7)}" for i in range(3 * cli.BATCH_SIZE + 1)]
+    _, output, _ = run("tag", stdin=lines_of(texts))
+    assert [json.loads(line)["text"] for line in output.splitlines()] == texts
+
+
+def test_whole_files_are_one_document_each(run, tagger, tmp_path):
+    files = [tmp_path / "a.txt", tmp_path / "b.md"]
+    for file in files:
+        file.write_text("\n".join(TEXTS) + file.name, encoding="utf-8", newline="")
+    _, output, _ = run("tag", "--whole", *files)
+    texts = ["\n".join(TEXTS) + file.name for file in files]
+    assert [json.loads(line) for line in output.splitlines()] == [
+        {"text": text, "entities": entities_of(tagger(text))} for text in texts]
+
+
+def test_json_lines_keep_their_other_keys(run, tagger, tmp_path):
+    file = tmp_path / "in.jsonl"
+    rows = [{"id": i, "body": text, "nested": {"é": [1.5, None]}} for i, text in enumerate(TEXTS)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    status, output, _ = run("tag", "--text-key", "body", file)
+    assert status == 0
+    assert [json.loads(line) for line in output.splitlines()] == [
+        {**row, "entities": entities_of(tagger(row["body"]))} for row in rows]
+
+
+def test_a_lone_surrogate_comes_out_as_it_came_in(run):
+    status, output, _ = run("tag", "--input-format", "jsonl", stdin=b'{"text": "John \\ud83d Smith"}\n')
+    assert status == 0
+    assert json.loads(output)["text"] == "John \ud83d Smith"
+
+
+@pytest.mark.parametrize("by", ["document", "sentence"])
+def test_conll_rows_get_their_tag_as_one_column_more(run, tagger, tmp_path, by):
+    file = tmp_path / "in.conll"
+    file.write_text(CONLL)
+    _, output, _ = run("tag", "--by", by, "--output", "conll", file)
+    sentences = [["EU", "rejects", "German"], ["Peter", "Blackburn"], ["Berlin"]]
+    together = [sentences[0] + sentences[1], sentences[2]] if by == "document" else sentences
+    tags = iter([tag for words in together for tag in tagger.tag(words)])
+    assert output.splitlines() == [
+        f"{line} O" if "DOCSTART" in line else f"{line} {next(tags)}" if line else "" for line in CONLL.splitlines()
+    ] + [""]
+
+
+def test_conll_input_gives_entities_too(run, tagger, tmp_path):
+    file = tmp_path / "in.conll"
+    file.write_text(CONLL)
+    _, output, _ = run("tag", file)
+    first, second = (json.loads(line) for line in output.splitlines())
+    document, = tagger.documents_of([["EU", "rejects", "German", "Peter", "Blackburn"]])
+    assert first == {"text": "EU rejects German Peter Blackburn", "entities": entities_of(document)}
+    assert second["text"] == "Berlin"
+
+
+def test_text_as_conll(run, tagger):
+    _, output, _ = run("tag", "--output", "conll", stdin=lines_of(TEXTS[:1]))
+    document = tagger(TEXTS[0])
+    assert output.splitlines() == [*map(" ".join, zip(document.words, document.tags, strict=True)), ""]
+
+
+def test_files_of_all_formats_in_one_run(run, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n')
+    (tmp_path / "b.conll").write_text("two O\n\nthree O\n")
+    (tmp_path / "c.txt").write_text("four\n")
+    status, output, _ = run("tag", *sorted(tmp_path.iterdir()), "-", stdin=b"five\nsix")
+    assert status == 0
+    assert [json.loads(line)["text"] for line in output.splitlines()] == ["one", "two", "three", "four", "five", "six"]
+
+
+def test_table_names_the_place(run, tagger):
+    _, output, _ = run("tag", "--output", "table", stdin=lines_of(TEXTS))
+    lines = output.splitlines()
+    assert lines[0].startswith("stdin:1  My name is")
+    assert lines[1 + len(tagger(TEXTS[0]).entities)].startswith("stdin:2")
+
+
+def test_labels_and_scores_select(run, tagger):
+    document = tagger(TEXTS[0])
+    labels = {entity.label for entity in document.entities}
+    scores = sorted(entity.score for entity in document.entities)
+    label, threshold = min(labels), scores[len(scores) // 2]
+    assert len(labels) > 1
+    assert scores[0] < threshold
+    _, output, _ = run("tag", "--label", label, stdin=lines_of(TEXTS[:1]))
+    assert {entity["label"] for entity in json.loads(output)["entities"]} == {label}
+    _, output, _ = run("tag", "--min-score", threshold, stdin=lines_of(TEXTS[:1]))
+    assert json.loads(output)["entities"] == [
+        row for row, entity in zip(entities_of(document), document.entities, strict=True) if entity.score >= threshold]
+    _, output, _ = run("tag", "--label", label, "--output", "conll", stdin=lines_of(TEXTS[:1]))
+    assert {line.split()[1][2:] for line in output.splitlines() if line} == {label, ""}
+
+
+@pytest.mark.parametrize(("name", "content", "arguments", "message"), [
+    ("a.txt", b"fine\nb\xff\n", [], "a.txt:2: not UTF-8: byte 0xff at offset 6 of the file"),
+    ("a.txt", b"fine\nb\xff\n", ["--whole"], "a.txt:2: not UTF-8: byte 0xff at offset 6 of the file"),
+    ("a.jsonl", b'{"text": "fine"}\n{"body": ""}\n', [], "a.jsonl:2: no key 'text'; the line has 'body'"),
+    ("a.jsonl", b'{"text": "fine"}\n{"text": 1}\n', [], "a.jsonl:2: key 'text': expected a string, got 1"),
+    ("a.jsonl", b'{"text": "fine"}\n{"text"\n', [], "a.jsonl:2: not JSON"),
+    ("a.conll", b"fine O\n\nbad\n", [], "a.conll:3: expected 2 columns, got 'bad'"),
+])
+def test_bad_input_is_named_after_what_came_before_it(run, tmp_path, name, content, arguments, message):
+    file = tmp_path / name
+    file.write_bytes(content)
+    status, output, errors = run("tag", *arguments, file)
+    assert status == 2
+    assert errors.startswith(f"nerlite: {tmp_path}/{message}")
+    assert errors.count("\n") == 1
+    assert [json.loads(line)["text"] for line in output.splitlines()] == ([] if arguments else ["fine"])
+
+
+def test_bad_standard_input_is_named(run):
+    assert run("tag", stdin=b"\xff")[2].startswith("nerlite: stdin:1: not UTF-8")
+
+
+def test_a_missing_file_is_refused_before_the_work_begins(run, tmp_path):
+    (tmp_path / "a.txt").write_text("fine\n")
+    assert run("tag", tmp_path / "a.txt", tmp_path / "b.txt") == (2, "", f"nerlite: {tmp_path}/b.txt: no such file\n")
+    assert run("tag", tmp_path) == (2, "", f"nerlite: {tmp_path}: Is a directory\n")
+    assert run("eval", tmp_path / "b.txt")[0] == 2
+
+
+def test_a_label_that_the_model_lacks_is_refused(run):
+    assert run("tag", "--label", "PER", "--label", "GPE") == (
+        2, "", "nerlite: --label GPE: the model has the labels LOC, MISC, ORG, PER\n")
+
+
+@pytest.mark.parametrize("arguments", [["tag", "--min-score", "2"], ["tag", "--min-score", "nan"], ["tag", "--x"],
+                                       ["tag", "--threads", "0"], ["tag", "--backend", "torch"], ["eval"], []])
+def test_bad_options_end_with_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.main(arguments)
+    assert error.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def break_config(path):
+    (path / "config.json").write_text((path / "config.json").read_text().replace('"scheme"', '"shceme"'))
+
+
+def break_version(path):
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "format_version": 99}))
+
+
+def break_weights(path):
+    data = (path / "model.safetensors").read_bytes()
+    (path / "model.safetensors").write_bytes(data[:len(data) // 2])
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda path: (path / "config.json").unlink(), "config.json: no such file"),
+    (lambda path: (path / "config.json").write_text("{"), "config.json: not readable as JSON"),
+    (break_config, "config.json: shceme: unknown key"),
+    (break_version, "config.json: format_version: expected 1, got 99"),
+    (lambda path: (path / "model.safetensors").unlink(), "model.safetensors: no such file"),
+    (break_weights, "model.safetensors: not a readable safetensors file"),
+    (lambda path: (path / "tokenizer.json").write_text("{}"), "tokenizer.json: not a readable tokenizer.json"),
+    (lambda path: (path / "tokenizer.json").unlink(), "tokenizer.json: "),
+])
+def test_a_broken_model_is_named(run, write_model, damage, message):
+    model = write_model()
+    damage(model)
+    for command in ("tag", "info", "warmup"):
+        status, _, errors = run(command, model=model)
+        assert status == 2
+        assert errors.startswith(f"nerlite: {model}/{message}")
+        assert "Traceback" not in errors
+
+
+def test_an_unknown_model_is_refused(run):
+    status, output, errors = run("tag", model="no-such-model")
+    assert (status, output) == (2, "")
+    assert "no-such-model" in errors
+
+
+def test_a_backend_that_is_not_installed_is_refused(monkeypatch, tiny_model, capsys):
+    def load(*_, **__):
+        raise ModuleNotFoundError("No module named 'numba'", name="numba")
+
+    monkeypatch.setattr(nerlite, "load", load)
+    assert cli.main(["tag", "--backend", "numba", "--model", str(tiny_model)]) == 2
+    assert capsys.readouterr().err == "nerlite: --backend numba: numba is not installed\n"
+
+
+@pytest.mark.parametrize("by", ["document", "sentence"])
+def test_eval_prints_the_report(run, tagger, tmp_path, by):
+    file = tmp_path / "gold.txt"
+    file.write_text(CONLL * 20)
+    gold = [["B-ORG", "O", "B-MISC"], ["B-PER", "I-PER"], ["B-LOC"]]
+    if by == "document":
+        first, berlin = tagger.tag([["EU", "rejects", "German", "Peter", "Blackburn"], ["Berlin"]])
+        predicted = [first[:3], first[3:], berlin]
+    else:
+        predicted = tagger.tag([["EU", "rejects", "German"], ["Peter", "Blackburn"], ["Berlin"]])
+    assert run("eval", "--by", by, file) == (0, f"{evaluate(gold * 20, predicted * 20)}\n", "")
+
+
+def test_eval_refuses_a_file_without_tags(run, tmp_path):
+    (tmp_path / "words.txt").write_text("EU\nrejects\n")
+    assert run("eval", tmp_path / "words.txt") == (
+        2, "", f"nerlite: {tmp_path}/words.txt:1: expected 2 columns, got 'EU'\n")
+
+
+def test_info_says_what_is_here(run, tiny_model):
+    status, output, _ = run("info")
+    assert status == 0
+    for part in (f"nerlite {nerlite.__version__}", "numpy", "tokenizers", "tiny, float32, 17 tags (BIOES)",
+                 "backend        numpy", "not used by this backend", f"{tiny_model / 'README.md'}", "| # A tiny model"):
+        assert part in output
+
+
+def test_warmup_fills_the_cache_that_info_describes(tiny_model, tmp_path):
+    pytest.importorskip("numba")
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "0"}
+
+    def command(*arguments, **variables):
+        return subprocess.run([sys.executable, "-m", "nerlite.cli", *arguments, "--model", tiny_model], cwd=ROOT,
+                              env={**environment, **variables}, check=True, capture_output=True, text=True).stdout
+
+    def n_kernels(output):
+        return int(re.search(r"(\d+) compiled kernels in", output)[1])
+
+    filled = n_kernels(command("warmup", "--cache-dir", str(tmp_path)))
+    assert filled == len(list(tmp_path.rglob("*.nbi"))) > 0
+    assert n_kernels(command("info", NUMBA_CACHE_DIR=str(tmp_path))) == filled
+
+
+def test_output_does_not_wait_for_the_end_of_the_input(start):
+    with start(stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"John lives in Berlin\n" * cli.BATCH_SIZE)
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["text"] == "John lives in Berlin"
+        process.stdin.close()
+        assert len(process.stdout.readlines()) == cli.BATCH_SIZE - 1
+
+
+def test_an_interrupt_leaves_whole_lines(start):
+    with start(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(b"John lives in Berlin\n" * 2 * cli.BATCH_SIZE)
+        process.stdin.flush()
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.readlines()
+        assert process.wait(10) == 130
+        assert process.stderr.read() == b""
+    assert [json.loads(line)["text"] for line in [first, *rest]] == ["John lives in Berlin"] * (1 + len(rest))
+    assert all(line.endswith(b"\n") for line in rest)
+
+
+def test_a_closed_pipe_ends_the_work_quietly(start, tmp_path):
+    (tmp_path / "long.txt").write_bytes(b"John lives in Berlin\n" * 5_000)
+    with start(tmp_path / "long.txt", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == 141
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_is_an_error_without_traceback(start):
+    with Path("/dev/full").open("wb") as full, start(stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE
+                                                     ) as process:
+        _, errors = process.communicate(b"x\n")
+    assert process.returncode == 1
+    assert errors.startswith(b"nerlite: ")
+    assert b"Traceback" not in errors
+
+
+def test_an_interrupt_during_a_write_waits_for_it(monkeypatch):
+    class Stream(io.BytesIO):
+        def write(self, data):
+            half = len(data) // 2
+            super().write(data[:half])
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)  # the handler runs here at the latest
+            return half + super().write(data[half:])
+
+    stream = Stream()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(stream))
+    with pytest.raises(KeyboardInterrupt), console.Output() as output:
+        output.write("a whole line\n")
+    assert stream.getvalue() == b"a whole line\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_bar_shows_at_a_terminal_whose_output_goes_elsewhere(monkeypatch, tmp_path):
+    pytest.importorskip("tqdm")
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    (tmp_path / "a.txt").write_bytes(b"one\n\xff\n")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with console.Progress([str(tmp_path / "a.txt")]) as progress:
+        assert list(progress.read(str(tmp_path / "a.txt"))) == [b"one\n", b"\xff\n"]
+        assert (progress._bar.n, progress._bar.total) == (6, 6)
+    assert sys.stderr.getvalue() == ""  # the work was short
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    with console.Progress([]) as progress:
+        assert progress._bar is None

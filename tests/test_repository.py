@@ -1,0 +1,96 @@
+"""Rules of the whole repository: who may import whom, what an import costs, how long a module is."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "nerlite"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
+# What each layer stands above: imports go down. Modules without an entry are data types, which stand on no layer.
+LEVEL = {"ops": 1, "network": 2, "rules": 3, "sparknlp": 3, "pipeline": 4, "__init__": 5, "cli": 6, "integrations": 6}
+
+
+def name_of(path: Path) -> str:
+    """The dotted name, with a package's own module as nerlite.network.__init__."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def level(module: str) -> int:
+    return LEVEL.get((*module.split("."), "__init__")[1], 0)
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, inside functions too, but not those for type checkers only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {id(node) for block in ast.walk(tree) if isinstance(block, ast.If)
+                   and "TYPE_CHECKING" in ast.unparse(block.test) for node in ast.walk(block)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name for name in submodules if is_module(name)} or {str(node.module)}
+    return found
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def own_imports(path: Path) -> set[str]:
+    """Imports of the package's own files, named as `name_of` names them."""
+    own = {name for name in imports(path) if name.split(".")[0] == "nerlite"}
+    return {f"{name}.__init__" if ROOT.joinpath(*name.split(".")).is_dir() else name for name in own}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down(path):
+    name = name_of(path)
+    upward = {other for other in own_imports(path) if level(other) > level(name)}
+    assert not upward, f"{name} imports {upward}"
+
+
+def test_imports_have_no_circle():
+    list(TopologicalSorter({name_of(path): own_imports(path) for path in MODULES}).static_order())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_framework_is_imported(path):
+    assert not {name.split(".")[0] for name in imports(path)} & FRAMEWORKS
+
+
+def test_importing_nerlite_is_light():
+    loaded = subprocess.run([sys.executable, "-c", "import sys, nerlite; print(*sys.modules)"],
+                            cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    assert "nerlite" in loaded
+    assert not {"numba", "llvmlite", "tqdm", "pandas", "huggingface_hub", *FRAMEWORKS} & set(loaded)
+
+
+def test_modules_are_short():
+    files = [*MODULES, *(ROOT / "tools").rglob("*.py")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
+def test_no_file_names_a_path_of_one_machine():
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, check=True, capture_output=True).stdout.decode().split("\0")
+    machine_path = re.compile(rb"(?:^|[^\w./~])(?:/(?:work|root|home|farm|Users)/|[A-Z]:\\)", re.MULTILINE)
+    found = [name for name in listed if (ROOT / name).is_file() and machine_path.search((ROOT / name).read_bytes())]
+    text_files = [name for name in found if b"\0" not in (ROOT / name).read_bytes()]
+    assert text_files == []
