@@ -1,0 +1,170 @@
+"""The engine against torch and transformers, stage by stage, by the files that tools/golden.py wrote.
+
+The largest error of each stage: pytest tests/test_golden.py --log-cli-level=INFO
+"""
+
+import importlib
+import logging
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from nerlite.batch import Sequence, make_batch
+from nerlite.config import Config, read_config
+from nerlite.network.encoder import Encoder
+from nerlite.network.model import Network
+from nerlite.network.parameters import linear
+from nerlite.pieces import PieceEncoder
+from nerlite.weights import read_tensors
+
+GOLDEN = Path(__file__).parent / "golden"
+ENCODERS = ("distilbert-cased", "bert-uncased", "bert-encoder")
+TAGGERS = ("tagger", "tagger-plain")
+LARGEST_ERROR = 1e-4
+
+log = logging.getLogger(__name__)
+
+
+@pytest.fixture(params=["numpy", "numba"], scope="module")
+def ops(request: pytest.FixtureRequest) -> ModuleType:
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    return importlib.import_module(f"nerlite.ops.{request.param}_ops")
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encoder_computes_what_transformers_does(ops, name):
+    config, tensors, golden = load(name)
+    offsets = golden["piece_offsets"]
+    positions = np.concatenate([np.arange(n) for n in np.diff(offsets)])
+    everything = np.arange(len(positions))
+    encoder = Encoder(ops, tensors, config.encoder)
+    x = encoder.embed(golden["piece_ids"], positions)
+    everything = np.arange(len(x))
+    stages = {"embeddings": x}
+    for i, layer in enumerate(encoder.layers):
+        stages[f"layer_{i}"] = x = layer(x, offsets, everything, offsets)
+    if config.tags:
+        stages["logits"] = linear(ops, tensors, "emissions")(x, offsets)
+    last = encoder(golden["piece_ids"], positions, offsets, everything, offsets)
+    assert np.array_equal(last, stages[f"layer_{i}"])
+    check(f"{ops.__name__} {name}", stages, golden)
+    assert len(encoder.layers) == sum(key.startswith("layer_") for key in golden)
+    assert ("logits" in golden) == bool(config.tags)
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_each_sequence_alone_gives_the_bits_it_has_in_the_batch(ops, name, step):
+    config, tensors, golden = load(name)
+    offsets, ids = golden["piece_offsets"], golden["piece_ids"]
+    positions = np.concatenate([np.arange(n) for n in np.diff(offsets)])
+    rows = [np.arange(0, n, step) for n in np.diff(offsets)]  # what is asked of each sequence
+    row_offsets = np.cumsum([0, *map(len, rows)])
+    asked = np.concatenate([start + some for start, some in zip(offsets, rows, strict=False)])
+    encoder = Encoder(ops, tensors, config.encoder)
+    batch = encoder(ids, positions, offsets, asked, row_offsets)
+    last = golden[f"layer_{len(encoder.layers) - 1}"]
+    assert np.abs(batch - last[asked]).max() < LARGEST_ERROR
+    for i, (start, stop) in enumerate(pairwise(offsets)):
+        alone = encoder(ids[start:stop], positions[start:stop], np.array([0, stop - start]), rows[i],
+                        np.array([0, len(rows[i])]))
+        assert np.array_equal(alone, batch[row_offsets[i]:row_offsets[i + 1]])
+
+
+@pytest.mark.parametrize("name", ENCODERS + TAGGERS)
+def test_pieces_are_those_of_transformers(name):
+    config, _, golden = load(name)
+    encoder = PieceEncoder(GOLDEN / name / "tokenizer.json", config.window)
+    ids, owners = golden["sentence_ids"], golden["sentence_words"]
+    for words, first in sentences(golden):
+        pieces = encoder.encode(words)
+        for i in range(len(words)):
+            expected = ids[owners == first + i]  # the engine gives [UNK] to a word that has none
+            assert (pieces.ids[pieces.offsets[i]:pieces.offsets[i + 1]].tolist()
+                    == (expected.tolist() or [encoder._unk_id])), words[i]
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_head_computes_what_torch_does(ops, name):
+    config, tensors, golden = load(name)
+    network = Network(ops, tensors, config)
+    batch = batch_of(name, config, golden)
+    offsets = batch.word_offsets
+    vectors = network.encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces, offsets)
+    chars = network.chars(batch.words, offsets)
+    n_filters = config.chars.cnn.num_filters
+    stages = {"char_cnn": chars[:, :n_filters], "char_lstm": chars[:, n_filters:]}
+    if config.chars.lstm is None:
+        assert stages.pop("char_lstm").shape[1] == 0
+    x = network.context.dense(np.concatenate([chars, vectors], axis=1), offsets)
+    stages["dense"] = x
+    for i, layer in enumerate(network.context.layers):
+        x = x + layer(x, offsets) if config.context.residual else layer(x, offsets)
+        stages[f"context_{i}"] = x
+    stages["emissions"] = network.emissions(batch)
+    check(f"{ops.__name__} {name}", stages, golden)
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_crf_agrees_with_enumeration(ops, name):
+    config, tensors, golden = load(name)
+    offsets, emissions = golden["word_offsets"], golden["emissions"]
+    network = Network(ops, tensors, config)
+    n_tags = len(config.tags)
+    start, end = (tensors.get(f"crf.{key}_transitions", np.zeros(n_tags, np.float32)) for key in ("start", "end"))
+    _, _, log_partition = ops.forward_backward(emissions, offsets, start, tensors["crf.transitions"], end)
+    stages = {"log_partition": log_partition, "marginals": network.crf.marginals(emissions, offsets)}
+    decoded = network.decode(emissions, offsets)
+    assert np.array_equal(decoded.tags, golden["best"])
+    found = [(sentence, *span) for sentence, spans in enumerate(decoded.spans) for span in spans]
+    assert found == [(*map(int, span), str(label))
+                     for span, label in zip(golden["spans"], golden["span_labels"], strict=True)]
+    stages["span_scores"] = np.array([score for scores in decoded.scores for score in scores])
+    check(f"{ops.__name__} {name}", stages, golden)
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_tags_from_words_are_those_of_torch(ops, name):
+    config, tensors, golden = load(name)
+    network = Network(ops, tensors, config)
+    batch = batch_of(name, config, golden)
+    decoded = network.decode(network.emissions(batch), batch.word_offsets)
+    assert np.array_equal(decoded.tags, golden["best"])
+    assert np.allclose([score for scores in decoded.scores for score in scores], golden["span_scores"], atol=1e-4)
+
+
+def load(name: str) -> tuple[Config, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return a golden model's config and tensors, and what was computed with them."""
+    config = read_config(GOLDEN / name / "config.json")
+    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as file:
+        return config, read_tensors(config, GOLDEN / name / "model.safetensors"), dict(file)
+
+
+def sentences(golden: dict[str, np.ndarray]) -> list[tuple[list[str], int]]:
+    """Return each sentence's words and the number of its first."""
+    words, offsets = golden["words"].tolist(), golden["word_offsets"].tolist()
+    return [(words[start:stop], start) for start, stop in pairwise(offsets)]
+
+
+def batch_of(name: str, config: Config, golden: dict[str, np.ndarray]):
+    """Return all sentences as one batch, through the model's tokenizer."""
+    encoder = PieceEncoder(GOLDEN / name / "tokenizer.json", config.window)
+    sequences = []
+    for words, _ in sentences(golden):
+        pieces = encoder.encode(words)
+        ids = np.array([encoder.cls_id, *pieces.ids, encoder.sep_id], np.int32)
+        sequences.append(Sequence(ids, pieces.offsets[:-1] + 1, words))
+    return make_batch(sequences)
+
+
+def check(title: str, stages: dict[str, np.ndarray], golden: dict[str, np.ndarray]) -> None:
+    """Compare every stage and log its largest error."""
+    for stage, value in stages.items():
+        assert value.shape == golden[stage].shape, stage
+        error = float(np.abs(value - golden[stage]).max())
+        log.info("%s %s: %.1e", title, stage, error)
+        assert error < LARGEST_ERROR, stage

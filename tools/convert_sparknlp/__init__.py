@@ -1,0 +1,1 @@
+"""Turn saved Spark NLP models into a nerlite model directory, without a JVM and without TensorFlow."""

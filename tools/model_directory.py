@@ -1,0 +1,78 @@
+"""Write a model directory whole or not at all: what the converters, the trainer and the quantizer end in."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from nerlite.config import Config, ModelError, write_config
+from nerlite.pieces import PieceEncoder
+from nerlite.weights import Tensors, check_tensors, stored_as, write_tensors
+
+
+def check_destination(dst: Path) -> None:
+    """Raise `ModelError` unless dst is absent or an empty directory; worth asking before hours of work."""
+    if dst.exists() and not (dst.is_dir() and not any(dst.iterdir())):
+        raise ModelError(f"{dst}: expected a directory that does not exist or is empty; nothing was written")
+
+
+def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str, dst: Path) -> None:
+    """Write config.json, model.safetensors, tokenizer.json and README.md into dst in one step.
+
+    tensors: the float32 arrays of `nerlite.weights.expected_tensors`; they are stored in config.dtype here.
+    tokenizer_json: the text of a tokenizer.json; its truncation and padding are removed.
+    card: the text of README.md.
+    dst: absent, or an empty directory; its parents are made.
+
+    Everything is written to a temporary sibling of dst that then takes dst's name, so dst is never seen
+    half written. Raises `ModelError` for a dst in use, a contradictory config, tensors or a tokenizer that do
+    not fit it, and OSError where the disk refuses; none of them leaves anything behind.
+    """
+    dst = dst.resolve()
+    check_destination(dst)
+    as_float32 = dataclasses.replace(config, dtype="float32")
+    check_tensors(as_float32, {name: (array.shape, array.dtype.name) for name, array in tensors.items()},
+                  dst / "model.safetensors")
+    with np.errstate(over="ignore"):  # _finite says which float16 cannot hold
+        stored = _finite(stored_as(config, tensors), config.dtype, dst / "model.safetensors")
+    tokenizer = _tokenizer(config, tokenizer_json, dst / "tokenizer.json")
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=dst.parent, prefix=".partial-") as staging:
+        model = Path(staging) / dst.name
+        model.mkdir()
+        write_config(config, model / "config.json")
+        write_tensors(config, stored, model / "model.safetensors")
+        shutil.copymode(model / "config.json", model / "model.safetensors")  # safetensors keeps it from other users
+        tokenizer.save(str(model / "tokenizer.json"), pretty=False)
+        PieceEncoder(model / "tokenizer.json", config.window)  # raises where the runtime could not use it
+        (model / "README.md").write_text(card, encoding="utf-8")
+        model.replace(dst)
+
+
+def _finite(stored: dict[str, np.ndarray], dtype: str, path: Path) -> dict[str, np.ndarray]:
+    """Return the tensors, all of finite numbers, but that a CRF may forbid transitions by -inf."""
+    if wrong := [name for name, array in stored.items()
+                 if not np.isfinite(array).all() and (np.isnan(array).any() or not name.startswith("crf."))]:
+        raise ModelError(f"{path}: expected finite numbers as {dtype}, got others in {', '.join(wrong)}")
+    return stored
+
+
+def _tokenizer(config: Config, text: str, path: Path) -> Tokenizer:
+    """Parse a tokenizer.json and check that every id it can give has a row among the word embeddings."""
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception as error:  # the library raises bare Exception
+        raise ModelError(f"{path}: not a readable tokenizer.json: {error}") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    piece, largest = max(vocabulary.items(), key=lambda item: item[1], default=("", -1))
+    if largest >= config.encoder.vocab_size:
+        raise ModelError(f"{path}: expected ids below vocab_size ({config.encoder.vocab_size}), "
+                         f"got {largest} for {piece!r}")
+    return tokenizer
