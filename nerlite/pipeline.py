@@ -110,7 +110,8 @@ class Tagger:
         for words in texts:
             if not all(isinstance(word, str) for word in words):
                 raise TypeError("words: expected lists of str")
-            readings.append(self._rules.read_words(*join_words(words)))
+            text, offsets = join_words(words)
+            readings.append(self._rules.read_words(text, list(words), offsets))
         return self._documents(readings)
 
     def _read(self, text: str) -> Readable:

@@ -48,7 +48,7 @@ def split_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
     return words, offsets
 
 
-def join_words(words: Sequence[str]) -> tuple[str, list[str], list[tuple[int, int]]]:
-    """Return the text of words that are already split, joined by single spaces, the words, and their offsets in it."""
+def join_words(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+    """Return the text of words that are already split, joined by single spaces, and their offsets in it."""
     ends = itertools.accumulate(len(word) + 1 for word in words)
-    return " ".join(words), list(words), [(end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)]
+    return " ".join(words), [(end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)]

@@ -42,7 +42,7 @@ def test_elementwise_formulas_against_the_standard_library():
     np.testing.assert_allclose(numpy_ops.gelu(x), exact, rtol=5e-7, atol=2e-6)
 
 
-@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (4, 16, 64), (7, 24, 72), (203, 1500, 40)])
+@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (4, 16, 64), (7, 24, 72), (21, 300, 40)])
 @pytest.mark.parametrize("activation", [None, "gelu", "relu"])
 def test_linear(n_rows, d_in, d_out, activation):
     x, bias, offsets = floats(n_rows, d_in), floats(d_out), offsets_of([n_rows - 1, 1])
@@ -54,7 +54,7 @@ def test_linear(n_rows, d_in, d_out, activation):
         np.testing.assert_allclose(ops.Linear(weight, bias, None, activation)(x, offsets), expected, atol=tolerance)
 
 
-@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (4, 16, 64), (9, 24, 72), (50, 2500, 40)])
+@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (4, 16, 64), (9, 24, 72), (3, 2500, 9)])
 def test_int8_linear_is_exact_and_the_same_bits_everywhere(n_rows, d_in, d_out):
     x, bias, scale = floats(n_rows, d_in), floats(d_out), np.abs(floats(d_out))
     x[0] = 1.5  # a row without spread

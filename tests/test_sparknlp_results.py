@@ -11,10 +11,11 @@ from tokenizers import Tokenizer, models
 
 from nerlite.config import SparkNLPConfig
 from nerlite.document import Document, Entity
-from nerlite.sparknlp import SparkDocument, SparkPieceEncoder, join, predict, split, tag_document, to_annotations
+from nerlite.sparknlp import SparkDocument, SparkPieceEncoder, predict, split, tag_document, to_annotations
 from nerlite.sparknlp.java import float_to_string, utf16_length, utf16_positions
 from nerlite.sparknlp.tagging import chunks
 from nerlite.tags import Span
+from nerlite.text import join_words
 
 TAGS = ("O", "B-PER", "I-PER", "<unused3>")
 Tag = Callable[..., SparkDocument]
@@ -30,7 +31,7 @@ def tag(tmp_path_factory: pytest.TempPathFactory) -> Tag:
     def of(source: str | list[str], scores: object, best: list[int], tags: tuple[str, ...] = TAGS, **settings: object
            ) -> SparkDocument:
         config = SparkNLPConfig(**{"include_confidence": True, **settings})
-        text, offsets = (source, split(source)[1]) if isinstance(source, str) else join(source)
+        text, offsets = (source, split(source)[1]) if isinstance(source, str) else join_words(source)
         words = [text[start:end] for start, end in offsets]
         inputs = SparkPieceEncoder(path, 512, config).inputs(text, words, offsets)
         return tag_document(inputs, np.array(scores, np.float64), np.array(best), tags, config)

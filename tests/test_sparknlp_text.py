@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
 from nerlite.config import SparkNLPConfig
-from nerlite.sparknlp import SparkPieceEncoder, join, split, tag_document, to_annotations
+from nerlite.sparknlp import SparkPieceEncoder, split, tag_document, to_annotations
 from nerlite.sparknlp.java import utf16_positions
 from nerlite.sparknlp.pieces import BASIC_TOKEN, Inputs
 from nerlite.sparknlp.tagging import SparkDocument
+from nerlite.text import join_words
 
 SETTINGS = SparkNLPConfig(include_confidence=True)
 
@@ -64,7 +65,7 @@ def write_vocabulary(vocabulary: list[str], path: Path) -> Path:
 
 
 def given_words(words: list[str]) -> tuple[str, list[str], list[tuple[int, int]]]:
-    text, offsets = join(words)
+    text, offsets = join_words(words)
     return text, words, offsets
 
 

@@ -17,9 +17,6 @@ def floats(tensors: Tensors, name: str) -> np.ndarray:
 
 def linear(ops: ModuleType, tensors: Tensors, name: str, activation: str | None = None) -> Any:
     """Return the backend's Linear of NAME.weight and NAME.bias, int8 where it is stored with a scale."""
-    weight, scale = tensors[f"{name}.weight"], None
-    if weight.dtype == np.int8:
-        scale = floats(tensors, f"{name}.weight.scale")
-    else:
-        weight = floats(tensors, f"{name}.weight")
+    weight = tensors[f"{name}.weight"]
+    scale = floats(tensors, f"{name}.weight.scale") if weight.dtype == np.int8 else None
     return ops.Linear(weight, floats(tensors, f"{name}.bias"), scale, activation)

@@ -77,10 +77,10 @@ class Linear:
                  activation: str | None = None) -> None:
         """Prepare the weight for this backend.
 
-        weight: (d_in, d_out) float32, or int8 with scale (d_out,) and value weight * scale; bias: (d_out,).
+        weight: (d_in, d_out) of a float type, or int8 with scale (d_out,) and value weight * scale; bias: (d_out,).
         activation: None, "gelu" or "relu".
         """
-        self._weight, self._bias, self._scale = weight.astype(np.float32), bias, scale
+        self._weight, self._bias, self._scale = weight.astype(np.float32, copy=False), bias, scale
         self._column_sums = weight.sum(axis=0, dtype=np.int32).astype(np.float32) if scale is not None else None
         self._activation = ACTIVATIONS.get(activation or "")
 

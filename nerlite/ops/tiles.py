@@ -152,10 +152,13 @@ else:
 
 
 def pack(weight: np.ndarray) -> np.ndarray:
-    """Lay a (d_in, d_out) weight out in panels, as the module's head describes."""
-    group = 4 if weight.dtype == np.int8 else 1
-    d_in, d_out = (-(-size // step) for size, step in zip(weight.shape, (group, COLUMNS), strict=True))
-    padded = np.zeros((d_in * group, d_out * COLUMNS), weight.dtype)
-    padded[:weight.shape[0], :weight.shape[1]] = weight
-    panels = padded.reshape(d_in, group, d_out, COLUMNS).transpose(2, 0, 3, 1)
-    return np.ascontiguousarray(panels if group > 1 else panels[..., 0])
+    """Lay a (d_in, d_out) weight, int8 or of a float type, out in panels, as the module's head describes."""
+    is_int8, (d_in, d_out) = weight.dtype == np.int8, weight.shape
+    depth = -(-d_in // 4) * 4 if is_int8 else d_in
+    panels = np.zeros((-(-d_out // COLUMNS), depth, COLUMNS), np.int8 if is_int8 else np.float32)
+    for i, panel in enumerate(panels):
+        block = weight[:, i * COLUMNS:(i + 1) * COLUMNS]
+        panel[:d_in, :block.shape[1]] = block
+    if is_int8:
+        return np.ascontiguousarray(panels.reshape(len(panels), depth // 4, 4, COLUMNS).swapaxes(2, 3))
+    return panels

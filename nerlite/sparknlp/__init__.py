@@ -8,7 +8,6 @@ from nerlite.sparknlp.annotations import to_annotations
 from nerlite.sparknlp.nlu import predict
 from nerlite.sparknlp.pieces import SparkPieceEncoder
 from nerlite.sparknlp.tagging import SparkDocument, tag_document
-from nerlite.sparknlp.tokenizer import join, split
+from nerlite.sparknlp.tokenizer import split
 
-__all__ = ["SparkDocument", "SparkPieceEncoder", "join", "predict", "split", "tag_document",
-           "to_annotations"]
+__all__ = ["SparkDocument", "SparkPieceEncoder", "predict", "split", "tag_document", "to_annotations"]

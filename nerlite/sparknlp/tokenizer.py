@@ -33,12 +33,3 @@ def split(text: str) -> tuple[list[str], list[tuple[int, int]]]:
                 words.append(candidate[left - start:right - start])
                 offsets.append((left, right))
     return words, offsets
-
-
-def join(words: list[str]) -> tuple[str, list[tuple[int, int]]]:
-    """Return the text that Spark NLP's CoNLL reader makes of given words, and their offsets as `split` gives them."""
-    offsets, start = [], 0
-    for word in words:
-        offsets.append((start, start + len(word)))
-        start += len(word) + 1
-    return " ".join(words), offsets

@@ -11,11 +11,12 @@ from model_directory import check_destination, write_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from nerlite.config import Config, SparkNLPConfig
+from nerlite.sparknlp.tagging import UNUSED
 
 from .archive import open_saved
 from .distilbert import Encoder, read_distilbert
 from .errors import ConversionError
-from .ner import UNUSED, Head, read_ner
+from .ner import Head, read_ner
 from .pipeline import EMBEDDINGS, NER, PIPELINE, read_pipeline
 from .stage import Stage, read_stage
 

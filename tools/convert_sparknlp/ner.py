@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from nerlite.config import CharCNNConfig, CharLSTMConfig, CharsConfig, ContextConfig
+from nerlite.sparknlp.tagging import UNUSED
 
 from .errors import ConversionError
 from .graph import Graph, Node, input_numbers
@@ -20,8 +21,6 @@ _DIRECTIONS = ("forward", "backward")
 _N_GATES = 3
 _HARD_SIGMOID = [("Maximum", [0.0]), ("Minimum", [1.0]), ("Add", [0.5]), ("Mul", [0.2])]  # the last step first
 _PEEPHOLES = ("w_i_diag", "w_f_diag", "w_o_diag")
-
-UNUSED = "<unused"  # begins the name of a score column that stands for no tag; Spark NLP answers O where it wins
 
 
 class Head(NamedTuple):
