@@ -107,13 +107,12 @@ def _restored_output(function: Function, assign: Node, restore: str) -> int | No
     """Return which output of RestoreV2 an AssignVariableOp stores, through Identity nodes."""
     source = assign.raw_inputs[1]
     for _ in range(_MAX_HOPS):
-        name, _, output = source.partition(":")
-        if name == restore:
-            number = output.rpartition(":")[2]
-            return int(number) if number.isdecimal() else 0
-        if name not in function.nodes or function.nodes[name].op != "Identity":
+        if match := re.fullmatch(r"(.*):tensors:(\d{1,6})", source):
+            return int(match[2]) if match[1] == restore else None
+        identity = function.nodes.get(source.partition(":")[0])
+        if identity is None or identity.op != "Identity" or not identity.raw_inputs:
             return None
-        source = function.nodes[name].raw_inputs[0]
+        source = identity.raw_inputs[0]
     return None
 
 
@@ -160,10 +159,11 @@ def _constants(graph: Graph, stage: Stage, n_layers: int, hidden: int) -> tuple[
     n_erf = 0
     for function in functions:
         for node in function.nodes.values():
+            source = node.inputs[0] if node.inputs else ""
             n_erf += node.op == "Erf"
-            if node.op == "Rsqrt" and (added := function.nodes.get(node.inputs[0])) and added.op in ("Add", "AddV2"):
+            if node.op == "Rsqrt" and (added := function.nodes.get(source)) and added.op in ("Add", "AddV2"):
                 epsilons += input_numbers(function.nodes, added)
-            if node.op == "Reshape" and (match := _QUERY.search(node.inputs[0])):
+            if node.op == "Reshape" and (match := _QUERY.search(source)):
                 heads.setdefault(match[1], _reshaped_heads(function, node))
     if n_erf != n_layers:
         raise ConversionError(f"{graph.name}: expected one exact GELU (Erf) a layer, got {n_erf} for {n_layers} "
@@ -174,10 +174,10 @@ def _constants(graph: Graph, stage: Stage, n_layers: int, hidden: int) -> tuple[
     if len(epsilons) != 2 * n_layers + 1 or len(set(epsilons)) != 1 or not 0 < epsilons[0] < 1:
         raise ConversionError(f"{graph.name}: expected one LayerNorm epsilon, {2 * n_layers + 1} times, "
                               f"got {sorted(set(epsilons))[:9]}, {len(epsilons)} times")
-    n_heads = int(next(iter(heads.values())))
-    if n_heads <= 0 or hidden % n_heads:
-        raise ConversionError(f"{graph.name}: the hidden size {hidden} is no multiple of the {n_heads} heads")
-    return n_heads, float(str(np.float32(epsilons[0])))
+    n_heads = next(iter(heads.values()))
+    if not n_heads > 0 or hidden % n_heads:
+        raise ConversionError(f"{graph.name}: the hidden size {hidden} is no multiple of the {n_heads:g} heads")
+    return int(n_heads), float(str(np.float32(epsilons[0])))
 
 
 def _reshaped_heads(function: Function, node: Node) -> float:

@@ -86,7 +86,7 @@ def _chars(bundle: TensorBundle, alphabet: tuple[str, ...],
     tensors["chars.cnn.conv.weight"] = kernel.reshape(3 * cnn_size, n_filters)
     tensors["chars.cnn.conv.bias"] = bundle.tensor("char_repr_cnn/conv1d/bias", (n_filters,))
     lstm_size = tables["lstm"].shape[1]
-    hidden = bundle.shape(f"{_CHAR_LSTM}/forward_lstm/recurrent_kernel")[0]
+    hidden = len(bundle.tensor(f"{_CHAR_LSTM}/forward_lstm/recurrent_kernel", (None, None)))
     for direction in _DIRECTIONS:  # Keras' gate order i, f, c, o is nerlite's
         source = f"{_CHAR_LSTM}/{direction}_lstm"
         tensors[f"chars.lstm.{direction}.w_ih"] = bundle.tensor(f"{source}/kernel", (lstm_size, 4 * hidden))
@@ -107,7 +107,7 @@ def _context(bundle: TensorBundle, graph: Graph, features_size: int) -> tuple[Co
     if n_layers == 0:
         raise ConversionError(f"{bundle.name}: no tensor 'context_repr/lstm-0/lstm_fused_cell/kernel': only the "
                               "networks of peephole LSTM layers, which Spark NLP has trained since 2.0, are supported")
-    hidden = bundle.shape("context_repr/lstm-0/lstm_fused_cell/bias")[0] // 4
+    hidden = bundle.tensor("context_repr/lstm-0/lstm_fused_cell/bias", (None,)).size // 4
     if dense_size != 2 * hidden:
         raise ConversionError(f"{bundle.name}: W: residual layers of {hidden} units a direction need {2 * hidden} "
                               f"columns, got {dense_size}")

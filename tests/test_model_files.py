@@ -1,0 +1,162 @@
+"""config.json and model.safetensors: what is wrong with them is told at once, all of it, by name."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import random_tensors
+from safetensors.numpy import save_file
+
+import nerlite
+from nerlite.config import Config, EncoderConfig, ModelError, SparkNLPConfig, read_config, write_config
+from nerlite.weights import expected_tensors, quantize, read_tensors, stored_as, write_tensors
+
+
+@pytest.fixture
+def directory(tiny_config, tmp_path):
+    """A model directory that a test may spoil."""
+    write_config(tiny_config, tmp_path / "config.json")
+    write_tensors(tiny_config, random_tensors(tiny_config), tmp_path / "model.safetensors")
+    return tmp_path
+
+
+def spoil_config(directory, change):
+    path = directory / "config.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_config_round_trip(tiny_config, tmp_path):
+    for config in (tiny_config, replace(tiny_config, chars=None, context=None),
+                   replace(tiny_config, sparknlp=SparkNLPConfig(white_list=("PER",)))):
+        write_config(config, tmp_path / "config.json")
+        assert read_config(tmp_path / "config.json") == config
+
+
+def test_every_fault_of_a_config_is_in_one_error(directory):
+    def change(data):
+        data["extra"] = 1
+        data["encoder"]["hiden_size"] = data["encoder"].pop("hidden_size")
+        data["encoder"]["num_hidden_layers"] = "2"
+        data["chars"]["unit"] = "byte"
+        data["tags"] = "O"
+        data["crf_boundaries"] = 1
+
+    with pytest.raises(ModelError) as error:
+        read_config(spoil_config(directory, change))
+    message = str(error.value)
+    assert message.startswith(str(directory / "config.json"))
+    for part in ("extra: unknown key", "encoder.hiden_size: unknown key", "encoder.hidden_size: missing",
+                 "encoder.num_hidden_layers: expected an integer, got '2'", "tags: expected a list of strings, got 'O'",
+                 "chars.unit: expected one of code_point, utf16, got 'byte'",
+                 "crf_boundaries: expected true or false, got 1"):
+        assert part in message
+
+
+def test_contradictions_are_in_one_error(directory):
+    def change(data):
+        data["encoder"]["num_attention_heads"] = 5
+        data["window"] = 1000
+        data["context"]["dense_size"] = 17
+        data["tags"] = ["O", "O"]
+        data["chars"]["cnn"] = data["chars"]["lstm"] = None
+
+    with pytest.raises(ModelError, match="encoder.hidden_size: expected a multiple of num_attention_heads") as error:
+        read_config(spoil_config(directory, change))
+    for part in ("window: expected 3 to max_position_embeddings (40), got 1000", "tags: expected each tag once",
+                 "context.dense_size: expected 2 * lstm_hidden_size (16) for residual layers, got 17",
+                 "chars: expected cnn, lstm or both"):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (None, "no such file; a model directory holds"),
+    ("{", "not readable as JSON"),
+    ("[]", "the file: expected an object"),
+    ('{"format_version": 2}', "format_version: expected 1, got 2"),
+    ("{}", "format_version: expected 1, got None"),
+    ("\ud800", "not readable as JSON"),
+])
+def test_a_config_that_is_none(tmp_path, content, message):
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ModelError, match=message) as error:
+        read_config(path)
+    assert str(path) in str(error.value)
+
+
+def test_every_fault_of_the_tensors_is_in_one_error(tiny_config, directory):
+    path = directory / "model.safetensors"
+    tensors = random_tensors(tiny_config)
+    del tensors["emissions.bias"]
+    tensors["extra"] = np.zeros(3, np.float32)
+    tensors["emissions.weight"] = tensors["emissions.weight"].T.copy()
+    tensors["crf.transitions"] = tensors["crf.transitions"].astype(np.float16)
+    tensors["context.dense.bias"] = tensors["context.dense.bias"].astype(np.int64)
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match="5 tensors differ from what config.json asks for") as error:
+        read_tensors(tiny_config, path)
+    for part in (str(path), "missing emissions.bias (17,) float32", "unexpected extra",
+                 "emissions.weight: expected (16, 17) float32, got (17, 16) float32",
+                 "crf.transitions: expected (17, 17) float32, got (17, 17) float16",
+                 "context.dense.bias: expected (16,) float32, got (16,) I64"):
+        assert part in str(error.value)
+    with pytest.raises(ModelError, match="5 tensors differ"):
+        write_tensors(tiny_config, tensors, directory / "other.safetensors")
+    assert not (directory / "other.safetensors").exists()
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:20], lambda data: data[:-1], lambda data: b"",
+                                   lambda data: b"x" * 50,
+                                   lambda data: data[:8] + b"x" + data[9:]])
+def test_a_broken_file_is_refused(tiny_config, directory, spoil):
+    path = directory / "model.safetensors"
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(ModelError, match=r"model\.safetensors: not a readable safetensors file"):
+        read_tensors(tiny_config, path)
+
+
+def test_missing_files_are_refused_by_name(tiny_model, tmp_path):
+    for missing in ("config.json", "model.safetensors", "tokenizer.json"):
+        broken = tmp_path / missing
+        broken.mkdir()
+        for name in {"config.json", "model.safetensors", "tokenizer.json"} - {missing}:
+            (broken / name).write_bytes((tiny_model / name).read_bytes())
+        with pytest.raises(ModelError, match=missing.replace(".", r"\.")):
+            nerlite.load(broken)
+
+
+def test_tensors_are_read_as_views_of_the_file(tiny_config, directory):
+    tensors = read_tensors(tiny_config, directory / "model.safetensors")
+    for name, tensor in random_tensors(tiny_config).items():
+        np.testing.assert_array_equal(tensors[name], tensor)
+        assert not tensors[name].flags.owndata
+        assert not tensors[name].flags.writeable
+
+
+def test_quantization_is_symmetric_and_within_half_a_step():
+    weight = np.random.default_rng(0).standard_normal((30, 7)).astype(np.float32)
+    weight[:, 3] = 0
+    for axis in (0, 1):
+        quantized, scale = quantize(weight, axis)
+        assert scale.shape == (weight.shape[1 - axis],)
+        assert np.abs(quantized).max() == 127
+        error = np.abs(quantized * np.expand_dims(scale, axis) - weight)
+        assert (error <= np.expand_dims(scale, axis) * 0.501).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_stored_tensors_are_what_the_config_expects(tiny_config, dtype):
+    config = replace(tiny_config, dtype=dtype)
+    stored = stored_as(config, random_tensors(config))
+    assert {name: (tensor.shape, tensor.dtype.name) for name, tensor in stored.items()} == expected_tensors(config)
+
+
+def test_an_empty_encoder_is_contradictory(tmp_path):
+    config = Config("x", EncoderConfig(0, 8, 1, 2, 0, 16), ("O",), window=16)
+    with pytest.raises(ModelError, match=r"encoder\.vocab_size: too small; encoder\.intermediate_size: too small"):
+        write_config(config, tmp_path / "config.json")
