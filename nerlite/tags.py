@@ -33,7 +33,7 @@ def is_boundary(previous: str, tag: str) -> bool:
     Source: startOfChunk and endOfChunk of the CoNLL shared tasks' conlleval script.
     """
     (prefix, label), (next_prefix, next_label) = split_tag(previous), split_tag(tag)
-    return label != next_label or prefix in "ES" or next_prefix in "BS"
+    return label != next_label or prefix in "ES" or next_prefix in "BS" or (prefix == "O") != (next_prefix == "O")
 
 
 def to_spans(tags: Sequence[str]) -> list[Span]:

@@ -64,7 +64,7 @@ def test_contradictions_are_in_one_error(directory):
         data["tags"] = ["O", "O"]
         data["chars"]["cnn"] = data["chars"]["lstm"] = None
 
-    with pytest.raises(ModelError, match="encoder.hidden_size: expected a multiple of num_attention_heads") as error:
+    with pytest.raises(ModelError, match=r"encoder\.hidden_size: expected a multiple of num_attention_heads") as error:
         read_config(spoil_config(directory, change))
     for part in ("window: expected 3 to max_position_embeddings (40), got 1000", "tags: expected each tag once",
                  "context.dense_size: expected 2 * lstm_hidden_size (16) for residual layers, got 17",
@@ -98,7 +98,7 @@ def test_every_fault_of_the_tensors_is_in_one_error(tiny_config, directory):
     tensors["crf.transitions"] = tensors["crf.transitions"].astype(np.float16)
     tensors["context.dense.bias"] = tensors["context.dense.bias"].astype(np.int64)
     save_file(tensors, path)
-    with pytest.raises(ModelError, match="5 tensors differ from what config.json asks for") as error:
+    with pytest.raises(ModelError, match=r"5 tensors differ from what config\.json asks for") as error:
         read_tensors(tiny_config, path)
     for part in (str(path), "missing emissions.bias (17,) float32", "unexpected extra",
                  "emissions.weight: expected (16, 17) float32, got (17, 16) float32",

@@ -44,6 +44,7 @@ def test_round_trip_and_well_formedness(scheme):
     ("E-X I-X", [Span(0, 1, "X"), Span(1, 2, "X")]),
     ("B-X E-X E-X", [Span(0, 2, "X"), Span(2, 3, "X")]),
     ("B-A-B I-A-B", [Span(0, 2, "A-B")]),
+    ("O I I O B", [Span(1, 3, ""), Span(4, 5, "")]),
     ("", []),
 ])
 def test_ill_formed_tags_are_read_as_conlleval_does(tags, spans):
