@@ -13,12 +13,13 @@ def kernel(*, sums: bool = False, inline: bool = False) -> Callable[[Callable[..
     """Compile a function without the GIL and keep the machine code on disk where a cache folder is writable.
 
     Formulas are computed as written, so that they give the bits of the NumPy reference; with sums=True additions may
-    be reordered and contracted, which is for float64 sums (rounded once) and for values that nothing quantizes.
+    be reordered and contracted, which is for float64 sums (rounded once), for extremes (exact in any order) and for
+    values that nothing quantizes. NaN may then come out as anything; infinities keep their meaning.
     inline=True is for scalar functions that belong into their caller's loop, which must be able to vectorize.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        fastmath = {"nsz", "arcp", "contract", "afn", "reassoc"} if sums else False
+        fastmath = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"} if sums else False
         return numba.njit(nogil=True, fastmath=fastmath, forceinline=inline, error_model="numpy",
                           cache=_cache_is_writable(function))(function)
 

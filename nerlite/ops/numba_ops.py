@@ -21,7 +21,7 @@ from nerlite.ops.numpy_ops import (
     LOG2_E,
     embed,
 )
-from nerlite.ops.tiles import COLUMNS, ROWS, float_tile, int8_tile
+from nerlite.ops.tiles import COLUMNS, ROWS, WIDE_COLUMNS, float_tile, int8_tile, wide_tile
 
 __all__ = ["Linear", "attention", "char_cnn", "embed", "forward_backward", "layer_norm", "lstm",
            "span_log_probabilities", "viterbi"]
@@ -93,29 +93,36 @@ class Linear:
         if self._scale is None:
             rows = np.zeros((padded_rows, self._panels.shape[1]), np.float32)
             rows[:n_rows, :x.shape[1]] = x
-            _linear_float(rows, self._panels, self._bias, self._activation, np.empty((ROWS, COLUMNS), np.float32), out)
+            _linear_float(rows, self._panels, self._bias, self._activation, np.empty((ROWS, COLUMNS), np.float32),
+                          np.empty(COLUMNS, np.float32), out)
         else:
             rows = np.zeros((padded_rows, 4 * self._panels.shape[1]), np.uint8)
             scale, lowest = np.zeros((2, padded_rows), np.float32)
             _quantize_rows(np.ascontiguousarray(x), rows, scale, lowest)
             _linear_int8(rows, scale, lowest, self._panels, self._column_sums, self._scale, self._bias,
-                         self._activation, np.empty((ROWS, COLUMNS), np.int32), out)
+                         self._activation, np.empty((ROWS, COLUMNS), np.int32), np.empty(COLUMNS, np.float32), out)
         return out
 
 
 def _padded(vector: np.ndarray, n_panels: int) -> np.ndarray:
-    """Return the vector as float32, with zeros up to n_panels whole panels."""
-    result = np.zeros(n_panels * COLUMNS, np.float32)
-    result[:len(vector)] = vector
+    """Return the vector as float32 (n_panels, COLUMNS), zeros behind its end."""
+    result = np.zeros((n_panels, COLUMNS), np.float32)
+    result.flat[:len(vector)] = vector
     return result
+
+
+@kernel(sums=True)
+def _extremes(row):
+    lowest = highest = row[0]
+    for value in row:
+        lowest, highest = min(lowest, value), max(highest, value)
+    return lowest, highest
 
 
 @kernel()
 def _quantize_rows(x, out, scales, lowests):
     for i in range(x.shape[0]):
-        lowest = highest = x[i, 0]
-        for j in range(x.shape[1]):
-            lowest, highest = min(lowest, x[i, j]), max(highest, x[i, j])
+        lowest, highest = _extremes(x[i])
         spread = highest - lowest
         inverse = F4(127) / spread if spread > ZERO else ZERO
         scales[i], lowests[i] = spread / F4(127), lowest
@@ -124,46 +131,48 @@ def _quantize_rows(x, out, scales, lowests):
 
 
 @kernel()
-def _finish(total, columns, bias, activation, out):
-    """Add the bias to one row of a tile and activate it, for as many columns as out has."""
+def _activate(activation, y):
     if activation == GELU:
-        for j in range(columns):
-            out[j] = _gelu(total[j] + bias[j])
+        for j in range(COLUMNS):
+            y[j] = _gelu(y[j])
     elif activation == RELU:
-        for j in range(columns):
-            out[j] = max(total[j] + bias[j], ZERO)
-    else:
-        for j in range(columns):
-            out[j] = total[j] + bias[j]
+        for j in range(COLUMNS):
+            y[j] = max(y[j], ZERO)
 
 
 @kernel()
-def _linear_float(x, panels, bias, activation, total, out):
+def _linear_float(x, panels, bias, activation, total, y, out):
+    """total: (ROWS, COLUMNS), y: (COLUMNS,) scratch; a row of a tile is finished in y, then copied."""
     n_rows, d_out = out.shape
     for block in range(0, n_rows, ROW_BLOCK):
         for p in range(panels.shape[0]):
-            first = p * COLUMNS
+            panel_bias, first = bias[p], p * COLUMNS
             for row in range(block, min(block + ROW_BLOCK, n_rows), ROWS):
                 float_tile(x, row, panels[p], total)
                 for i in range(min(ROWS, n_rows - row)):
-                    _finish(total[i], min(COLUMNS, d_out - first), bias[first:], activation, out[row + i, first:])
+                    for j in range(COLUMNS):
+                        y[j] = total[i, j] + panel_bias[j]
+                    _activate(activation, y)
+                    for j in range(min(COLUMNS, d_out - first)):
+                        out[row + i, first + j] = y[j]
 
 
 @kernel()
-def _linear_int8(x, scales, lowests, panels, column_sums, panel_scales, bias, activation, total, out):
+def _linear_int8(x, scales, lowests, panels, column_sums, column_scales, bias, activation, total, y, out):
+    """Scratch as in `_linear_float`; column_sums, column_scales and bias: (n_panels, COLUMNS)."""
     n_rows, d_out = out.shape
     for block in range(0, n_rows, ROW_BLOCK):
         for p in range(panels.shape[0]):
-            first = p * COLUMNS
-            columns = min(COLUMNS, d_out - first)
+            panel_sums, panel_scales, panel_bias, first = column_sums[p], column_scales[p], bias[p], p * COLUMNS
             for row in range(block, min(block + ROW_BLOCK, n_rows), ROWS):
                 int8_tile(x, row, panels[p], total)
                 for i in range(min(ROWS, n_rows - row)):
-                    scale, lowest, y = scales[row + i], lowests[row + i], out[row + i, first:first + columns]
-                    for j in range(columns):
-                        exact = scale * F4(total[i, j]) + lowest * column_sums[first + j]
-                        y[j] = exact * panel_scales[first + j]
-                    _finish(y, columns, bias[first:], activation, y)
+                    scale, lowest = scales[row + i], lowests[row + i]
+                    for j in range(COLUMNS):
+                        y[j] = (scale * F4(total[i, j]) + lowest * panel_sums[j]) * panel_scales[j] + panel_bias[j]
+                    _activate(activation, y)
+                    for j in range(min(COLUMNS, d_out - first)):
+                        out[row + i, first + j] = y[j]
 
 
 def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:
@@ -196,52 +205,70 @@ def _layer_norm(x, weight, bias, eps, out):
 def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int, rows: np.ndarray,
               row_offsets: np.ndarray) -> np.ndarray:
     """Scaled dot-product attention of rows to all rows of their sequence; as the reference."""
-    d = qkv.shape[1] // 3
-    longest = int(np.diff(offsets).max(initial=0))
+    d, longest = qkv.shape[1] // 3, int(np.diff(offsets).max(initial=0))
+    size, padded = d // n_heads, -(-longest // WIDE_COLUMNS) * WIDE_COLUMNS
     out = np.empty((len(rows), d), np.float32)
-    size = d // n_heads
-    _attention(qkv, offsets, n_heads, rows, row_offsets, np.empty((size, longest)), np.empty((longest, size)),
-               np.empty(longest), np.empty(longest, np.float32), np.empty(size), out)
+    _attention(qkv, offsets, n_heads, rows, row_offsets, np.zeros((longest + ROWS, size)),
+               np.zeros((padded // WIDE_COLUMNS, size, WIDE_COLUMNS)),
+               np.zeros((-(-size // WIDE_COLUMNS), longest, WIDE_COLUMNS)), np.empty(padded, np.float32),
+               np.zeros((ROWS, padded)), np.empty((ROWS, WIDE_COLUMNS)), np.empty(ROWS), out)
     return out
 
 
 @kernel(sums=True)
-def _attention(qkv, offsets, n_heads, rows, row_offsets, keys, values, sums, weights, mixed, out):
-    """keys: (size, longest), one head's keys transposed; values: (longest, size); both float64, as sums and mixed."""
+def _attention(qkv, offsets, n_heads, rows, row_offsets, queries, keys, values, scores, weights, total, sums, out):
+    """queries, keys and values: one head's, as rows and panels of `wide_tile`; the rest is scratch.
+
+    scores: (padded,) float32; weights: (ROWS, padded); total: (ROWS, WIDE_COLUMNS); sums: (ROWS,).
+    """
     d = out.shape[1]
     size = d // n_heads
     scale = 1 / np.sqrt(size)
     for sequence in range(len(offsets) - 1):
         first, n = offsets[sequence], offsets[sequence + 1] - offsets[sequence]
+        asking, n_asking = row_offsets[sequence], row_offsets[sequence + 1] - row_offsets[sequence]
+        n_key_panels = (n + WIDE_COLUMNS - 1) // WIDE_COLUMNS
         for head in range(n_heads):
             query, key, value = head * size, d + head * size, 2 * d + head * size
-            for j in range(n):
+            for i in range(n_asking):
                 for k in range(size):
-                    keys[k, j] = qkv[first + j, key + k]
-                    values[j, k] = qkv[first + j, value + k]
-            for i in range(row_offsets[sequence], row_offsets[sequence + 1]):
-                for j in range(n):
-                    sums[j] = 0
-                for k in range(size):
-                    factor = np.float64(qkv[rows[i], query + k])
-                    for j in range(n):
-                        sums[j] += factor * keys[k, j]
-                highest = F4(-np.inf)
-                for j in range(n):
-                    weights[j] = F4(sums[j] * scale)
-                    highest = max(highest, weights[j])
-                total = np.float64(0)
-                for j in range(n):
-                    weights[j] = _exp(weights[j] - highest)
-                    total += weights[j]
-                for k in range(size):
-                    mixed[k] = 0
-                for j in range(n):
-                    factor = np.float64(weights[j])
+                    queries[i, k] = qkv[rows[asking + i], query + k]
+            for panel in range(n_key_panels):
+                for j in range(min(WIDE_COLUMNS, n - panel * WIDE_COLUMNS)):
                     for k in range(size):
-                        mixed[k] += factor * values[j, k]
-                for k in range(size):
-                    out[i, query + k] = F4(mixed[k] / total)
+                        keys[panel, k, j] = qkv[first + panel * WIDE_COLUMNS + j, key + k]
+            for panel in range(values.shape[0]):
+                for j in range(n):
+                    for k in range(min(WIDE_COLUMNS, size - panel * WIDE_COLUMNS)):
+                        values[panel, j, k] = qkv[first + j, value + panel * WIDE_COLUMNS + k]
+            for row in range(0, n_asking, ROWS):
+                n_rows = min(ROWS, n_asking - row)
+                for panel in range(n_key_panels):
+                    wide_tile(queries, row, keys[panel], total)
+                    for i in range(n_rows):
+                        for j in range(WIDE_COLUMNS):
+                            weights[i, panel * WIDE_COLUMNS + j] = total[i, j]
+                for i in range(n_rows):
+                    sums[i] = _softmax_numerators(weights[i], n, scale, scores)
+                for panel in range(values.shape[0]):
+                    wide_tile(weights, 0, values[panel, :n], total)
+                    for i in range(n_rows):
+                        for k in range(min(WIDE_COLUMNS, size - panel * WIDE_COLUMNS)):
+                            out[asking + row + i, query + panel * WIDE_COLUMNS + k] = F4(total[i, k] / sums[i])
+
+
+@kernel(sums=True)
+def _softmax_numerators(weights, n, scale, scores):
+    """weights[:n] = exp(weights * scale - their highest); return their sum. scores: scratch, float32."""
+    highest = F4(-np.inf)
+    for j in range(n):
+        scores[j] = F4(weights[j] * scale)
+        highest = max(highest, scores[j])
+    total = np.float64(0)
+    for j in range(n):
+        weights[j] = _exp(scores[j] - highest)
+        total += weights[j]
+    return total
 
 
 def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:

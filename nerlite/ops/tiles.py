@@ -1,7 +1,8 @@
 """Matrix-product tiles for the CPU at hand, emitted as LLVM IR so that sums stay in registers.
 
-A tile multiplies ROWS rows by one panel of COLUMNS columns. Weights are packed once into panels: float32
-(d_out / COLUMNS, d_in, COLUMNS), int8 (d_out / COLUMNS, d_in / 4, COLUMNS, 4), zeros where a size is no multiple.
+A tile multiplies ROWS rows by one panel of COLUMNS columns (WIDE_COLUMNS in float64). Weights are packed once into
+panels: float32 (d_out / COLUMNS, d_in, COLUMNS), int8 (d_out / COLUMNS, d_in / 4, COLUMNS, 4), zeros where a size is
+no multiple.
 Each sum runs over d_in in order, in one accumulator, so a row's result does not depend on the rows beside it.
 """
 
@@ -21,7 +22,7 @@ from numba.extending import intrinsic
 from nerlite.ops.jit import kernel
 
 ROWS = 4
-I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+I8, I32, I64, F32, F64 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 MultiplyAdd = Callable[[Any, ir.Value, ir.Value, ir.Value], ir.Value]
 
 
@@ -38,7 +39,7 @@ def _cpu_level() -> str:
 LEVEL = _cpu_level()
 LANES = 16 if LEVEL == "vnni" else 8
 N_VECTORS = 4 if LEVEL == "vnni" else 2
-COLUMNS = LANES * N_VECTORS
+COLUMNS, WIDE_COLUMNS = LANES * N_VECTORS, LANES // 2 * N_VECTORS
 
 
 def _declare(builder: Any, name: str, result: ir.Type, *arguments: ir.Type) -> Any:
@@ -46,8 +47,9 @@ def _declare(builder: Any, name: str, result: ir.Type, *arguments: ir.Type) -> A
 
 
 def _fma(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
-    vector = ir.VectorType(F32, LANES)
-    return builder.call(_declare(builder, f"llvm.fma.v{LANES}f32", vector, vector, vector, vector), [a, b, total])
+    vector = total.type
+    name = f"llvm.fma.v{vector.count}{'f32' if vector.element == F32 else 'f64'}"
+    return builder.call(_declare(builder, name, vector, vector, vector, vector), [a, b, total])
 
 
 def _dot4_vnni(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
@@ -66,12 +68,13 @@ def _dot4_avx2(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Va
 
 
 def _make_tile(element: ir.Type, multiply_add: MultiplyAdd) -> Any:
-    """Return an intrinsic (a, a_stride, panel, out, depth): addresses, bytes, steps of four bytes of a row.
+    """Return an intrinsic (a, a_stride, panel, out, depth): addresses, bytes, steps of one element of a row.
 
-    Each step broadcasts four bytes of each row (a float32, or four uint8) and multiplies them into the panel's lanes.
+    Each step broadcasts an element of each row (a float, or four uint8) and multiplies it into the panel's lanes.
     """
-    vector = ir.VectorType(element, LANES)
-    width = 4 * LANES
+    size = 8 if element == F64 else 4
+    lanes, width = 4 * LANES // size, 4 * LANES
+    vector = ir.VectorType(element, lanes)
 
     @intrinsic
     def tile(typing_context: Any, a: Any, a_stride: Any, panel: Any, out: Any, depth: Any) -> Any:
@@ -91,9 +94,9 @@ def _make_tile(element: ir.Type, multiply_add: MultiplyAdd) -> Any:
             columns = [builder.load(address(place, I64(width * i), vector), align=1) for i in range(N_VECTORS)]
             sums = []
             for row in range(ROWS):
-                value = builder.load(address(rows[row], builder.shl(step, I64(2)), element), align=1)
+                value = builder.load(address(rows[row], builder.mul(step, I64(size)), element), align=1)
                 splat = builder.shuffle_vector(builder.insert_element(undefined, value, I32(0)), undefined,
-                                               ir.Constant(ir.VectorType(I32, LANES), None))
+                                               ir.Constant(ir.VectorType(I32, lanes), None))
                 sums.append([multiply_add(builder, totals[row][i], splat, columns[i]) for i in range(N_VECTORS)])
             next_step, next_place = builder.add(step, I64(1)), builder.add(place, I64(width * N_VECTORS))
             for phi, first, again in ((step, I64(0), next_step), (place, panel, next_place),
@@ -125,6 +128,15 @@ if LEVEL == "any":
                     out[i, j] += x[row + i, k] * panel[k, j]
 
     @kernel()
+    def wide_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
+        """out (ROWS, WIDE_COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, WIDE_COLUMNS), float64."""
+        out[:] = 0
+        for i in range(ROWS):
+            for k in range(panel.shape[0]):
+                for j in range(WIDE_COLUMNS):
+                    out[i, j] += x[row + i, k] * panel[k, j]
+
+    @kernel()
     def int8_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
         """out (ROWS, COLUMNS) int32 = x[row:row + ROWS] uint8 (n_rows, d_in) @ panel (d_in / 4, COLUMNS, 4) int8."""
         out[:] = 0
@@ -136,6 +148,7 @@ if LEVEL == "any":
 
 else:
     _float_tile = _make_tile(F32, _fma)
+    _wide_tile = _make_tile(F64, _fma)
     _int8_tile = _make_tile(I32, _dot4_vnni if LEVEL == "vnni" else _dot4_avx2)
 
     @kernel()
@@ -143,6 +156,12 @@ else:
         """out (ROWS, COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, COLUMNS), float32."""
         stride = 4 * x.shape[1]
         _float_tile(x.ctypes.data + row * stride, stride, panel.ctypes.data, out.ctypes.data, panel.shape[0])
+
+    @kernel()
+    def wide_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
+        """out (ROWS, WIDE_COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, WIDE_COLUMNS), float64."""
+        stride = 8 * x.shape[1]
+        _wide_tile(x.ctypes.data + row * stride, stride, panel.ctypes.data, out.ctypes.data, panel.shape[0])
 
     @kernel()
     def int8_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
