@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,27 +103,49 @@ def check_tensors(config: Config, found: Mapping[str, tuple[Shape, str]], path: 
                          + "\n  ".join(problems))
 
 
-def read_tensors(config: Config, path: Path) -> dict[str, np.ndarray]:
-    """Return the file's tensors as read-only views of the mapped file; `ModelError` where it is not as expected."""
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="np"):
-            pass  # the library checks the header; its own tensors would be copies
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
-    data = np.memmap(path, np.uint8, mode="r")
-    size = int(data[:8].view("<u8")[0])
-    header = json.loads(bytes(data[8:8 + size]))
-    header.pop("__metadata__", None)
-    found, tensors = {}, {}
-    for name, entry in header.items():
-        dtype = _DTYPES.get(entry["dtype"])
-        found[name] = tuple(entry["shape"]), dtype.name if dtype else entry["dtype"]
-        if dtype:
-            start, stop = (8 + size + offset for offset in entry["data_offsets"])
-            tensors[name] = np.asarray(data[start:stop]).view(dtype).reshape(entry["shape"])
-    check_tensors(config, found, path)
+class MappedTensors(Mapping[str, np.ndarray]):
+    """A safetensors file's tensors as read-only arrays, each mapped anew whenever it is asked for.
+
+    So a tensor takes memory only while something uses it: one that a layer repacks is gone once it has.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the header; `ModelError` where the file is not a whole safetensors file."""
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file")
+        try:
+            with safe_open(path, framework="np"):
+                pass  # the library checks the header; its own tensors would be copies
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
+        self._path = path
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            self._entries: dict[str, dict[str, Any]] = json.loads(file.read(size))
+        self._entries.pop("__metadata__", None)
+        self._start = 8 + size
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        entry = self._entries[name]
+        return np.asarray(np.memmap(self._path, _DTYPES[entry["dtype"]], "r", self._start + entry["data_offsets"][0],
+                                    tuple(entry["shape"])))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def types(self) -> dict[str, tuple[Shape, str]]:
+        """Return name → (shape, dtype), a dtype that models do not use as the file spells it."""
+        return {name: (tuple(entry["shape"]), _DTYPES[entry["dtype"]].name if entry["dtype"] in _DTYPES
+                       else entry["dtype"]) for name, entry in self._entries.items()}
+
+
+def read_tensors(config: Config, path: Path) -> Tensors:
+    """Return the file's tensors, mapped; `ModelError` where they are not as the config asks for."""
+    tensors = MappedTensors(path)
+    check_tensors(config, tensors.types(), path)
     return tensors
 
 

@@ -217,7 +217,9 @@ def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int, rows: np.ndarr
 
 @kernel(sums=True)
 def _attention(qkv, offsets, n_heads, rows, row_offsets, queries, keys, values, scores, weights, total, sums, out):
-    """queries, keys and values: one head's, as rows and panels of `wide_tile`; the rest is scratch.
+    """Take one head after the other, its queries as rows, its keys and values as panels of `wide_tile`.
+
+    queries, keys, values and the rest but out are scratch.
 
     scores: (padded,) float32; weights: (ROWS, padded); total: (ROWS, WIDE_COLUMNS); sums: (ROWS,).
     """
