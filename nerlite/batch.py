@@ -1,15 +1,15 @@
-"""Sequences, and the ragged batches that the network computes on: rows one after another, and offsets."""
+"""The network's inputs, and the ragged batches that the network computes on: rows one after another, and offsets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Items
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 
-class Sequence(NamedTuple):
-    """One network input: the pieces that the encoder sees, and the words that are tagged.
+class Input(NamedTuple):
+    """One sequence that the network reads: the pieces that the encoder sees, and the words that are tagged.
 
     piece_ids: (n_pieces,) int32 with [CLS] and [SEP]; first_pieces: (n_words,) the index in piece_ids of each word's
     first piece; words: n_words strings, for their characters.
@@ -17,11 +17,11 @@ class Sequence(NamedTuple):
 
     piece_ids: np.ndarray
     first_pieces: np.ndarray
-    words: Items[str]
+    words: Sequence[str]
 
 
 class Batch(NamedTuple):
-    """Several sequences as concatenated rows.
+    """Several inputs as concatenated rows.
 
     piece_ids, positions (within the sequence): (n_pieces,); piece_offsets, word_offsets: (n_seqs + 1,) int64;
     first_pieces: (n_words,) rows of piece_ids; words: n_words strings.
@@ -35,20 +35,20 @@ class Batch(NamedTuple):
     words: list[str]
 
 
-def make_batch(sequences: Items[Sequence]) -> Batch:
-    """Concatenate sequences."""
-    piece_offsets = offsets_of([len(sequence.piece_ids) for sequence in sequences])
+def make_batch(inputs: Sequence[Input]) -> Batch:
+    """Concatenate inputs."""
+    piece_offsets = offsets_of([len(each.piece_ids) for each in inputs])
     return Batch(
-        np.concatenate([sequence.piece_ids for sequence in sequences]),
-        np.concatenate([np.arange(len(sequence.piece_ids)) for sequence in sequences]),
+        np.concatenate([each.piece_ids for each in inputs]),
+        np.concatenate([np.arange(len(each.piece_ids)) for each in inputs]),
         piece_offsets,
-        np.concatenate([sequence.first_pieces + start
-                        for sequence, start in zip(sequences, piece_offsets[:-1], strict=True)]),
-        offsets_of([len(sequence.words) for sequence in sequences]),
-        [word for sequence in sequences for word in sequence.words],
+        np.concatenate([each.first_pieces + start
+                        for each, start in zip(inputs, piece_offsets[:-1], strict=True)]),
+        offsets_of([len(each.words) for each in inputs]),
+        [word for each in inputs for word in each.words],
     )
 
 
-def offsets_of(lengths: Items[int]) -> np.ndarray:
+def offsets_of(lengths: Sequence[int]) -> np.ndarray:
     """Return where each of several runs begins and, last, where the last ends: (n + 1,) int64."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -143,7 +143,7 @@ def read_config(path: Path) -> Config:
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; a model directory holds config.json, model.safetensors and "
                          "tokenizer.json") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not readable as JSON: {error}") from None
     if isinstance(data, dict) and data.get("format_version") != FORMAT_VERSION:
         raise ModelError(f"{path}: format_version: expected {FORMAT_VERSION}, got {data.get('format_version')!r}")
@@ -164,24 +164,44 @@ def write_config(config: Config, path: Path) -> None:
 
 
 def _contradictions(config: Config) -> list[str]:
-    encoder, context, chars = config.encoder, config.context, config.chars
+    encoder, context, chars, sparknlp = config.encoder, config.context, config.chars, config.sparknlp
     sizes = {f"encoder.{key}": value for key, value in dataclasses.asdict(encoder).items()}
-    sizes["encoder.num_hidden_layers"] += 1
+    may_be_zero = {"encoder.num_hidden_layers", "context.num_layers"}
     if context:
-        sizes["context.dense_size"] = context.dense_size
-    problems = [f"{key}: too small" for key, value in sizes.items() if value <= 0]
+        sizes |= {"context.dense_size": context.dense_size, "context.num_layers": context.num_layers}
+        if context.num_layers:
+            sizes["context.lstm_hidden_size"] = context.lstm_hidden_size
+    if chars and chars.cnn:
+        sizes |= {"chars.cnn.embedding_size": chars.cnn.embedding_size, "chars.cnn.num_filters": chars.cnn.num_filters}
+    if chars and chars.lstm:
+        sizes |= {"chars.lstm.embedding_size": chars.lstm.embedding_size,
+                  "chars.lstm.hidden_size": chars.lstm.hidden_size}
+    problems = [f"{key}: too small, got {value}" for key, value in sizes.items()
+                if not (value > 0 or (value == 0 and key in may_be_zero))]
     if encoder.num_attention_heads > 0 and encoder.hidden_size % encoder.num_attention_heads:
         problems.append(f"encoder.hidden_size: expected a multiple of num_attention_heads "
                         f"({encoder.num_attention_heads}), got {encoder.hidden_size}")
     if not 3 <= config.window <= encoder.max_position_embeddings:
         problems.append(f"window: expected 3 to max_position_embeddings ({encoder.max_position_embeddings}), "
                         f"got {config.window}")
+    if sparknlp and not 3 <= sparknlp.max_sentence_length <= encoder.max_position_embeddings:
+        problems.append(f"sparknlp.max_sentence_length: expected 3 to max_position_embeddings "
+                        f"({encoder.max_position_embeddings}), got {sparknlp.max_sentence_length}")
     if len(set(config.tags)) != len(config.tags):
         problems.append("tags: expected each tag once")
+    if config.tags and "O" not in config.tags:
+        problems.append("tags: expected O among them")
+    prefixes = "BIES" if config.scheme == "BIOES" else "BI"
+    if sparknlp is None and (wrong := [tag for tag in config.tags if tag != "O" and (
+            tag[:1] not in tuple(prefixes) or tag[1:2] != "-" or len(tag) < 3)]):
+        problems.append(f"tags: expected O or one of {', '.join(f'{prefix}-LABEL' for prefix in prefixes)} "
+                        f"({config.scheme}), got {', '.join(map(repr, wrong))}")
     if chars and not (chars.cnn or chars.lstm):
         problems.append("chars: expected cnn, lstm or both")
     if chars and any(len(character) != 1 for character in chars.alphabet):
         problems.append("chars.alphabet: expected one character an entry")
+    if chars and sparknlp is None and len(set(chars.alphabet)) != len(chars.alphabet):
+        problems.append("chars.alphabet: expected each character once")
     if context and context.num_layers and context.residual and context.dense_size != 2 * context.lstm_hidden_size:
         problems.append(f"context.dense_size: expected 2 * lstm_hidden_size ({2 * context.lstm_hidden_size}) for "
                         f"residual layers, got {context.dense_size}")

@@ -41,12 +41,19 @@ class Window(NamedTuple):
 class PieceEncoder:
     """A WordPiece (or any) tokenizer.json applied to words that are already split."""
 
-    def __init__(self, path: Path, window: int) -> None:
-        """Load the tokenizer; a word gives at most a quarter of a window's pieces (only the first is its vector)."""
+    def __init__(self, path: Path, window: int, vocab_size: int | None = None) -> None:
+        """Load the tokenizer; a word gives at most a quarter of a window's pieces (only the first is its vector).
+
+        window: the most pieces, [CLS] and [SEP] included; vocab_size: how many pieces the encoder knows,
+        `ModelError` if the tokenizer has more.
+        """
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise ModelError(f"{path}: not a readable tokenizer.json: {error}") from None
+        size = self._tokenizer.get_vocab_size()
+        if vocab_size is not None and size > vocab_size:
+            raise ModelError(f"{path}: expected at most vocab_size ({vocab_size}) pieces, got {size}")
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._budget = window - 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,8 @@ Context = TypeVar("Context")
 DEFAULT_MODEL = "conll2003-minilm-l6"
 # One pass of the network takes about so many pieces: enough for full matrix products, few enough for the caches.
 PIECES_PER_BATCH = 1024
+# A batch of texts ends once it has so many characters.
+CHARACTERS_PER_BATCH = 100_000
 
 
 def load(model: str | os.PathLike[str] | None = None, *, backend: str = "auto", threads: int | None = None,
@@ -38,7 +39,7 @@ def load(model: str | os.PathLike[str] | None = None, *, backend: str = "auto", 
     Spark NLP stops reading. Other models always do.
     Raises `ModelError` where the directory cannot be used.
     """
-    return Tagger(_find(model or DEFAULT_MODEL), backend=backend, threads=threads, window=window)
+    return Tagger(_find(model), backend=backend, threads=threads, window=window)
 
 
 class Tagger:
@@ -48,7 +49,7 @@ class Tagger:
         """Read the model directory `path`; options as in `load`."""
         if threads is not None and threads < 1:
             raise ValueError(f"threads: expected at least 1, got {threads}")
-        self.path, self.threads = path, threads or available_cores()
+        self.path, self.threads = path.resolve(), threads or available_cores()
         self._options = {"backend": backend, "threads": threads, "window": window}
         ops = load_ops(backend)
         self.backend = ops.__name__.rpartition(".")[2].removesuffix("_ops")
@@ -81,16 +82,29 @@ class Tagger:
     def pipe(self, texts: Iterable[Any], *, batch_size: int = 64) -> Iterator[Any]:
         """Tag many texts, or (text, context) pairs, `batch_size` at a time; yield results in order as they come.
 
-        The results are those of tagging each text alone. A pair gives (document, context).
+        Long texts make smaller batches, so memory does not grow with their number. The results are those of tagging
+        each text alone. A pair gives (document, context).
         """
+        if isinstance(texts, str):
+            raise TypeError("texts: expected an iterable of texts, got a str; call the tagger itself to tag a text")
         if batch_size < 1:
             raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-        items = iter(texts)
-        while chunk := list(itertools.islice(items, batch_size)):
-            pairs = [item if isinstance(item, tuple) else (item, None) for item in chunk]
-            documents = self._documents([self._read(text) for text, _ in pairs])
-            for item, document, (_, context) in zip(chunk, documents, pairs, strict=True):
-                yield (document, context) if isinstance(item, tuple) else document
+        readings: list[Readable] = []
+        items: list[Any] = []
+        n_characters = 0
+        for item in texts:
+            text = item[0] if isinstance(item, tuple) and len(item) == 2 else item
+            readings.append(self._read(text))
+            items.append(item)
+            n_characters += len(text)
+            if len(items) == batch_size or n_characters >= CHARACTERS_PER_BATCH:
+                yield from self._results(items, readings)
+                readings, items, n_characters = [], [], 0
+        yield from self._results(items, readings)
+
+    def _results(self, items: list[Any], readings: list[Readable]) -> Iterator[Any]:
+        for item, document in zip(items, self._documents(readings), strict=True):
+            yield (document, item[1]) if isinstance(item, tuple) else document
 
     @overload
     def tag(self, words: Sequence[str]) -> list[str]: ...  # type: ignore[overload-overlap]  # a str is both
@@ -100,15 +114,16 @@ class Tagger:
         """Tag words that are already split: one list of words → its IOB2 tags, a list of such lists → theirs."""
         if isinstance(words, str):
             raise TypeError("words: expected a list of words, got a str; call the tagger itself to tag a text")
+        words = list(words)
         if all(isinstance(word, str) for word in words):
-            return self.documents_of([words])[0].tags if words else []
+            return self.documents_of([words])[0].tags
         return [document.tags for document in self.documents_of(words)]
 
     def documents_of(self, texts: Iterable[Sequence[str]]) -> list[Document]:
         """Tag texts that are already split into words; each document's text is its words joined by single spaces."""
         readings = []
         for words in texts:
-            if not all(isinstance(word, str) for word in words):
+            if isinstance(words, str) or not all(isinstance(word, str) for word in words):
                 raise TypeError("words: expected lists of str")
             text, offsets = join_words(words)
             readings.append(self._rules.read_words(text, list(words), offsets))
@@ -130,11 +145,11 @@ class Tagger:
             emissions[start + window.keep_start:start + window.keep_stop] = kept
         return list(self._rules.documents(texts, emissions, offsets))
 
-    def _emissions(self, sequences: list[batch.Sequence]) -> list[np.ndarray]:
+    def _emissions(self, sequences: list[batch.Input]) -> list[np.ndarray]:
         """Return each sequence's emissions, (n_words, n_tags); groups of sequences are shared out to threads."""
         n_pieces = sum(len(sequence.piece_ids) for sequence in sequences)
         limit = min(PIECES_PER_BATCH, -(-n_pieces // self.threads))
-        groups: list[list[batch.Sequence]] = []
+        groups: list[list[batch.Input]] = []
         size = limit
         for sequence in sequences:
             if size >= limit:
@@ -147,7 +162,7 @@ class Tagger:
         with ThreadPoolExecutor(self.threads) as pool:
             return [rows for group in pool.map(self._run, groups) for rows in group]
 
-    def _run(self, sequences: list[batch.Sequence]) -> list[np.ndarray]:
+    def _run(self, sequences: list[batch.Input]) -> list[np.ndarray]:
         together = batch.make_batch(sequences)
         return np.split(self._network.emissions(together), together.word_offsets[1:-1])
 
@@ -156,18 +171,17 @@ def _reload(path: Path, options: dict[str, Any]) -> Tagger:
     return Tagger(path, **options)
 
 
-def _find(model: str | os.PathLike[str]) -> Path:
-    """Return the directory of a model given by path or by the name of one that is shipped."""
-    path = Path(model)
-    if path.is_dir():
-        return path
-    here = Path(__file__).parent
+def _find(model: str | os.PathLike[str] | None) -> Path:
+    """Return the directory of a model given by path or by the name of one that is shipped; None is the default."""
+    if model is not None and Path(model).is_dir():
+        return Path(model)
+    here, name = Path(__file__).parent, DEFAULT_MODEL if model is None else model
     shipped = [directory for directory in (here / "models", here.parent / "weights") if directory.is_dir()]
     for directory in shipped:
-        if (directory / path).is_dir():
-            return directory / path
+        if (directory / name).is_dir():
+            return directory / name
     names = sorted(entry.name for directory in shipped for entry in directory.iterdir() if entry.is_dir())
-    raise ModelError(f"{model}: no such directory, and no shipped model of that name "
+    raise ModelError(f"{name}: no such directory, and no shipped model of that name "
                      f"(shipped: {', '.join(names) or 'none'})")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Items
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from nerlite.batch import Sequence
+from nerlite.batch import Input
 from nerlite.config import Config
 from nerlite.document import Document, Entity
 from nerlite.network.crf import CRF
@@ -29,7 +29,7 @@ class Readable(Protocol):
         ...
 
     @property
-    def sequences(self) -> list[Sequence]:
+    def sequences(self) -> list[Input]:
         """What the network reads."""
         ...
 
@@ -53,7 +53,7 @@ class Rules(Protocol[R]):
         """Make the network's inputs of words that are already split."""
         ...
 
-    def documents(self, texts: Items[R], emissions: np.ndarray, offsets: np.ndarray) -> Items[Document]:
+    def documents(self, texts: Sequence[R], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[Document]:
         """Decode scores. emissions: (n_rows, n_tags) of all texts; offsets: (n_texts + 1,), one sequence a text."""
         ...
 
@@ -64,7 +64,7 @@ class Reading(NamedTuple):
     text: str
     words: list[str]
     offsets: list[tuple[int, int]]
-    sequences: list[Sequence]
+    sequences: list[Input]
     windows: list[Window]
 
     @property
@@ -78,7 +78,7 @@ class OwnRules:
 
     def __init__(self, path: Path, config: Config, crf: CRF) -> None:
         """path: the model directory."""
-        self._pieces = PieceEncoder(path / "tokenizer.json", config.window)
+        self._pieces = PieceEncoder(path / "tokenizer.json", config.window, config.encoder.vocab_size)
         self._crf = crf
 
     def read(self, text: str) -> Reading:
@@ -93,12 +93,12 @@ class OwnRules:
         for window in windows:
             bounds = pieces.offsets[window.start:window.stop + 1]
             ids = pieces.ids[bounds[0]:bounds[-1]]
-            sequences.append(Sequence(
+            sequences.append(Input(
                 np.concatenate([[self._pieces.cls_id], ids, [self._pieces.sep_id]]).astype(np.int32),
                 bounds[:-1] - bounds[0] + 1, words[window.start:window.stop]))
         return Reading(text, words, offsets, sequences, windows)
 
-    def documents(self, texts: Items[Reading], emissions: np.ndarray, offsets: np.ndarray) -> list[Document]:
+    def documents(self, texts: Sequence[Reading], emissions: np.ndarray, offsets: np.ndarray) -> list[Document]:
         """Decode each text as one sequence of tags; its windows' seams do not show."""
         decoded = self._crf.decode(emissions, offsets)
         return [_document(*parts) for parts in zip(texts, decoded.spans, decoded.scores, strict=True)]

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from nerlite.batch import Sequence, make_batch
+from nerlite.batch import Input, make_batch
 from nerlite.config import Config, read_config
 from nerlite.network.encoder import Encoder
 from nerlite.network.model import Network
@@ -118,7 +118,7 @@ def test_crf_agrees_with_enumeration(ops, name):
     start, end = (tensors.get(f"crf.{key}_transitions", np.zeros(n_tags, np.float32)) for key in ("start", "end"))
     _, _, log_partition = ops.forward_backward(emissions, offsets, start, tensors["crf.transitions"], end)
     stages = {"log_partition": log_partition, "marginals": network.crf.marginals(emissions, offsets)}
-    decoded = network.decode(emissions, offsets)
+    decoded = network.crf.decode(emissions, offsets)
     assert np.array_equal(decoded.tags, golden["best"])
     found = [(sentence, *span) for sentence, spans in enumerate(decoded.spans) for span in spans]
     assert found == [(*map(int, span), str(label))
@@ -132,7 +132,7 @@ def test_tags_from_words_are_those_of_torch(ops, name):
     config, tensors, golden = load(name)
     network = Network(ops, tensors, config)
     batch = batch_of(name, config, golden)
-    decoded = network.decode(network.emissions(batch), batch.word_offsets)
+    decoded = network.crf.decode(network.emissions(batch), batch.word_offsets)
     assert np.array_equal(decoded.tags, golden["best"])
     assert np.allclose([score for scores in decoded.scores for score in scores], golden["span_scores"], atol=1e-4)
 
@@ -157,7 +157,7 @@ def batch_of(name: str, config: Config, golden: dict[str, np.ndarray]):
     for words, _ in sentences(golden):
         pieces = encoder.encode(words)
         ids = np.array([encoder.cls_id, *pieces.ids, encoder.sep_id], np.int32)
-        sequences.append(Sequence(ids, pieces.offsets[:-1] + 1, words))
+        sequences.append(Input(ids, pieces.offsets[:-1] + 1, words))
     return make_batch(sequences)
 
 

@@ -31,7 +31,7 @@ def spoil_config(directory, change):
 
 def test_config_round_trip(tiny_config, tmp_path):
     for config in (tiny_config, replace(tiny_config, chars=None, context=None),
-                   replace(tiny_config, sparknlp=SparkNLPConfig(white_list=("PER",)))):
+                   replace(tiny_config, sparknlp=SparkNLPConfig(white_list=("PER",), max_sentence_length=40))):
         write_config(config, tmp_path / "config.json")
         assert read_config(tmp_path / "config.json") == config
 
@@ -61,21 +61,36 @@ def test_contradictions_are_in_one_error(directory):
         data["encoder"]["num_attention_heads"] = 5
         data["window"] = 1000
         data["context"]["dense_size"] = 17
-        data["tags"] = ["O", "O"]
-        data["chars"]["cnn"] = data["chars"]["lstm"] = None
+        data["tags"] = ["B-PER", "B-PER", "X-PER", "S-"]
+        data["chars"]["cnn"]["num_filters"] = 0
+        data["chars"]["alphabet"] = ["a", "a", "bc"]
+        data["context"]["num_layers"] = -1
+        data["encoder"]["layer_norm_eps"] = float("nan")
 
     with pytest.raises(ModelError, match=r"encoder\.hidden_size: expected a multiple of num_attention_heads") as error:
         read_config(spoil_config(directory, change))
     for part in ("window: expected 3 to max_position_embeddings (40), got 1000", "tags: expected each tag once",
                  "context.dense_size: expected 2 * lstm_hidden_size (16) for residual layers, got 17",
-                 "chars: expected cnn, lstm or both"):
+                 "tags: expected O among them", "(BIOES), got 'X-PER', 'S-'", "chars.cnn.num_filters: too small, got 0",
+                 "chars.alphabet: expected each character once", "chars.alphabet: expected one character an entry",
+                 "context.num_layers: too small, got -1", "encoder.layer_norm_eps: too small, got nan"):
         assert part in str(error.value)
+
+
+def test_other_contradictions(tiny_config, tmp_path):
+    for changes, message in (
+            ({"chars": replace(tiny_config.chars, cnn=None, lstm=None)}, "chars: expected cnn, lstm or both"),
+            ({"sparknlp": SparkNLPConfig(max_sentence_length=2000)},
+             r"sparknlp\.max_sentence_length: expected 3 to max_position_embeddings \(40\), got 2000")):
+        with pytest.raises(ModelError, match=message):
+            write_config(replace(tiny_config, **changes), tmp_path / "config.json")
 
 
 @pytest.mark.parametrize(("content", "message"), [
     (None, "no such file; a model directory holds"),
     ("{", "not readable as JSON"),
     ("[]", "the file: expected an object"),
+    ("[" * 100_000, "not readable as JSON"),
     ('{"format_version": 2}', "format_version: expected 1, got 2"),
     ("{}", "format_version: expected 1, got None"),
     ("\ud800", "not readable as JSON"),
@@ -158,5 +173,21 @@ def test_stored_tensors_are_what_the_config_expects(tiny_config, dtype):
 
 def test_an_empty_encoder_is_contradictory(tmp_path):
     config = Config("x", EncoderConfig(0, 8, 1, 2, 0, 16), ("O",), window=16)
-    with pytest.raises(ModelError, match=r"encoder\.vocab_size: too small; encoder\.intermediate_size: too small"):
+    with pytest.raises(ModelError, match=r"encoder\.vocab_size: too small, got 0; encoder\.intermediate_size: too"):
         write_config(config, tmp_path / "config.json")
+
+
+def test_a_tokenizer_that_the_encoder_does_not_know_is_refused(write_model, tiny_config):
+    small = write_model(encoder=replace(tiny_config.encoder, vocab_size=50))
+    with pytest.raises(ModelError, match=r"tokenizer\.json: expected at most vocab_size \(50\) pieces, got \d+"):
+        nerlite.load(small)
+
+
+@pytest.mark.parametrize("name", ["encoder.layers.0.ffn_norm.weight", "crf.transitions", "emissions.bias"])
+def test_a_tensor_with_nan_is_refused(tiny_config, directory, tiny_model, name):
+    tensors = random_tensors(tiny_config)
+    tensors[name].flat[1] = np.nan
+    write_tensors(tiny_config, tensors, directory / "model.safetensors")
+    (directory / "tokenizer.json").write_bytes((tiny_model / "tokenizer.json").read_bytes())
+    with pytest.raises(ModelError, match=f"{name}: expected numbers, got NaN or infinity among them"):
+        nerlite.load(directory)

@@ -132,9 +132,16 @@ def test_lstm(reverse, hard_sigmoid, with_peepholes):
             old, c = c, gate(f + c * p_f) * c + gate(i + c * p_i) * np.tanh(g)
             assert old is not c
             h = expected[row] = gate(o + c * p_o) * np.tanh(c)
+    rows = RNG.permutation(len(gates))
+    shuffled = np.empty_like(gates)
+    shuffled[rows] = gates
+    options = {"reverse": reverse, "hard_sigmoid": hard_sigmoid, "peepholes": peepholes}
     for ops in BOTH:
-        result = ops.lstm(gates, offsets, w_hh, reverse=reverse, hard_sigmoid=hard_sigmoid, peepholes=peepholes)
+        result = ops.lstm(shuffled, rows, offsets, w_hh, **options)
         np.testing.assert_allclose(result, expected, atol=2e-6)
+        last = offsets[:-1] if reverse else offsets[1:] - 1
+        final = ops.lstm(shuffled, rows, offsets, w_hh, final=True, **options)
+        np.testing.assert_array_equal(final, result[last])
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The tagger as its users see it: on a tiny random model, which finds entities, if no sensible ones."""
 
+import itertools
 import multiprocessing
 import pickle
 import subprocess
@@ -12,7 +13,9 @@ import pytest
 from conftest import TAGS
 
 import nerlite
-from nerlite.tags import to_spans
+from nerlite.batch import make_batch
+from nerlite.config import SparkNLPConfig
+from nerlite.tags import is_boundary, to_spans
 
 TEXTS = ["My name is John and I work for Acme in Berlin.", "", "EU rejects German call.", " \n ", "\U0001f600!",
          "the john of berlin " * 60, "a", "U.N. 3.14 (x) e\u0301\u0301 \u0301 中国", "x.y." * 200, "ok \ud800 done"]
@@ -28,6 +31,17 @@ def backend(request):
 @pytest.fixture(scope="module")
 def tagger(tiny_model, backend):
     return nerlite.load(tiny_model, backend=backend, threads=1)
+
+
+@pytest.fixture(scope="module")
+def spark_model(write_model, tiny_config):
+    """The directory of a tiny random model that follows Spark NLP's rules, all variants of its layers included."""
+    chars, context = tiny_config.chars, tiny_config.context
+    return write_model(
+        sparknlp=SparkNLPConfig(max_sentence_length=32, include_confidence=True), crf_boundaries=False,
+        chars=replace(chars, unit="utf16", cnn=replace(chars.cnn, pool="longest"),
+                      lstm=replace(chars.lstm, gate_activation="hard_sigmoid")),
+        context=replace(context, num_layers=3, cell="peephole"))
 
 
 def test_entities_tags_and_offsets_agree(tagger):
@@ -48,12 +62,45 @@ def test_entities_tags_and_offsets_agree(tagger):
     assert found > 5
 
 
-def test_the_same_text_gives_the_same_bits_in_any_company(tiny_model, tagger, backend):
-    alone = [tagger(text) for text in TEXTS]
-    assert list(tagger.pipe(TEXTS)) == alone
-    assert list(tagger.pipe(reversed(TEXTS), batch_size=3)) == alone[::-1]
-    several = nerlite.load(tiny_model, backend=backend, threads=3)
+@pytest.mark.parametrize("kind", ["float32", "float16", "int8", "wide", "spark", "spark by windows"])
+def test_the_same_text_gives_the_same_bits_in_any_company(write_model, tiny_config, spark_model, backend, kind):
+    if kind.startswith("spark"):
+        model = spark_model
+    elif kind == "wide":  # where BLAS changes kernels by the number of rows
+        model = write_model(encoder=replace(tiny_config.encoder, hidden_size=192, intermediate_size=600))
+    else:
+        model = write_model(dtype=kind)
+    one, several = (nerlite.load(model, backend=backend, threads=threads, window=kind.endswith("windows"))
+                    for threads in (1, 3))
+    alone = [one(text) for text in TEXTS]
+    assert list(one.pipe(TEXTS)) == alone
+    assert list(one.pipe(reversed(TEXTS), batch_size=3)) == alone[::-1]
     assert list(several.pipe(TEXTS * 2)) == alone * 2
+
+
+def test_a_model_by_spark_nlps_rules_reads_on_by_windows(spark_model, backend):
+    plain, windowed = (nerlite.load(spark_model, backend=backend, window=window) for window in (False, True))
+    for text in TEXTS:
+        one, other = plain(text), windowed(text)
+        assert other.truncated_at is None
+        assert one.words == other.words
+        if one.truncated_at is None:
+            assert one == other
+        else:
+            assert not any(entity.start > one.truncated_at for entity in one.entities)
+    assert plain(TEXTS[5]).truncated_at is not None
+    assert plain(TEXTS[0]).confidences.keys() == dict.fromkeys(range(len(plain(TEXTS[0]).words))).keys()
+
+
+def test_an_int8_encoder_gives_the_same_bits_by_either_backend(write_model):
+    pytest.importorskip("numba")
+    taggers = [nerlite.load(write_model(dtype="int8"), backend=name) for name in ("numpy", "numba")]
+    for text in TEXTS:
+        for each in taggers[0]._rules.read(text).sequences:
+            b = make_batch([each])
+            vectors = [tagger._network.encoder(b.piece_ids, b.positions, b.piece_offsets, b.first_pieces,
+                                               b.word_offsets) for tagger in taggers]
+            np.testing.assert_array_equal(*vectors)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
@@ -92,6 +139,8 @@ def test_tag_words(tagger):
     assert len(tags) == len(words)
     assert tagger.tag([words, [], words[:2]]) == [tags, [], tagger.tag(words[:2])]
     assert tagger.tag([]) == []
+    assert tagger.tag(word for word in words) == tags
+    assert tagger.tag(np.array(words[:4])) == tagger.tag(words[:4])
 
 
 @pytest.mark.parametrize("wrong", [b"bytes", None, 3])
@@ -105,6 +154,12 @@ def test_a_text_that_is_none_is_refused(tagger, wrong):
 def test_a_str_is_no_list_of_words(tagger):
     with pytest.raises(TypeError, match="words: expected a list of words, got a str"):
         tagger.tag("EU rejects")
+    with pytest.raises(TypeError, match="words: expected lists of str"):
+        tagger.tag([["EU"], "rejects"])
+    with pytest.raises(TypeError, match="texts: expected an iterable of texts, got a str"):
+        next(tagger.pipe("EU rejects"))
+    with pytest.raises(TypeError, match="text: expected str, got tuple"):
+        next(tagger.pipe([("EU", "rejects", "call")]))
 
 
 def test_threads_share_a_tagger(tagger):
@@ -122,8 +177,11 @@ def test_threads_share_a_tagger(tagger):
     assert all(result == expected for result in results.values())
 
 
-def test_pickled_it_is_path_and_options(tagger):
+def test_pickled_it_is_path_and_options(tiny_model, backend, tmp_path, monkeypatch):
+    monkeypatch.chdir(tiny_model.parent)
+    tagger = nerlite.load(tiny_model.name, backend=backend, threads=1)
     data = pickle.dumps(tagger)
+    monkeypatch.chdir(tmp_path)
     assert len(data) < 1000
     again = pickle.loads(data)
     assert (again.path, again.backend, again.threads) == (tagger.path, tagger.backend, tagger.threads)
@@ -167,13 +225,37 @@ def test_parts_of_the_network_are_optional(write_model, tiny_config, backend):
 
 
 def test_argmax_scores_are_products_of_probabilities(write_model):
-    tagger = nerlite.load(write_model(decoder="argmax", scheme="BIOES", tags=TAGS), backend="numpy")
+    tagger = nerlite.load(write_model(decoder="argmax"), backend="numpy")
     doc = tagger(TEXTS[0])
-    assert doc.entities
-    assert all(entity.score < 1 for entity in doc.entities)
+    emissions = tagger._emissions(tagger._rules.read(TEXTS[0]).sequences)[0].astype(np.float64)
+    probabilities = np.exp(emissions - np.logaddexp.reduce(emissions, axis=1, keepdims=True))
+    n_tested = 0
+    for span, entity in zip(to_spans(doc.tags), doc.entities, strict=True):
+        if span.stop - span.start > 1:
+            continue
+        before, at, after = (probabilities[i] if 0 <= i < len(doc.words) else np.eye(len(TAGS))[TAGS.index("O")]
+                             for i in range(span.start - 1, span.start + 2))
+        expected = sum(before[a] * at[b] * after[c] for a, b, c in itertools.product(range(len(TAGS)), repeat=3)
+                       if TAGS[b].endswith(f"-{span.label}") and is_boundary(TAGS[a], TAGS[b])
+                       and is_boundary(TAGS[b], TAGS[c]))
+        assert entity.score == pytest.approx(expected, abs=1e-6)
+        n_tested += 1
+    assert n_tested
 
 
-def test_the_default_model_is_found_by_name_and_others_refused():
+def test_the_default_model_finds_names_and_is_the_shipped_one(backend, tmp_path, monkeypatch):
+    (tmp_path / "conll2003-minilm-l6").mkdir()  # not this one
+    monkeypatch.chdir(tmp_path)
+    tagger = nerlite.load(backend=backend)
+    doc = tagger("My name is John and I work for Acme in Berlin.")
+    assert [(e.text, e.label, e.start, e.end) for e in doc.entities] == [
+        ("John", "PER", 11, 15), ("Acme", "ORG", 31, 35), ("Berlin", "LOC", 39, 45)]
+    assert all(0.9 < entity.score <= 1 for entity in doc.entities)
+    assert doc.tags == ["O", "O", "O", "B-PER", "O", "O", "O", "O", "B-ORG", "O", "B-LOC", "O"]
+    assert tagger.tag(["EU", "rejects", "German", "call"]) == ["B-ORG", "O", "B-MISC", "O"]
+
+
+def test_other_models_are_refused_by_name():
     with pytest.raises(nerlite.ModelError, match=r"nowhere: no such directory, and no shipped model of that name"):
         nerlite.load("nowhere")
 
@@ -183,12 +265,18 @@ def test_an_encoder_without_a_head_is_refused(write_model):
         nerlite.load(write_model(tags=()))
 
 
+def run_python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 def test_import_brings_in_neither_numba_nor_a_framework():
     code = "import sys, nerlite; print([m for m in ('numba', 'torch', 'transformers', 'pandas') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert run_python(code).stdout == "[]\n"
 
 
-def test_numpy_backend_needs_no_numba(tiny_model):
-    code = (f"import sys; sys.modules['numba'] = None; import nerlite; ner = nerlite.load({str(tiny_model)!r}, "
-            "backend='numpy'); print(len(ner('john of berlin').words))")
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "3\n"
+def test_without_a_numba_that_imports_numpy_does_the_work(tiny_model, tmp_path):
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs another NumPy')")
+    code = (f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import nerlite; "
+            f"ner = nerlite.load({str(tiny_model)!r}); print(ner.backend, len(ner('john of berlin').words))")
+    assert run_python(code).stdout == "numpy 3\n"
+    assert "Numba needs another NumPy" in run_python(code.replace("load(", "load(backend='numba', model=")).stderr

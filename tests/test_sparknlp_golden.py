@@ -132,7 +132,8 @@ def test_conll(tagger, golden, part, fb1):
     words, gold, spark = ([[row[i] for row in sentence] for sentence in sentences[:n_sentences]] for i in range(3))
     found = tagger.tag(words)
     assert found == [["O" if tag == "-" else tag for tag in sentence] for sentence in spark]
-    assert round(evaluate(gold, found).overall.fb1, 2) == fb1 or n_sentences < len(sentences)
+    if n_sentences == len(sentences):
+        assert round(evaluate(gold, found).overall.fb1, 2) == fb1
 
 
 def test_windows_read_what_spark_nlp_leaves_out(model, texts):

@@ -1,13 +1,14 @@
 import itertools
 import random
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nerlite.batch import Sequence, make_batch
-from nerlite.config import read_config
+from nerlite.batch import Input, make_batch
+from nerlite.config import ModelError, read_config
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
 from nerlite.pieces import PieceEncoder
@@ -78,7 +79,7 @@ def trained(tools, encoder, corpus, tmp_path_factory):
     return path
 
 
-def test_a_run_writes_a_model_directory(trained):
+def test_a_run_writes_a_model_directory(trained, encoder):
     config = read_config(trained / "model" / "config.json")
     tensors = read_tensors(config, trained / "model" / "model.safetensors")
     assert config.tags == ("O", *(f"{prefix}-{label}" for label in ("LOC", "PER") for prefix in "BIES"))
@@ -88,7 +89,8 @@ def test_a_run_writes_a_model_directory(trained):
     for name, allowed in zip(("start_transitions", "transitions", "end_transitions"),
                              allowed_transitions(config.tags, config.scheme), strict=True):
         assert ((tensors[f"crf.{name}"] == -10000) == ~allowed).all()
-    assert "by sentence" in (trained / "model" / "README.md").read_text(encoding="utf-8")
+    card = (trained / "model" / "README.md").read_text(encoding="utf-8")
+    assert all(part in card for part in (f"the encoder {encoder.name} ", "(train.txt)", "epoch 1, ", "F1 (float32)"))
 
 
 def test_a_run_goes_on_from_its_checkpoint_as_if_never_stopped(tools, trained, encoder, corpus, tmp_path):
@@ -119,6 +121,34 @@ def test_errors_are_one_line(tools, trained, encoder, corpus, capsys):
     assert "expected a directory that does not exist" in capsys.readouterr().err
 
 
+def test_weights_that_find_nothing_are_kept_too(tools, encoder, corpus, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tools[0], "score", lambda *_: (0.0, 0.0))
+        tools[0].train(encoder, corpus, tmp_path / "run", tmp_path / "model", epochs=1, seed=1, documents=1)
+    assert "0.00 by document" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("left", ["best.pt", "last.pt"])
+def test_checkpoints_of_an_earlier_run_are_not_overwritten(tools, encoder, corpus, tmp_path, left):
+    (tmp_path / left).touch()
+    with pytest.raises(ModelError, match="expected a folder without best"):
+        tools[0].train(encoder, corpus, tmp_path, tmp_path / "model", epochs=1, seed=1)
+    assert [path.name for path in tmp_path.iterdir()] == [left]
+
+
+@pytest.mark.parametrize(("option", "name"), [("export_only", "best.pt"), ("resume", "last.pt")])
+def test_a_checkpoint_of_another_config_or_encoder_is_refused(tools, trained, encoder, corpus, tmp_path, option, name):
+    for file in ("train.txt", "valid.txt"):
+        text = (corpus / file).read_text(encoding="utf-8")
+        (tmp_path / file).write_text(text.replace("-LOC", "-GPE"), encoding="utf-8")
+    other = shutil.copytree(encoder, tmp_path / "other")
+    checkpoints, model = trained / "checkpoints", tmp_path / "model"
+    for source, data, differing in ((encoder, tmp_path, "config"), (other, corpus, "encoder")):
+        with pytest.raises(ModelError, match=f"{name}: {differing}: expected what --encoder and --data give"):
+            tools[0].train(source, data, checkpoints, model, epochs=2, seed=1, **{option: True})
+    assert not model.exists()
+
+
 def test_the_encoder_is_transformers(tools, trained, encoder, corpus):
     train, network = tools
     config = read_config(trained / "model" / "config.json")
@@ -141,7 +171,7 @@ def test_the_engine_computes_what_was_trained(tools, trained, corpus):
     config = read_config(path / "config.json")
     engine = Network(load_ops("numpy"), read_tensors(config, path / "model.safetensors"), config)
     found = engine.emissions(make_batch([
-        Sequence(np.concatenate([[2], text.ids, [3]]), text.offsets[:-1] + 1, text.words) for text in texts]))
+        Input(np.concatenate([[2], text.ids, [3]]), text.offsets[:-1] + 1, text.words) for text in texts]))
     with torch.no_grad():
         batch = collate(texts)
         expected = network(batch)[batch.word_mask].numpy()
@@ -161,8 +191,8 @@ def test_validation_tags_as_the_engine_does(tools, trained, corpus):
     assert any(ids.any() for ids in found)
 
 
-def test_crf_and_viterbi_by_enumeration(tools):
-    train, modules = tools
+def test_crf_by_enumeration(tools):
+    _, modules = tools
     torch.manual_seed(0)
     tags = ("O", "B-X", "I-X", "E-X", "S-X")
     crf, emissions = modules.CRF(tags, "BIOES"), torch.randn(2, 4, len(tags))
@@ -175,8 +205,6 @@ def test_crf_and_viterbi_by_enumeration(tools):
             scores[path] = float(start[path[0]] + end[path[-1]] + sum(row[i, tag] for i, tag in enumerate(path))
                                  + sum(between[pair] for pair in itertools.pairwise(path)))
         loss += np.logaddexp.reduce(list(scores.values())) - scores[tuple(ids[:length].tolist())]
-        found = train.viterbi(row[:length].numpy(), start.numpy(), between.numpy(), end.numpy())
-        assert tuple(found) == max(scores, key=scores.__getitem__)
     assert crf(emissions, gold, mask).item() == pytest.approx(loss, abs=1e-4)
 
 

@@ -24,6 +24,7 @@ from model_directory import write_model
 from torch import nn
 
 from nerlite.config import CharCNNConfig, CharLSTMConfig, CharsConfig, Config, ContextConfig, EncoderConfig
+from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import allowed_transitions, tag_names, to_spans
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
@@ -266,9 +267,9 @@ def write_tagger(name: str, settings: dict[str, Any], seed: int) -> None:
 
 
 def random_crf(config: Config, seed: int) -> tuple[np.ndarray, ...]:
-    """Return start, transitions and end scores in which what the scheme does not allow is -10000."""
+    """Return start, transitions and end scores in which what the scheme does not allow is `FORBIDDEN`."""
     rng = np.random.default_rng(seed)
-    scores = [np.where(allowed, rng.standard_normal(allowed.shape), -10000).astype(np.float32)
+    scores = [np.where(allowed, rng.standard_normal(allowed.shape), FORBIDDEN).astype(np.float32)
               for allowed in allowed_transitions(config.tags, config.scheme)]
     if not config.crf_boundaries:
         scores[0][:] = scores[2][:] = 0

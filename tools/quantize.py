@@ -21,6 +21,7 @@ from nerlite.weights import read_tensors
 def quantize(src: Path, dst: Path, dtype: Literal["int8", "float16"] = "int8") -> Config:
     """Write the float32 model in src to dst, stored as dtype (`nerlite.weights.expected_tensors`).
 
+    The model card is src's and a line that says so, as its scores are of the float32 form.
     Raises `ModelError` for a src that is no float32 model and for a dst in use; nothing is written then.
     """
     check_destination(dst)
@@ -29,6 +30,7 @@ def quantize(src: Path, dst: Path, dtype: Literal["int8", "float16"] = "int8") -
         raise ModelError(f"{src / 'config.json'}: dtype: expected float32, got {config.dtype}")
     tensors = read_tensors(config, src / "model.safetensors")
     tokenizer_json, card = ((src / name).read_text(encoding="utf-8") for name in ("tokenizer.json", "README.md"))
+    card = f"{card.rstrip()}\n\nThe weights here are stored in {dtype}; scores above are of the float32 form.\n"
     config = dataclasses.replace(config, dtype=dtype)
     write_model(config, tensors, tokenizer_json, card, dst)
     return config

@@ -12,10 +12,10 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nerlite.config import CharCNNConfig, CharLSTMConfig, Config, EncoderConfig
+from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import allowed_transitions
 
 ENCODER_DROPOUT, HEAD_DROPOUT = 0.1, 0.3
-FORBIDDEN = -10000.0
 
 
 class Batch(NamedTuple):
@@ -110,7 +110,7 @@ class CRF(nn.Module):
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return start (n_tags,), [from, to] (n_tags, n_tags) and end (n_tags,) scores."""
         start, between, end = (
-            torch.where(getattr(self, f"{name}_allowed"), getattr(self, name), FORBIDDEN)
+            torch.where(getattr(self, f"{name}_allowed"), getattr(self, name), float(FORBIDDEN))
             for name in ("start_transitions", "transitions", "end_transitions"))
         return start, between, end
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import importlib.util
 import os
 import random
@@ -32,6 +33,7 @@ from torch_network import Batch, Network, encoder_state, tensors_of
 from nerlite.config import CharCNNConfig, CharLSTMConfig, CharsConfig, Config, ContextConfig, ModelError
 from nerlite.evaluate import evaluate
 from nerlite.formats import Sentence, read_conll
+from nerlite.ops.numpy_ops import viterbi
 from nerlite.pieces import PieceEncoder
 from nerlite.tags import from_spans, tag_names, to_spans
 
@@ -158,19 +160,6 @@ def _pad(rows: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
     return padded
 
 
-def viterbi(emissions: np.ndarray, start: np.ndarray, transitions: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the best tag ids (n_words,) for emissions (n_words, n_tags)."""
-    score, back = start + emissions[0], np.zeros(emissions.shape, np.int64)
-    for i in range(1, len(emissions)):
-        candidates = score[:, None] + transitions
-        back[i] = candidates.argmax(0)
-        score = candidates.max(0) + emissions[i]
-    path = [int((score + end).argmax())]
-    for i in range(len(emissions) - 1, 0, -1):
-        path.append(int(back[i, path[-1]]))
-    return np.array(path[::-1])
-
-
 @torch.no_grad()
 def tag_texts(network: Network, texts: Sequence[Text], pieces: PieceEncoder, collate: Collator) -> list[np.ndarray]:
     """Return each text's tag ids, as the engine finds them: windows over the text, one Viterbi over all of it."""
@@ -185,7 +174,7 @@ def tag_texts(network: Network, texts: Sequence[Text], pieces: PieceEncoder, col
             kept = row[window.keep_start - window.start:window.keep_stop - window.start]
             emissions[i][window.keep_start:window.keep_stop] = kept
     crf = [scores.numpy() for scores in network.crf.scores()]
-    return [viterbi(scores, *crf) for scores in emissions]
+    return [viterbi(scores, np.array([0, len(scores)]), *crf) for scores in emissions]
 
 
 def score(network: Network, documents: Sequence[Sequence[Text]], tags: Sequence[str], pieces: PieceEncoder,
@@ -208,13 +197,22 @@ def save(content: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
+def read_checkpoint(path: Path, origin: dict[str, Any]) -> dict[str, Any]:
+    """Read a checkpoint; `ModelError` if it is not of this origin (see `Trainer`)."""
+    checkpoint: dict[str, Any] = torch.load(path)
+    if differing := [key for key in origin if checkpoint.get(key) != origin[key]]:
+        raise ModelError(f"{path}: {', '.join(differing)}: expected what --encoder and --data give, got another")
+    return checkpoint
+
+
 def export(config: Config, checkpoint: dict[str, Any], tokenizer_json: str, out: Path) -> None:
     """Write a checkpoint's network as a model directory in float32."""
     network = Network(config)
     network.load_state_dict(checkpoint["network"])
     by_document, by_sentence = checkpoint["valid"]
-    card = (f"# {config.name}\n\nTrained by tools/train.py (epoch {checkpoint['epoch']}, {checkpoint['weights']}).\n\n"
-            f"- valid F1: {by_document:.2f} by document, {by_sentence:.2f} by sentence\n"
+    card = (f"# {config.name}\n\nTrained by tools/train.py from the encoder {checkpoint['encoder']} on CoNLL-2003 "
+            f"column files (train.txt); epoch {checkpoint['epoch']}, {checkpoint['weights']}.\n\n"
+            f"- valid F1 (float32): {by_document:.2f} by document, {by_sentence:.2f} by sentence\n"
             f"- tags ({config.scheme}): {' '.join(config.tags)}\n")
     write_model(config, tensors_of(network), tokenizer_json, card, out)
 
@@ -230,23 +228,28 @@ def optimizer_of(network: Network) -> torch.optim.Optimizer:
 
 
 class Trainer:
-    """The network in training, its optimizer and the moving average of its weights."""
+    """The network in training, its optimizer and the moving average of its weights.
 
-    def __init__(self, config: Config, encoder: dict[str, Tensor], pieces: PieceEncoder, seed: int) -> None:
+    origin: what both checkpoints say of the run: "config", as a dictionary, and "encoder", its name.
+    """
+
+    def __init__(self, config: Config, encoder: dict[str, Tensor], pieces: PieceEncoder, seed: int,
+                 origin: dict[str, Any]) -> None:
         torch.manual_seed(seed)
-        self.config, self.pieces, self.seed = config, pieces, seed
+        self.config, self.pieces, self.seed, self.origin = config, pieces, seed, origin
         self.network = Network(config)
         self.network.encoder.load_state_dict(encoder)
         self.average = copy.deepcopy(self.network)
         self.optimizer = optimizer_of(self.network)
         self.collate = Collator(config.chars.alphabet if config.chars else (), pieces)
         self.epoch = self.step = 0
-        self.best = 0.0
+        self.best = -1.0  # below every F1
 
     def checkpoint(self) -> dict[str, Any]:
         """Return all that `resume` needs."""
         return {"network": self.network.state_dict(), "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(), "epoch": self.epoch, "step": self.step, "best": self.best}
+                "optimizer": self.optimizer.state_dict(), "epoch": self.epoch, "step": self.step, "best": self.best,
+                **self.origin}
 
     def resume(self, checkpoint: dict[str, Any]) -> None:
         """Go on after a checkpoint's epoch."""
@@ -300,7 +303,7 @@ class Trainer:
             if (mean := (by_document + by_sentence) / 2) > self.best:
                 self.best = mean
                 save({"network": network.state_dict(), "valid": (by_document, by_sentence), "epoch": self.epoch,
-                      "weights": name}, best_path)
+                      "weights": name, **self.origin}, best_path)
 
 
 def shuffled_batches(windows: Sequence[Text], rng: random.Random) -> list[list[int]]:
@@ -323,14 +326,20 @@ def package_directory() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def train(encoder: Path, data: Path, checkpoints: Path, out: Path, *, epochs: int, seed: int,
+def train(encoder: Path | None, data: Path, checkpoints: Path, out: Path, *, epochs: int, seed: int,
           documents: int | None = None, resume: bool = False, export_only: bool = False) -> None:
     """Train on data/train.txt, choose by data/valid.txt and write the model directory out.
 
-    encoder: a Hugging Face checkpoint; documents: use only the first ones of each file. The rest is as the command
-    line says. Raises `ModelError` for an encoder that cannot be used and for an out in use, before any training.
+    encoder: a Hugging Face checkpoint, None for the package's; documents: use only the first ones of each file. The
+    rest is as the command line says. Raises `ModelError`, before any training, for an encoder that cannot be used, an
+    out in use, checkpoints of an earlier run in the way, and those of another config to go on from or export.
     """
     check_destination(out)
+    best_path, last_path, tokenizer_path = (checkpoints / name for name in ("best.pt", "last.pt", "tokenizer.json"))
+    if not (resume or export_only) and (best_path.exists() or last_path.exists()):
+        raise ModelError(f"{checkpoints}: expected a folder without best.pt and last.pt, or --resume or --export-only")
+    encoder_name = encoder.resolve().name if encoder else ENCODER_PACKAGE
+    encoder = encoder or package_directory()
     architecture, encoder_config = read_encoder_config(read_json(encoder / "config.json"), encoder / "config.json")
     labels, alphabet = read_labels_and_alphabet(data / "train.txt")
     config = Config(
@@ -338,15 +347,16 @@ def train(encoder: Path, data: Path, checkpoints: Path, out: Path, *, epochs: in
         chars=CharsConfig(alphabet, cnn=CharCNNConfig(25, 30), lstm=CharLSTMConfig(25, 30)),
         context=ContextConfig(dense_size=256, num_layers=1, lstm_hidden_size=128),
         window=min(WINDOW, encoder_config.max_position_embeddings))
-    best_path, last_path, tokenizer_path = (checkpoints / name for name in ("best.pt", "last.pt", "tokenizer.json"))
+    origin = {"config": dataclasses.asdict(config), "encoder": encoder_name}
     if not export_only:
+        last = read_checkpoint(last_path, origin) if resume else None
         checkpoints.mkdir(parents=True, exist_ok=True)
         tokenizer_path.write_text(read_tokenizer(encoder)[0], encoding="utf-8")
         pieces = PieceEncoder(tokenizer_path, config.window)
         tensors = convert_weights(read_weights(encoder), architecture, encoder_config, None, encoder)
-        trainer = Trainer(config, encoder_state(tensors), pieces, seed)
-        if resume:
-            trainer.resume(torch.load(last_path))
+        trainer = Trainer(config, encoder_state(tensors), pieces, seed, origin)
+        if last:
+            trainer.resume(last)
         training, valid = (read_texts(data / name, pieces, config.tags)[:documents]
                            for name in ("train.txt", "valid.txt"))
         while trainer.epoch < epochs:
@@ -354,7 +364,7 @@ def train(encoder: Path, data: Path, checkpoints: Path, out: Path, *, epochs: in
             if trainer.epoch >= min(FIRST_EVALUATION, epochs):
                 trainer.evaluate(valid, best_path)
             save(trainer.checkpoint(), last_path)
-    export(config, torch.load(best_path), read_tokenizer(encoder)[0], out)
+    export(config, read_checkpoint(best_path, origin), read_tokenizer(encoder)[0], out)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -374,7 +384,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parser.parse_args(arguments))
     torch.set_num_threads(options.pop("threads"))
     try:
-        train(**options | {"encoder": options["encoder"] or package_directory()})
+        train(**options)
     except (ModelError, OSError, ValueError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2

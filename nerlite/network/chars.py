@@ -66,7 +66,5 @@ class CharFeatures:
             parts.append(self._ops.char_cnn(np.concatenate(padded), offsets_of(list(map(len, padded))),
                                             self._taps, self._bias))
         if self._config.lstm:
-            rows, offsets = np.concatenate(ids), offsets_of(list(map(len, ids)))
-            forward, backward = self._lstm.run([gates[rows] for gates in self._gates], offsets)
-            parts += [forward[offsets[1:] - 1], backward[offsets[:-1]]]
+            parts.append(self._lstm.run(self._gates, np.concatenate(ids), offsets_of(list(map(len, ids))), final=True))
         return np.concatenate(parts, axis=1)

@@ -27,14 +27,19 @@ class BiLSTM:
         """x: (n_rows, d_in); offsets: (n_seqs + 1,) → x @ w_ih + bias of each direction (n_rows, 4 * hidden)."""
         return [project(x, offsets) for project in self._inputs]
 
-    def run(self, gates: list[np.ndarray], offsets: np.ndarray) -> list[np.ndarray]:
-        """gates: two (n_rows, 4 * hidden); offsets: (n_seqs + 1,) → hidden states, two (n_rows, hidden)."""
-        return [self._ops.lstm(gates[i], offsets, self._w_hh[i], reverse=bool(i), hard_sigmoid=self._hard_sigmoid,
-                               peepholes=self._peepholes[i]) for i in range(2)]
+    def run(self, gates: list[np.ndarray], rows: np.ndarray, offsets: np.ndarray, *, final: bool) -> np.ndarray:
+        """Run both directions over steps that read rows of the gates.
+
+        gates: two (n_rows, 4 * hidden); rows: (n_steps,); offsets: (n_seqs + 1,) of rows
+        → [forward, backward] hidden states (n_steps, 2 * hidden), or each direction's final ones (n_seqs, 2 * hidden).
+        """
+        return np.concatenate([
+            self._ops.lstm(gates[i], rows, offsets, self._w_hh[i], reverse=bool(i), final=final,
+                           hard_sigmoid=self._hard_sigmoid, peepholes=self._peepholes[i]) for i in range(2)], axis=1)
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """x: (n_rows, d_in); offsets: (n_seqs + 1,) → (n_rows, 2 * hidden)."""
-        return np.concatenate(self.run(self.gates(x, offsets), offsets), axis=1)
+        return self.run(self.gates(x, offsets), np.arange(len(x)), offsets, final=False)
 
 
 class Context:

@@ -10,7 +10,7 @@ from nerlite.batch import Batch
 from nerlite.config import Config
 from nerlite.network.chars import CharFeatures
 from nerlite.network.context import Context
-from nerlite.network.crf import CRF, Decoded
+from nerlite.network.crf import CRF
 from nerlite.network.encoder import Encoder
 from nerlite.network.parameters import linear
 from nerlite.weights import Tensors
@@ -42,7 +42,3 @@ class Network:
             x = self.context(x, offsets)  # (n_words, 2 * lstm_hidden)
         scores: np.ndarray = self._emit(x, offsets)
         return scores
-
-    def decode(self, emissions: np.ndarray, offsets: np.ndarray) -> Decoded:
-        """emissions: (n_words, n_tags); offsets: (n_seqs + 1,), one a text → tags, spans and the spans' scores."""
-        return self.crf.decode(emissions, offsets)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from types import ModuleType
 
 
 def load_ops(backend: str) -> ModuleType:
-    """Return the operations of a backend: "numpy", "numba", or "auto" for numba where it is installed."""
-    if backend == "auto":
-        backend = "numba" if importlib.util.find_spec("numba") else "numpy"
-    if backend not in ("numpy", "numba"):
+    """Return the operations of a backend: "numpy", "numba", or "auto" for numba where it can be imported."""
+    if backend not in ("auto", "numpy", "numba"):
         raise ValueError(f'backend: expected "auto", "numpy" or "numba", got {backend!r}')
-    return importlib.import_module(f"nerlite.ops.{backend}_ops")
+    if backend != "numpy":
+        try:
+            return importlib.import_module("nerlite.ops.numba_ops")
+        except ImportError:  # not installed, or not for this NumPy
+            if backend == "numba":
+                raise
+    return importlib.import_module("nerlite.ops.numpy_ops")

@@ -292,30 +292,31 @@ def _char_cnn(ids, offsets, taps, bias, out):
                 out[word, j] = max(out[word, j], ((before + taps[1, at, j]) + after) + bias[j])
 
 
-def lstm(gates: np.ndarray, offsets: np.ndarray, w_hh: np.ndarray, *, reverse: bool = False,
-         hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> np.ndarray:
+def lstm(gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, w_hh: np.ndarray, *, reverse: bool = False,
+         final: bool = False, hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> np.ndarray:
     """Run one LSTM direction over each sequence of a ragged batch, from zero states; as the reference."""
     hidden = w_hh.shape[0]
     if peepholes is None:
         peepholes = np.zeros((3, hidden), np.float32)
-    out = np.empty((len(gates), hidden), np.float32)
-    _lstm(gates, offsets, w_hh, reverse, hard_sigmoid, peepholes, np.empty(4 * hidden, np.float32),
+    out = np.empty((len(offsets) - 1 if final else len(rows), hidden), np.float32)
+    _lstm(gates, rows, offsets, w_hh, reverse, final, hard_sigmoid, peepholes, np.empty(4 * hidden, np.float32),
           np.empty(hidden, np.float32), out)
     return out
 
 
 @kernel(sums=True)
-def _lstm(gates, offsets, w_hh, reverse, hard_sigmoid, peepholes, z, cell, out):
+def _lstm(gates, rows, offsets, w_hh, reverse, final, hard_sigmoid, peepholes, z, cell, out):
     hidden = w_hh.shape[0]
     for sequence in range(len(offsets) - 1):
         first, n = offsets[sequence], offsets[sequence + 1] - offsets[sequence]
         cell[:] = 0
         for step in range(n):
             row = first + (n - 1 - step if reverse else step)
+            source, place = rows[row], sequence if final else row
             for j in range(4 * hidden):
-                z[j] = gates[row, j]
+                z[j] = gates[source, j]
             if step > 0:
-                previous = out[row + 1 if reverse else row - 1]
+                previous = out[place if final else (row + 1 if reverse else row - 1)]
                 for k in range(hidden):
                     for j in range(4 * hidden):
                         z[j] += previous[k] * w_hh[k, j]
@@ -325,4 +326,4 @@ def _lstm(gates, offsets, w_hh, reverse, hard_sigmoid, peepholes, z, cell, out):
                 forget = _gate(z[hidden + j] + old * peepholes[1, j], hard_sigmoid)
                 new = forget * old + enter * _tanh(z[2 * hidden + j])
                 cell[j] = new
-                out[row, j] = _gate(z[3 * hidden + j] + new * peepholes[2, j], hard_sigmoid) * _tanh(new)
+                out[place, j] = _gate(z[3 * hidden + j] + new * peepholes[2, j], hard_sigmoid) * _tanh(new)

@@ -7,6 +7,8 @@ The same row gives the same bits whatever stands beside it, and both backends ag
 - sums over an axis are carried in float64 and rounded once, so that the order of adding does not show;
 - integer products are exact; float products are made a sequence at a time, since BLAS picks its order of adding by
   the number of rows.
+
+Between backends float32 products and the LSTM differ in their last bits; an int8 encoder does not.
 """
 
 from __future__ import annotations
@@ -175,12 +177,13 @@ def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.nd
     return np.maximum.reduceat(relu(((before + at) + after) + bias), offsets[:-1])
 
 
-def lstm(gates: np.ndarray, offsets: np.ndarray, w_hh: np.ndarray, *, reverse: bool = False,
-         hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> np.ndarray:
+def lstm(gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, w_hh: np.ndarray, *, reverse: bool = False,
+         final: bool = False, hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> np.ndarray:
     """Run one LSTM direction over each sequence of a ragged batch, from zero states.
 
-    gates: (n_rows, 4 * hidden) = x @ w_ih + bias, blocks i, f, g, o; offsets: (n_seqs + 1,), no sequence empty;
-    w_hh: (hidden, 4 * hidden) → hidden states (n_rows, hidden).
+    gates: (n_inputs, 4 * hidden) = x @ w_ih + bias of each different input, blocks i, f, g, o; rows: (n_steps,)
+    which of them each step reads; offsets: (n_seqs + 1,) of rows, no sequence empty; w_hh: (hidden, 4 * hidden)
+    → hidden states (n_steps, hidden), or with final=True the last ones alone (n_seqs, hidden).
     hard_sigmoid: gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has them.
     peepholes: (3, hidden) for i, f and o: the cell state times these is added before the gate's sigmoid, the old
     state for i and f, the new one for o.
@@ -189,20 +192,22 @@ def lstm(gates: np.ndarray, offsets: np.ndarray, w_hh: np.ndarray, *, reverse: b
     hidden = w_hh.shape[0]
     gate = _hard_sigmoid if hard_sigmoid else sigmoid
     peephole_i, peephole_f, peephole_o = np.zeros((3, hidden), np.float32) if peepholes is None else peepholes
-    out = np.empty((len(gates), hidden), np.float32)
+    out = np.empty((0 if final else len(rows), hidden), np.float32)
     lengths = np.diff(offsets)
     by_length = np.argsort(-lengths, kind="stable")
     h, c = np.zeros((2, len(lengths), hidden), np.float32)
     for step in range(lengths.max(initial=0)):
         running = by_length[:np.searchsorted(-lengths[by_length], -step)]
-        rows = offsets[1:][running] - 1 - step if reverse else offsets[:-1][running] + step
+        steps = offsets[1:][running] - 1 - step if reverse else offsets[:-1][running] + step
         # One product a sequence, (1, hidden) @ (hidden, 4 * hidden): BLAS cannot see how many there are.
-        z = gates[rows] + np.matmul(h[running, None], w_hh)[:, 0]
+        z = gates[rows[steps]] + np.matmul(h[running, None], w_hh)[:, 0]
         old, (z_i, z_f, z_g, z_o) = c[running], np.split(z, 4, axis=1)
         new = gate(z_f + old * peephole_f) * old + gate(z_i + old * peephole_i) * tanh(z_g)
         c[running] = new
-        h[running] = out[rows] = gate(z_o + new * peephole_o) * tanh(new)
-    return out
+        h[running] = gate(z_o + new * peephole_o) * tanh(new)
+        if not final:
+            out[steps] = h[running]
+    return h if final else out
 
 
 def _hard_sigmoid(x: np.ndarray) -> np.ndarray:
@@ -238,7 +243,8 @@ def forward_backward(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarr
 
     Arguments as in `viterbi` → alpha, beta (n_rows, n_tags), log_partition (n_seqs,): alpha holds the score of all
     ways to a row's tag, its emission included; beta of all ways on from it, so that
-    exp(alpha + beta - log_partition) are the marginals. Source: Rabiner 1989.
+    exp(alpha + beta - log_partition) are the marginals. Scores of one row should lie within 700 of each other, but
+    for what is impossible: beyond that float64 takes the lower ones for impossible too. Source: Rabiner 1989.
     """
     alpha, beta = np.empty((2, *emissions.shape))
     log_partition = np.zeros(len(offsets) - 1)

@@ -11,32 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nerlite.ops.jit import kernel
+from nerlite.ops.jit import LEVEL, kernel
 
 ROWS = 4
 I8, I32, I64, F32, F64 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 MultiplyAdd = Callable[[Any, ir.Value, ir.Value, ir.Value], ir.Value]
 
 
-def _cpu_level() -> str:
-    """"vnni" or "avx2" where the CPU has those instructions, else "any"."""
-    if numba.config.DISABLE_JIT or llvm.get_process_triple().split("-")[0] != "x86_64":
-        return "any"
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512vnni") and features.get("avx512vl"):
-        return "vnni"
-    return "avx2" if features.get("avx2") and features.get("fma") else "any"
-
-
-LEVEL = _cpu_level()
 LANES = 16 if LEVEL == "vnni" else 8
 N_VECTORS = 4 if LEVEL == "vnni" else 2
 COLUMNS, WIDE_COLUMNS = LANES * N_VECTORS, LANES // 2 * N_VECTORS

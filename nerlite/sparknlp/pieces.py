@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence as Items
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.batch import Sequence
+from nerlite.batch import Input
 from nerlite.config import SparkNLPConfig
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.sparknlp.java import ISO_CONTROL, WHITESPACE, utf16_length, utf16_positions
@@ -52,7 +52,7 @@ class Inputs(NamedTuple):
     text: str
     words: list[str]
     offsets: list[tuple[int, int]]
-    sequences: list[Sequence]
+    sequences: list[Input]
     windows: list[Window]
     word_ids: np.ndarray
     is_word_start: np.ndarray
@@ -71,7 +71,7 @@ class _Part(NamedTuple):
     each entry's piece is of, ascending; cut: the first word that is not read to its end, None when all are.
     """
 
-    sequence: Sequence
+    sequence: Input
     owners: np.ndarray
     is_word_start: np.ndarray
     sources: np.ndarray
@@ -81,16 +81,20 @@ class _Part(NamedTuple):
 class SparkPieceEncoder(PieceEncoder):
     """The WordPiece vocabulary of a tokenizer.json, applied by Spark NLP's rules."""
 
-    def __init__(self, path: Path, window: int, settings: SparkNLPConfig) -> None:
-        """window: the most pieces, [CLS] and [SEP] included, of an input that is not truncated Spark NLP's way."""
-        super().__init__(path, window)
+    def __init__(self, path: Path, window: int, settings: SparkNLPConfig, vocab_size: int | None = None) -> None:
+        """Load the vocabulary.
+
+        window: the most pieces, [CLS] and [SEP] included, of an input that is not truncated Spark NLP's way;
+        vocab_size as in `PieceEncoder`.
+        """
+        super().__init__(path, window, vocab_size)
         self._vocabulary = self._tokenizer.get_vocab()
         self._unknown = self._vocabulary["[UNK]"]
         self._longest = max(map(len, self._vocabulary))
         self._settings = settings
         self._window = window
 
-    def encode(self, words: Items[str]) -> Pieces:
+    def encode(self, words: Sequence[str]) -> Pieces:
         """Return the words' pieces, not truncated, for windows over them; a word may have none."""
         pieces = [self._word_pieces(word)[:self._max_word_pieces] for word in words]
         offsets = np.zeros(len(words) + 1, np.int64)
@@ -145,7 +149,7 @@ class SparkPieceEncoder(PieceEncoder):
         owners = window.start + np.searchsorted(begins[window.start:window.stop], positions)
         rows = np.flatnonzero(begins[np.minimum(owners, window.stop - 1)] == positions)
         owners = owners[rows]
-        sequence = Sequence(np.array([self.cls_id, *ids[:n_seen], self.sep_id], np.int32), rows + 1,
+        sequence = Input(np.array([self.cls_id, *ids[:n_seen], self.sep_id], np.int32), rows + 1,
                             [self._cased(words[word]) for word in owners.tolist()])
         return _Part(sequence, owners, is_first[rows].astype(bool), sources[rows], cut)
 

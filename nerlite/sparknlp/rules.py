@@ -19,7 +19,8 @@ class SparkRules:
 
     def __init__(self, path: Path, config: Config, settings: SparkNLPConfig, crf: CRF, *, windows: bool) -> None:
         """path: the model directory; windows: read all of a long text, not only what Spark NLP would."""
-        self._pieces = SparkPieceEncoder(path / "tokenizer.json", config.window, settings)
+        self._pieces = SparkPieceEncoder(path / "tokenizer.json", config.window, settings,
+                                         config.encoder.vocab_size)
         self._tags, self._settings, self._crf, self._windows = config.tags, settings, crf, windows
 
     def read(self, text: str) -> Inputs:

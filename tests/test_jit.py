@@ -1,0 +1,68 @@
+"""How kernels are compiled and kept: lower CPU levels, and caches that are stale, damaged or not to be had."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+jit = pytest.importorskip("nerlite.ops.jit", reason="numba is not installed")
+
+MODULE = """
+from nerlite.ops.jit import kernel
+
+@kernel()
+def double(x):
+    return x + x
+"""
+RUN = "import kernels; print(kernels.double(21), sum(kernels.double.stats.cache_hits.values()))"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A function that calls a cached kernel in a process of its own and returns its result and cache hits."""
+    (tmp_path / "kernels.py").write_text(MODULE)
+
+    def call(code: str = RUN, **environment: str) -> str:
+        process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True,
+                                 env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")} | environment)
+        return process.stdout.strip()
+
+    return call
+
+
+@pytest.mark.skipif(jit.numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_kernels_are_cached_and_damage_is_mended(run, tmp_path):
+    assert run() == "42 0"
+    assert run() == "42 1"
+    for file in (tmp_path / "cache").rglob("*.nbc"):
+        file.write_bytes(file.read_bytes()[:100])
+    assert run() == "42 0"
+    assert run() == "42 1"
+    assert run("import nerlite.ops.jit as jit; jit._STAMP = 'other sources'; " + RUN) == "42 0"
+
+
+@pytest.mark.skipif(jit.numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_without_a_writable_folder_kernels_are_compiled_each_time(run):
+    refuse = ("import numba.core.caching as c\n"
+              "def refuse(self): raise OSError('read-only')\n"
+              "for name in dir(c):\n"
+              "    if isinstance(getattr(c, name), type) and hasattr(getattr(c, name), 'ensure_cache_path'):\n"
+              "        getattr(c, name).ensure_cache_path = refuse\n")
+    for _ in range(2):
+        assert run(refuse + RUN) == "42 0"
+
+
+@pytest.mark.parametrize("level", jit.LEVELS[:jit.LEVELS.index(jit.LEVEL)])
+def test_lower_cpu_levels_pass_the_tests_of_the_ops(level):
+    tests = Path(__file__).parent / "test_ops.py"
+    process = subprocess.run([sys.executable, "-m", "pytest", "-q", "-k", "linear or attention", tests],
+                             capture_output=True, text=True, env=os.environ | {"NERLITE_CPU_LEVEL": level}, check=False)
+    assert process.returncode == 0, process.stdout
+
+
+def test_an_unknown_cpu_level_is_refused(run):
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        run(NERLITE_CPU_LEVEL="avx9")
+    assert "NERLITE_CPU_LEVEL: expected one of any, avx2, vnni, got 'avx9'" in error.value.stderr
