@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
+import io
 import itertools
 import os
 import platform
@@ -17,7 +19,7 @@ from typing import Any, NamedTuple
 import nerlite
 from nerlite import formats
 from nerlite.config import ModelError
-from nerlite.console import Output, Progress, display_name
+from nerlite.console import Input, Output, display_name
 from nerlite.document import Document
 from nerlite.evaluate import evaluate
 from nerlite.formats import InputError
@@ -25,7 +27,8 @@ from nerlite.tags import split_tag
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".conll": "conll", ".bio": "conll", ".iob": "conll", ".iob2": "conll"}
 PACKAGES = ("numpy", "tokenizers", "safetensors", "numba")
-BATCH_SIZE = 32
+# What is tagged together: so many texts, or fewer that have about so many characters.
+BATCH_SIZE, BATCH_CHARACTERS = 32, 100_000
 # Exit statuses; the last two are what a shell reports for a process ended by SIGINT (128 + 2) and SIGPIPE (128 + 13).
 NO_OUTPUT, BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 
@@ -38,8 +41,15 @@ class Source(NamedTuple):
     conll: formats.ConllDocument | None = None
 
 
+# A text, or its words, and where it came from.
+Item = tuple[str | list[str], Source]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; what is wrong with the input is one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -51,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except OSError as error:
         # Python flushes standard output once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be no file, or closed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return CLOSED_PIPE
         print(f"nerlite: {error}", file=sys.stderr)
@@ -67,11 +78,9 @@ def _tag(options: argparse.Namespace) -> int:
         raise InputError(f"--label {unknown[0]}: the model has the labels {', '.join(labels)}")
     write = {"jsonl": _as_json, "table": _as_table, "conll": _as_conll}[options.output]
     errors: list[InputError] = []
-    with Output() as output, Progress(options.files) as progress:
-        sources = _until_error(_sources(options, progress), errors)
-        # At a terminal each line is answered when it is typed.
-        batch_size = 1 if sys.stdin.isatty() and "-" in options.files else BATCH_SIZE
-        for document, source in _documents(tagger, sources, batch_size):
+    with Output() as output, Input(options.files) as files:
+        sources = _until_error(_sources(options, files), errors)
+        for document, source in _documents(tagger, sources, files):
             output.write(write(formats.select(document, options.label, options.min_score), source))
     if errors:
         raise errors[0]
@@ -81,24 +90,36 @@ def _tag(options: argparse.Namespace) -> int:
 def _eval(options: argparse.Namespace) -> int:
     _check_files([options.file])
     tagger = _load(options)
-    with Progress([options.file]) as progress:
-        lines = formats.read_lines(progress.read(options.file), display_name(options.file))
+    with Input([options.file]) as files:
+        lines = formats.read_lines(files.read(options.file), display_name(options.file))
         sources = _conll_sources(formats.read_conll_rows(lines, display_name(options.file), min_columns=2), options)
-        gold, predicted = itertools.tee(_tags_by_sentence(_documents(tagger, sources, BATCH_SIZE)))
+        gold, predicted = itertools.tee(_tags_by_sentence(_documents(tagger, sources, files)))
         report = evaluate((tags for tags, _ in gold), (tags for _, tags in predicted))
     print(report)
     return 0
 
 
-def _documents(tagger: nerlite.Tagger, sources: Iterable[tuple[Any, Source]], batch_size: int
-               ) -> Iterator[tuple[Document, Source]]:
-    """Tag texts and texts that are words already, batch_size at a time."""
-    for are_words, group in itertools.groupby(sources, key=lambda pair: isinstance(pair[0], list)):
-        if not are_words:
-            yield from tagger.pipe(group, batch_size=batch_size)
-        while are_words and (chunk := list(itertools.islice(group, batch_size))):
-            yield from zip(tagger.documents_of([words for words, _ in chunk]), [source for _, source in chunk],
-                           strict=True)
+def _documents(tagger: nerlite.Tagger, sources: Iterable[Item], files: Input) -> Iterator[tuple[Document, Source]]:
+    """Tag texts and texts that are words already, a batch at a time."""
+    for batch in _batches(sources, files):
+        for are_words, group in itertools.groupby(batch, key=lambda item: isinstance(item[0], list)):
+            texts, places = zip(*group, strict=True)
+            documents = tagger.documents_of(texts) if are_words else tagger.pipe(texts, batch_size=BATCH_SIZE)
+            yield from zip(documents, places, strict=True)
+
+
+def _batches(sources: Iterable[Item], files: Input) -> Iterator[list[Item]]:
+    """Gather what is tagged together; a batch ends where the next line has yet to arrive."""
+    batch: list[Item] = []
+    n_characters = 0
+    for text, source in sources:
+        batch.append((text, source))
+        n_characters += len(text) if isinstance(text, str) else sum(map(len, text))
+        if len(batch) == BATCH_SIZE or n_characters >= BATCH_CHARACTERS or files.waits:
+            yield batch
+            batch, n_characters = [], 0
+    if batch:
+        yield batch
 
 
 def _tags_by_sentence(tagged: Iterable[tuple[Document, Source]]) -> Iterator[tuple[list[str], list[str]]]:
@@ -142,8 +163,8 @@ def _warmup(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> nerlite.Tagger:
     try:
         return nerlite.load(options.model, backend=options.backend, threads=options.threads, window=options.window)
-    except ModuleNotFoundError as error:
-        raise InputError(f"--backend {options.backend}: {error.name} is not installed") from None
+    except ImportError as error:  # a package that is missing, or does not fit the others
+        raise InputError(f"--backend {options.backend}: {error}") from None
 
 
 def _version(package: str) -> str:
@@ -157,9 +178,9 @@ def _kernel_cache(backend: str) -> str:
     """Say where compiled kernels are kept and how many of them are there."""
     if backend != "numba":
         return "not used by this backend"
-    from nerlite.ops import numba_ops
+    from nerlite.ops.jit import KERNELS  # filled when the backend was loaded
 
-    kernels = [kernel for kernel in vars(numba_ops).values() if hasattr(kernel, "py_func")]
+    kernels = [kernel for kernel in KERNELS if hasattr(kernel, "stats")]  # without the compiler they are functions
     folders = {kernel.stats.cache_path for kernel in kernels} - {None}
     if not folders:
         return "none: no folder is writable, so every process compiles its kernels (NUMBA_CACHE_DIR names one)"
@@ -175,10 +196,10 @@ def _check_files(files: Sequence[str]) -> None:
             raise InputError(f"{file}: no such file")
 
 
-def _sources(options: argparse.Namespace, progress: Progress) -> Iterator[tuple[str | list[str], Source]]:
+def _sources(options: argparse.Namespace, files: Input) -> Iterator[Item]:
     """Yield each text (of CoNLL files, its words) and where it came from."""
     for file in options.files:
-        name, data = display_name(file), progress.read(file)
+        name, data = display_name(file), files.read(file)
         form = options.input_format
         if form == "auto":
             form = FORMATS.get(Path(file).suffix.lower(), "txt")
@@ -196,7 +217,7 @@ def _sources(options: argparse.Namespace, progress: Progress) -> Iterator[tuple[
 
 
 def _conll_sources(documents: Iterable[formats.ConllDocument], options: argparse.Namespace, name: str = ""
-                   ) -> Iterator[tuple[list[str], Source]]:
+                   ) -> Iterator[Item]:
     """Yield the words that are tagged together, a document's or a sentence's."""
     for document in documents:
         parts = [document]

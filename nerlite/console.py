@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from types import FrameType
 from typing import Any
 
 from nerlite.formats import InputError
+
+READ_SIZE = 1 << 20
 
 
 def display_name(file: str) -> str:
@@ -51,10 +54,15 @@ class Output:
         self._interrupted = True
 
 
-class Progress:
-    """A bar over the bytes read, on standard error: at a terminal, where tqdm is installed, for work of some length."""
+class Input:
+    """Lines of files, with a bar over the bytes read on standard error: at a terminal, where tqdm is installed, for
+    work of some length.
+
+    waits: whether the next line of a pipe or a terminal has not arrived yet, so that asking for it may take for ever.
+    """
 
     def __init__(self, files: Sequence[str]) -> None:
+        self.waits = False
         self._bar: Any = None
         # A result that appears on the terminal shows by itself how far the work is.
         if sys.stderr.isatty() and not sys.stdout.isatty():
@@ -65,7 +73,7 @@ class Progress:
             total = None if "-" in files else sum(Path(file).stat().st_size for file in files)
             self._bar = tqdm(total=total, unit="B", unit_scale=True, delay=2)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Input:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -73,12 +81,28 @@ class Progress:
             self._bar.close()
 
     def read(self, file: str) -> Iterator[bytes]:
-        """Yield the file's lines as bytes; `InputError` where the system cannot read it."""
+        """Yield the file's lines as bytes, each when it arrives; `InputError` where the system cannot read it."""
         try:
             with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
-                for line in stream:
+                for line in self._lines(stream, may_wait=file == "-" or not Path(file).is_file()):
                     yield line
                     if self._bar is not None:
                         self._bar.update(len(line))
         except OSError as error:
             raise InputError(f"{display_name(file)}: {error.strerror or error}") from None
+
+    def _lines(self, stream: Any, *, may_wait: bool) -> Iterator[bytes]:
+        parts: list[bytes] = []  # of a line whose end has not arrived
+        while data := stream.read1(READ_SIZE):  # what is there; it waits only where nothing is
+            # Readers of some formats pass over blank lines and would wait for the next one.
+            last = len(data[:data.rfind(b"\n") + 1].rstrip())
+            lines = io.BytesIO(data)
+            for part in lines:
+                parts.append(part)
+                if part.endswith(b"\n"):
+                    self.waits = may_wait and lines.tell() >= last
+                    yield b"".join(parts)
+                    parts = []
+        self.waits = False
+        if parts:
+            yield b"".join(parts)

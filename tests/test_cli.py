@@ -7,10 +7,15 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import nerlite
 from nerlite import cli, console
@@ -253,13 +258,12 @@ def test_an_unknown_model_is_refused(run):
     assert "no-such-model" in errors
 
 
-def test_a_backend_that_is_not_installed_is_refused(monkeypatch, tiny_model, capsys):
-    def load(*_, **__):
-        raise ModuleNotFoundError("No module named 'numba'", name="numba")
-
-    monkeypatch.setattr(nerlite, "load", load)
+@pytest.mark.parametrize("error", [ModuleNotFoundError("No module named 'numba'", name="numba"),
+                                   ImportError("Numba needs NumPy 2.3 or less. Got NumPy 2.9.")])
+def test_a_backend_that_cannot_be_imported_is_refused(monkeypatch, tiny_model, capsys, error):
+    monkeypatch.setattr(nerlite, "load", mock.Mock(side_effect=error))
     assert cli.main(["tag", "--backend", "numba", "--model", str(tiny_model)]) == 2
-    assert capsys.readouterr().err == "nerlite: --backend numba: numba is not installed\n"
+    assert capsys.readouterr().err == f"nerlite: --backend numba: {error}\n"
 
 
 @pytest.mark.parametrize("by", ["document", "sentence"])
@@ -289,6 +293,15 @@ def test_info_says_what_is_here(run, tiny_model):
         assert part in output
 
 
+def test_info_at_a_terminal_without_unicode(write_model):
+    model = write_model()
+    (model / "README.md").write_text("# Café ☃\n", encoding="utf-8")
+    command = [sys.executable, "-m", "nerlite.cli", "info", "--backend", "numpy", "--model", model]
+    output = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True,
+                            capture_output=True, text=True).stdout
+    assert r"| # Caf\xe9 \u2603" in output
+
+
 def test_warmup_fills_the_cache_that_info_describes(tiny_model, tmp_path):
     pytest.importorskip("numba")
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "0"}
@@ -301,17 +314,51 @@ def test_warmup_fills_the_cache_that_info_describes(tiny_model, tmp_path):
         return int(re.search(r"(\d+) compiled kernels in", output)[1])
 
     filled = n_kernels(command("warmup", "--cache-dir", str(tmp_path)))
-    assert filled == len(list(tmp_path.rglob("*.nbi"))) > 0
+    assert filled > 0
+    assert filled == len(list(tmp_path.rglob("*.nbi")))
     assert n_kernels(command("info", NUMBA_CACHE_DIR=str(tmp_path))) == filled
 
 
-def test_output_does_not_wait_for_the_end_of_the_input(start):
-    with start(stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        process.stdin.write(b"John lives in Berlin\n" * cli.BATCH_SIZE)
-        process.stdin.flush()
-        assert json.loads(process.stdout.readline())["text"] == "John lives in Berlin"
+@pytest.mark.parametrize(("form", "chunk", "n_documents"), [
+    ("txt", b"John lives in Berlin\n", 1),
+    ("txt", b"John lives in Berlin\n\n" * 20 + b"the start of a li", 40),
+    ("jsonl", b'{"text": "one"}\n{"text": "two"}\n \n\n', 2),
+    ("conll", b"John O\nlives O\n\n", 1),
+])
+def test_what_has_arrived_is_answered_while_the_pipe_stays_open(start, form, chunk, n_documents):
+    with start("--input-format", form, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        deadline = threading.Timer(60, process.kill)
+        deadline.start()
+        for _ in range(2):
+            process.stdin.write(chunk)
+            process.stdin.flush()
+            for _ in range(n_documents):
+                assert "entities" in json.loads(process.stdout.readline())
         process.stdin.close()
-        assert len(process.stdout.readlines()) == cli.BATCH_SIZE - 1
+        assert len(process.stdout.readlines()) == (not chunk.endswith(b"\n"))
+        deadline.cancel()
+
+
+@given(st.lists(st.text("ab\r\n", min_size=1).map(str.encode)))
+def test_lines_are_whole_however_they_arrive(chunks):
+    chunks_left = iter(chunks)
+    stream = SimpleNamespace(buffer=SimpleNamespace(read1=lambda size: next(chunks_left, b"")))
+    with mock.patch.object(sys, "stdin", stream), console.Input(["-"]) as files:
+        assert list(files.read("-")) == list(io.BytesIO(b"".join(chunks)))
+
+
+def test_a_batch_has_a_bound_of_characters(run, monkeypatch, tmp_path):
+    sizes = []
+
+    def documents_of(self, texts, original=nerlite.Tagger.documents_of):
+        sizes.append(len(texts))
+        return original(self, texts)
+
+    monkeypatch.setattr(nerlite.Tagger, "documents_of", documents_of)
+    monkeypatch.setattr(cli, "BATCH_CHARACTERS", 10)
+    (tmp_path / "a.conll").write_text("".join(f"{word}\n\n" for word in ["a" * 9, "b", "c" * 20, "d"]))
+    _, output, _ = run("tag", tmp_path / "a.conll")
+    assert (len(output.splitlines()), sizes) == (4, [2, 1, 1])
 
 
 def test_an_interrupt_leaves_whole_lines(start):
@@ -346,6 +393,16 @@ def test_a_full_disk_is_an_error_without_traceback(start):
     assert b"Traceback" not in errors
 
 
+def test_an_output_without_a_file_fails_without_traceback(monkeypatch, tiny_model, capsys):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError("no room")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert cli.main(["info", "--model", str(tiny_model), "--backend", "numpy"]) == 1
+    assert capsys.readouterr().err == "nerlite: no room\n"
+
+
 def test_an_interrupt_during_a_write_waits_for_it(monkeypatch):
     class Stream(io.BytesIO):
         def write(self, data):
@@ -373,10 +430,10 @@ def test_the_bar_shows_at_a_terminal_whose_output_goes_elsewhere(monkeypatch, tm
     (tmp_path / "a.txt").write_bytes(b"one\n\xff\n")
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    with console.Progress([str(tmp_path / "a.txt")]) as progress:
-        assert list(progress.read(str(tmp_path / "a.txt"))) == [b"one\n", b"\xff\n"]
-        assert (progress._bar.n, progress._bar.total) == (6, 6)
+    with console.Input([str(tmp_path / "a.txt")]) as files:
+        assert list(files.read(str(tmp_path / "a.txt"))) == [b"one\n", b"\xff\n"]
+        assert (files._bar.n, files._bar.total) == (6, 6)
     assert sys.stderr.getvalue() == ""  # the work was short
     monkeypatch.setattr(sys, "stdout", Terminal())
-    with console.Progress([]) as progress:
-        assert progress._bar is None
+    with console.Input([]) as files:
+        assert files._bar is None

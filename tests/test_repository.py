@@ -1,4 +1,4 @@
-"""Rules of the whole repository: who may import whom, what an import costs, how long a module is."""
+"""Rules of the whole repository: who may import whom, what an import costs, how long a module is, what is shipped."""
 
 import ast
 import re
@@ -14,8 +14,18 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nerlite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
-# What each layer stands above: imports go down. Modules without an entry are data types, which stand on no layer.
-LEVEL = {"ops": 1, "network": 2, "rules": 3, "sparknlp": 3, "pipeline": 4, "__init__": 5, "cli": 6, "integrations": 6}
+# Imports go down, never to the same layer, except inside a package. A new module needs a place here.
+LAYERS = (
+    {"batch", "config", "document", "ops", "tags", "text"},
+    {"evaluate", "formats", "pieces", "weights"},
+    {"console", "network"},
+    {"rules", "sparknlp"},
+    {"pipeline"},
+    {"__init__"},
+    {"cli", "integrations"},
+)
+LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
+MODELS = sorted(path.parent for path in ROOT.glob("weights/*/config.json"))
 
 
 def name_of(path: Path) -> str:
@@ -23,8 +33,9 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-def level(module: str) -> int:
-    return LEVEL.get((*module.split("."), "__init__")[1], 0)
+def part_of(module: str) -> str:
+    """The module or package right under nerlite that a module is in."""
+    return (*module.split("."), "__init__")[1]
 
 
 def imports(path: Path) -> set[str]:
@@ -59,7 +70,10 @@ def own_imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_down(path):
     name = name_of(path)
-    upward = {other for other in own_imports(path) if level(other) > level(name)}
+    part = part_of(name)
+    assert part in LEVEL, f"{name} is in none of the layers"
+    upward = {other for other in own_imports(path)
+              if part_of(other) != part and LEVEL[part_of(other)] >= LEVEL[part]}
     assert not upward, f"{name} imports {upward}"
 
 
@@ -83,6 +97,12 @@ def test_modules_are_short():
     files = [*MODULES, *(ROOT / "tools").rglob("*.py")]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
+def test_a_shipped_model_is_small_and_names_its_licence(model):
+    assert re.search("licen[cs]e", (model / "README.md").read_text(encoding="utf-8"), re.IGNORECASE)
+    assert sum((model / file).stat().st_size for file in ("model.safetensors", "tokenizer.json", "config.json")) <= 25e6
 
 
 def test_no_file_names_a_path_of_one_machine():
