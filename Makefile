@@ -20,7 +20,7 @@ fix: .venv/dev
 	$(BIN)/ruff check --fix
 
 bench: .venv/bench
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/sparknlp.py
 
 # A Python without the ensurepip module (Debian's, where python3-venv is missing) lends the environment its own pip.
 $(BIN)/python:
@@ -29,7 +29,7 @@ $(BIN)/python:
 
 .venv/runtime: EXTRAS = progress
 .venv/dev: EXTRAS = progress,sparknlp,dev
-.venv/bench: EXTRAS = progress,sparknlp,bench
+.venv/bench: EXTRAS = bench
 .venv/runtime .venv/dev .venv/bench: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $@

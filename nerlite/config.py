@@ -6,11 +6,13 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 FORMAT_VERSION = 1
+_MAY_BE_ZERO = {"num_hidden_layers", "num_layers", "lstm_hidden_size"}
 
 
 class ModelError(ValueError):
@@ -150,7 +152,7 @@ def read_config(path: Path) -> Config:
     problems: list[str] = []
     config = _parse(Config, data, "", problems)
     if not problems:
-        problems = _contradictions(config)
+        problems = list(_contradictions(config))
     if problems:
         raise ModelError(f"{path}: " + "; ".join(problems))
     return config
@@ -158,54 +160,56 @@ def read_config(path: Path) -> Config:
 
 def write_config(config: Config, path: Path) -> None:
     """Write config.json, keys in the dataclasses' order; refuse a contradictory configuration."""
-    if problems := _contradictions(config):
+    if problems := list(_contradictions(config)):
         raise ModelError(f"{path}: " + "; ".join(problems))
     path.write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n", encoding="utf-8")
 
 
-def _contradictions(config: Config) -> list[str]:
+def _contradictions(config: Config) -> Iterator[str]:
+    """Say what the types allow and no model can be."""
+    yield from _too_small(dataclasses.asdict(config))
+    yield from _tag_problems(config)
     encoder, context, chars, sparknlp = config.encoder, config.context, config.chars, config.sparknlp
-    sizes = {f"encoder.{key}": value for key, value in dataclasses.asdict(encoder).items()}
-    may_be_zero = {"encoder.num_hidden_layers", "context.num_layers"}
-    if context:
-        sizes |= {"context.dense_size": context.dense_size, "context.num_layers": context.num_layers}
-        if context.num_layers:
-            sizes["context.lstm_hidden_size"] = context.lstm_hidden_size
-    if chars and chars.cnn:
-        sizes |= {"chars.cnn.embedding_size": chars.cnn.embedding_size, "chars.cnn.num_filters": chars.cnn.num_filters}
-    if chars and chars.lstm:
-        sizes |= {"chars.lstm.embedding_size": chars.lstm.embedding_size,
-                  "chars.lstm.hidden_size": chars.lstm.hidden_size}
-    problems = [f"{key}: too small, got {value}" for key, value in sizes.items()
-                if not (value > 0 or (value == 0 and key in may_be_zero))]
     if encoder.num_attention_heads > 0 and encoder.hidden_size % encoder.num_attention_heads:
-        problems.append(f"encoder.hidden_size: expected a multiple of num_attention_heads "
-                        f"({encoder.num_attention_heads}), got {encoder.hidden_size}")
-    if not 3 <= config.window <= encoder.max_position_embeddings:
-        problems.append(f"window: expected 3 to max_position_embeddings ({encoder.max_position_embeddings}), "
-                        f"got {config.window}")
-    if sparknlp and not 3 <= sparknlp.max_sentence_length <= encoder.max_position_embeddings:
-        problems.append(f"sparknlp.max_sentence_length: expected 3 to max_position_embeddings "
-                        f"({encoder.max_position_embeddings}), got {sparknlp.max_sentence_length}")
-    if len(set(config.tags)) != len(config.tags):
-        problems.append("tags: expected each tag once")
-    if config.tags and "O" not in config.tags:
-        problems.append("tags: expected O among them")
-    prefixes = "BIES" if config.scheme == "BIOES" else "BI"
-    if sparknlp is None and (wrong := [tag for tag in config.tags if tag != "O" and (
-            tag[:1] not in tuple(prefixes) or tag[1:2] != "-" or len(tag) < 3)]):
-        problems.append(f"tags: expected O or one of {', '.join(f'{prefix}-LABEL' for prefix in prefixes)} "
-                        f"({config.scheme}), got {', '.join(map(repr, wrong))}")
+        yield (f"encoder.hidden_size: expected a multiple of num_attention_heads ({encoder.num_attention_heads}), "
+               f"got {encoder.hidden_size}")
+    lengths = {"window": config.window} | ({"sparknlp.max_sentence_length": sparknlp.max_sentence_length}
+                                           if sparknlp else {})
+    for key, length in lengths.items():
+        if not 3 <= length <= encoder.max_position_embeddings:
+            yield f"{key}: expected 3 to max_position_embeddings ({encoder.max_position_embeddings}), got {length}"
     if chars and not (chars.cnn or chars.lstm):
-        problems.append("chars: expected cnn, lstm or both")
+        yield "chars: expected cnn, lstm or both"
     if chars and any(len(character) != 1 for character in chars.alphabet):
-        problems.append("chars.alphabet: expected one character an entry")
-    if chars and sparknlp is None and len(set(chars.alphabet)) != len(chars.alphabet):
-        problems.append("chars.alphabet: expected each character once")
+        yield "chars.alphabet: expected one character an entry"
+    if chars and not sparknlp and len(set(chars.alphabet)) != len(chars.alphabet):
+        yield "chars.alphabet: expected each character once"
+    if context and context.num_layers and context.lstm_hidden_size <= 0:
+        yield f"context.lstm_hidden_size: too small, got {context.lstm_hidden_size}"
     if context and context.num_layers and context.residual and context.dense_size != 2 * context.lstm_hidden_size:
-        problems.append(f"context.dense_size: expected 2 * lstm_hidden_size ({2 * context.lstm_hidden_size}) for "
-                        f"residual layers, got {context.dense_size}")
-    return problems
+        yield (f"context.dense_size: expected 2 * lstm_hidden_size ({2 * context.lstm_hidden_size}) for residual "
+               f"layers, got {context.dense_size}")
+
+
+def _too_small(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Name the numbers that are not above zero, or for those that may be zero, below it."""
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from _too_small(value, f"{prefix}{name}.")
+        elif type(value) in (int, float) and not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
+            yield f"{prefix}{name}: too small, got {value}"
+
+
+def _tag_problems(config: Config) -> Iterator[str]:
+    prefixes = tuple("BIES" if config.scheme == "BIOES" else "BI")
+    if len(set(config.tags)) != len(config.tags):
+        yield "tags: expected each tag once"
+    if config.tags and "O" not in config.tags:
+        yield "tags: expected O among them"
+    wrong = [tag for tag in config.tags if tag != "O" and not (tag[0:1] in prefixes and tag[1:2] == "-" and tag[2:])]
+    if wrong and not config.sparknlp:  # Spark NLP takes any tags, and has columns to spare
+        yield (f"tags: expected O or one of {', '.join(f'{prefix}-LABEL' for prefix in prefixes)} ({config.scheme}), "
+               f"got {', '.join(map(repr, wrong))}")
 
 
 def _parse(expected: Any, value: Any, key: str, problems: list[str]) -> Any:
