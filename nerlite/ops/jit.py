@@ -68,13 +68,13 @@ def kernel(*, sums: bool = False, inline: bool = False) -> Callable[[Callable[..
     """Compile a function without the GIL and keep the machine code on disk where a cache folder is writable.
 
     Formulas are computed as written, so that they give the bits of the NumPy reference; with sums=True additions may
-    be reordered and contracted, which is for float64 sums (rounded once), for extremes (exact in any order) and for
-    values that nothing quantizes. NaN may then come out as anything; infinities keep their meaning.
+    be reordered and contracted, which is for float64 sums (rounded once) and for values that nothing quantizes; NaN
+    and infinities keep their meaning.
     inline=True is for scalar functions that belong into their caller's loop, which must be able to vectorize.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        fastmath = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"} if sums else False
+        fastmath = {"nsz", "arcp", "contract", "afn", "reassoc"} if sums else False
         compiled = numba.njit(nogil=True, fastmath=fastmath, forceinline=inline, error_model="numpy")(function)
         # With cache=True numba raises here where no folder is writable; then every process compiles for itself.
         with contextlib.suppress(RuntimeError, OSError, AttributeError):

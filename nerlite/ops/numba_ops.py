@@ -111,12 +111,20 @@ def _padded(vector: np.ndarray, n_panels: int) -> np.ndarray:
     return result
 
 
-@kernel(sums=True)
+@kernel(inline=True)
+def _ordered(bits):
+    """Turn a float32's bits into an int32 that orders as the float does, or back: integer extremes vectorize."""
+    return np.int32(bits ^ np.int32(np.int32(bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+
+
+@kernel()
 def _extremes(row):
-    lowest = highest = row[0]
-    for value in row:
+    bits = row.view(np.int32)
+    lowest = highest = _ordered(bits[0])
+    for j in range(len(bits)):
+        value = _ordered(bits[j])
         lowest, highest = min(lowest, value), max(highest, value)
-    return lowest, highest
+    return np.int32(_ordered(lowest)).view(np.float32), np.int32(_ordered(highest)).view(np.float32)
 
 
 @kernel()
@@ -208,7 +216,7 @@ def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int, rows: np.ndarr
     d, longest = qkv.shape[1] // 3, int(np.diff(offsets).max(initial=0))
     size, padded = d // n_heads, -(-longest // WIDE_COLUMNS) * WIDE_COLUMNS
     out = np.empty((len(rows), d), np.float32)
-    _attention(qkv, offsets, n_heads, rows, row_offsets, np.zeros((longest + ROWS, size)),
+    _attention(qkv, offsets, n_heads, rows, row_offsets, np.zeros((np.diff(row_offsets).max(initial=0) + ROWS, size)),
                np.zeros((padded // WIDE_COLUMNS, size, WIDE_COLUMNS)),
                np.zeros((-(-size // WIDE_COLUMNS), longest, WIDE_COLUMNS)), np.empty(padded, np.float32),
                np.zeros((ROWS, padded)), np.empty((ROWS, WIDE_COLUMNS)), np.empty(ROWS), out)
@@ -219,9 +227,8 @@ def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int, rows: np.ndarr
 def _attention(qkv, offsets, n_heads, rows, row_offsets, queries, keys, values, scores, weights, total, sums, out):
     """Take one head after the other, its queries as rows, its keys and values as panels of `wide_tile`.
 
-    queries, keys, values and the rest but out are scratch.
-
-    scores: (padded,) float32; weights: (ROWS, padded); total: (ROWS, WIDE_COLUMNS); sums: (ROWS,).
+    All from queries to sums is scratch. scores: (padded,) float32, as many as the keys' panels have columns;
+    weights: (ROWS, padded); total: (ROWS, WIDE_COLUMNS); sums: (ROWS,).
     """
     d = out.shape[1]
     size = d // n_heads
@@ -317,7 +324,11 @@ def _lstm(gates, rows, offsets, w_hh, reverse, final, hard_sigmoid, peepholes, z
                 z[j] = gates[source, j]
             if step > 0:
                 previous = out[place if final else (row + 1 if reverse else row - 1)]
-                for k in range(hidden):
+                for k in range(0, hidden - 3, 4):  # four at a time: z comes from memory and goes back less often
+                    a, b, c, d = previous[k], previous[k + 1], previous[k + 2], previous[k + 3]
+                    for j in range(4 * hidden):
+                        z[j] += a * w_hh[k, j] + b * w_hh[k + 1, j] + c * w_hh[k + 2, j] + d * w_hh[k + 3, j]
+                for k in range(hidden // 4 * 4, hidden):
                     for j in range(4 * hidden):
                         z[j] += previous[k] * w_hh[k, j]
             for j in range(hidden):
