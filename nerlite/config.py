@@ -185,7 +185,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     if chars and not sparknlp and len(set(chars.alphabet)) != len(chars.alphabet):
         yield "chars.alphabet: expected each character once"
     if context and context.num_layers and context.lstm_hidden_size <= 0:
-        yield f"context.lstm_hidden_size: too small, got {context.lstm_hidden_size}"
+        yield f"context.lstm_hidden_size: expected more than 0, got {context.lstm_hidden_size}"
     if context and context.num_layers and context.residual and context.dense_size != 2 * context.lstm_hidden_size:
         yield (f"context.dense_size: expected 2 * lstm_hidden_size ({2 * context.lstm_hidden_size}) for residual "
                f"layers, got {context.dense_size}")
@@ -197,7 +197,7 @@ def _too_small(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
         if isinstance(value, dict):
             yield from _too_small(value, f"{prefix}{name}.")
         elif type(value) in (int, float) and not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
-            yield f"{prefix}{name}: too small, got {value}"
+            yield f"{prefix}{name}: expected {'0 or more' if name in _MAY_BE_ZERO else 'more than 0'}, got {value}"
 
 
 def _tag_problems(config: Config) -> Iterator[str]:

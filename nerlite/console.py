@@ -25,6 +25,8 @@ class Output:
     """Standard output in whole lines: an interrupt that comes while one is written waits until it is out."""
 
     def __init__(self) -> None:
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
         self._stream = sys.stdout.buffer
         self._writing = self._interrupted = False
 
@@ -82,6 +84,8 @@ class Input:
 
     def read(self, file: str) -> Iterator[bytes]:
         """Yield the file's lines as bytes, each when it arrives; `InputError` where the system cannot read it."""
+        if file == "-" and sys.stdin is None:
+            raise InputError("stdin: closed")
         try:
             with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
                 for line in self._lines(stream, may_wait=file == "-" or not Path(file).is_file()):

@@ -56,7 +56,11 @@ class Tagger:
         self.config = read_config(path / "config.json")
         if not self.config.tags:
             raise ModelError(f"{path / 'config.json'}: tags: the model is an encoder without a tagging head")
-        self._network = Network(ops, read_tensors(self.config, path / "model.safetensors"), self.config)
+        tensors = read_tensors(self.config, path / "model.safetensors")
+        try:
+            self._network = Network(ops, tensors, self.config)
+        except ModelError as error:
+            raise ModelError(f"{path / 'model.safetensors'}: {error}") from None
         self._rules = self._make_rules(window)
 
     def _make_rules(self, window: bool) -> Rules[Any]:
@@ -123,8 +127,8 @@ class Tagger:
         """Tag texts that are already split into words; each document's text is its words joined by single spaces."""
         readings = []
         for words in texts:
-            if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-                raise TypeError("words: expected lists of str")
+            if isinstance(words, str) or not (isinstance(words, Iterable) and all(isinstance(w, str) for w in words)):
+                raise TypeError(f"words: expected lists of str, got {words!r:.80}")
             text, offsets = join_words(words)
             readings.append(self._rules.read_words(text, list(words), offsets))
         return self._documents(readings)
@@ -173,15 +177,15 @@ def _reload(path: Path, options: dict[str, Any]) -> Tagger:
 
 def _find(model: str | os.PathLike[str] | None) -> Path:
     """Return the directory of a model given by path or by the name of one that is shipped; None is the default."""
-    if model is not None and Path(model).is_dir():
+    if model is not None and str(model) and Path(model).is_dir():
         return Path(model)
     here, name = Path(__file__).parent, DEFAULT_MODEL if model is None else model
     shipped = [directory for directory in (here / "models", here.parent / "weights") if directory.is_dir()]
     for directory in shipped:
-        if (directory / name).is_dir():
+        if str(name) and (directory / name).is_dir():
             return directory / name
     names = sorted(entry.name for directory in shipped for entry in directory.iterdir() if entry.is_dir())
-    raise ModelError(f"{name}: no such directory, and no shipped model of that name "
+    raise ModelError(f"{str(name)!r}: no such directory, and no shipped model of that name "
                      f"(shipped: {', '.join(names) or 'none'})")
 
 

@@ -437,3 +437,12 @@ def test_the_bar_shows_at_a_terminal_whose_output_goes_elsewhere(monkeypatch, tm
     monkeypatch.setattr(sys, "stdout", Terminal())
     with console.Input([]) as files:
         assert files._bar is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell's way to close a stream")
+@pytest.mark.parametrize(("stream", "status", "message"), [("<&-", 2, "stdin: closed"),
+                                                           (">&-", 1, "standard output is closed")])
+def test_a_closed_stream_is_one_line_of_error(tiny_model, stream, status, message):
+    command = f'echo hi | "{sys.executable}" -m nerlite.cli tag --model "{tiny_model}" {stream}'
+    process = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (status, f"nerlite: {message}\n")

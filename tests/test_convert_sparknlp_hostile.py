@@ -161,6 +161,16 @@ def test_damaged_networks(tmp_path):
                 assert str(error).startswith(source)
 
 
+def test_a_stage_that_is_a_link_is_refused(tmp_path):
+    write_ner(tmp_path / "elsewhere" / "ner")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "ner").symlink_to(tmp_path / "elsewhere" / "ner")
+    with pytest.raises(ConversionError, match="saved/ner: expected a folder, got a link"):
+        Folder(tmp_path / "saved", "saved") / "ner"
+    with pytest.raises(ConversionError, match="saved/ner: expected a folder, got a link"):
+        Folder(tmp_path / "saved", "saved").parts("ner")
+
+
 def test_damaged_archives(tmp_path):
     write_embeddings(tmp_path / "embeddings")
     write_ner(tmp_path / "ner")

@@ -71,9 +71,11 @@ def test_contradictions_are_in_one_error(directory):
         read_config(spoil_config(directory, change))
     for part in ("window: expected 3 to max_position_embeddings (40), got 1000", "tags: expected each tag once",
                  "context.dense_size: expected 2 * lstm_hidden_size (16) for residual layers, got 17",
-                 "tags: expected O among them", "(BIOES), got 'X-PER', 'S-'", "chars.cnn.num_filters: too small, got 0",
+                 "tags: expected O among them", "(BIOES), got 'X-PER', 'S-'",
+                 "chars.cnn.num_filters: expected more than 0, got 0",
                  "chars.alphabet: expected each character once", "chars.alphabet: expected one character an entry",
-                 "context.num_layers: too small, got -1", "encoder.layer_norm_eps: too small, got nan"):
+                 "context.num_layers: expected 0 or more, got -1",
+                 "encoder.layer_norm_eps: expected more than 0, got nan"):
         assert part in str(error.value)
 
 
@@ -173,7 +175,7 @@ def test_stored_tensors_are_what_the_config_expects(tiny_config, dtype):
 
 def test_an_empty_encoder_is_contradictory(tmp_path):
     config = Config("x", EncoderConfig(0, 8, 1, 2, 0, 16), ("O",), window=16)
-    with pytest.raises(ModelError, match=r"encoder\.vocab_size: too small, got 0; encoder\.intermediate_size: too"):
+    with pytest.raises(ModelError, match=r"encoder\.vocab_size: expected more than 0, got 0; encoder\.intermedia"):
         write_config(config, tmp_path / "config.json")
 
 
@@ -189,5 +191,5 @@ def test_a_tensor_with_nan_is_refused(tiny_config, directory, tiny_model, name):
     tensors[name].flat[1] = np.nan
     write_tensors(tiny_config, tensors, directory / "model.safetensors")
     (directory / "tokenizer.json").write_bytes((tiny_model / "tokenizer.json").read_bytes())
-    with pytest.raises(ModelError, match=f"{name}: expected numbers, got NaN or infinity among them"):
+    with pytest.raises(ModelError, match=f"model.safetensors: {name}: expected numbers, got NaN"):
         nerlite.load(directory)

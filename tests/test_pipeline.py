@@ -156,6 +156,8 @@ def test_a_str_is_no_list_of_words(tagger):
         tagger.tag("EU rejects")
     with pytest.raises(TypeError, match="words: expected lists of str"):
         tagger.tag([["EU"], "rejects"])
+    with pytest.raises(TypeError, match=r"words: expected lists of str, got 1"):
+        tagger.tag([1])
     with pytest.raises(TypeError, match="texts: expected an iterable of texts, got a str"):
         next(tagger.pipe("EU rejects"))
     with pytest.raises(TypeError, match="text: expected str, got tuple"):
@@ -256,8 +258,10 @@ def test_the_default_model_finds_names_and_is_the_shipped_one(backend, tmp_path,
 
 
 def test_other_models_are_refused_by_name():
-    with pytest.raises(nerlite.ModelError, match=r"nowhere: no such directory, and no shipped model of that name"):
+    with pytest.raises(nerlite.ModelError, match="'nowhere': no such directory, and no shipped model of that name"):
         nerlite.load("nowhere")
+    with pytest.raises(nerlite.ModelError, match="'': no such directory"):
+        nerlite.load("")
 
 
 def test_an_encoder_without_a_head_is_refused(write_model):

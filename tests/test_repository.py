@@ -1,6 +1,7 @@
 """Rules of the whole repository: who may import whom, what an import costs, how long a module is, what is shipped."""
 
 import ast
+import gzip
 import re
 import shutil
 import subprocess
@@ -65,6 +66,24 @@ def own_imports(path: Path) -> set[str]:
     """Imports of the package's own files, named as `name_of` names them."""
     own = {name for name in imports(path) if name.split(".")[0] == "nerlite"}
     return {f"{name}.__init__" if ROOT.joinpath(*name.split(".")).is_dir() else name for name in own}
+
+
+def test_no_text_of_the_data_is_in_the_repository(data):
+    """CoNLL-2003 is licensed for research: no six words of it in a row may stand in a tracked text file."""
+    words_of = re.compile(r"\w+").findall
+    runs = set()
+    for part in ("train", "valid", "test"):
+        for sentence in (data / "conll2003" / f"{part}.txt").read_text(encoding="utf-8").split("\n\n"):
+            words = [word for line in sentence.split("\n") for word in words_of(line.partition(" ")[0])]
+            runs.update(tuple(run) for run in zip(*(words[i:] for i in range(6)), strict=False)
+                         if not any(word.isdigit() for word in run))
+    for path in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+                               ).stdout.splitlines():
+        content = (ROOT / path).read_bytes()
+        text = (gzip.decompress(content) if path.endswith(".gz") else content).decode("utf-8", "ignore")
+        words = words_of(text.replace("\\n", " "))
+        found = [run for run in zip(*(words[i:] for i in range(6)), strict=False) if run in runs]
+        assert not found, f"{path}: {found[:3]}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

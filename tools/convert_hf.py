@@ -283,7 +283,7 @@ def model_card(config: Config, architecture: str, src: Path) -> str:
     if config.tags:
         lines.append(f"- tags ({config.scheme}, decoder {config.decoder}): {' '.join(config.tags)}")
     else:
-        lines.append("- tags: none; it gives word vectors only")
+        lines.append("- tags: none; it is an encoder alone, which finds no entities")
     return "\n".join(lines) + "\n"
 
 

@@ -28,7 +28,7 @@ from nerlite.config import SparkNLPConfig
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.sparknlp.java import ISO_CONTROL, WHITESPACE, utf16_length, utf16_positions
 
-_MAX_WORD_LENGTH = 200  # UTF-16 units of a basic token; a longer one is unknown
+MAX_WORD_LENGTH = 200  # UTF-16 units of a basic token; a longer one is unknown
 
 # ASCII's punctuation, and the characters whose Unicode name has the word PUNCTUATION: far from all of category P.
 _PUNCTUATION = ("!-/:-@\\[-`{-~\u05be\u05c0\u05c3\u05c6\u05f3\u05f4\u061e\u0830-\u0835\u0837-\u083e\u085e\u0df4"
@@ -174,7 +174,7 @@ class SparkPieceEncoder(PieceEncoder):
         return []
 
     def _wordpiece(self, token: str, begin: int) -> list[tuple[int, int]]:
-        if utf16_length(token) > _MAX_WORD_LENGTH:
+        if utf16_length(token) > MAX_WORD_LENGTH:
             return [(self._unknown, begin)]
         pieces: list[tuple[int, int]] = []
         start, prefix = 0, ""

@@ -31,7 +31,10 @@ class Folder:
     shown: str
 
     def __truediv__(self, name: str) -> Folder:
-        return Folder(self.path / name, f"{self.shown}/{name}")
+        folder = Folder(self.path / name, f"{self.shown}/{name}")
+        if folder.path.is_symlink():
+            raise ConversionError(f"{folder.shown}: expected a folder, got a link")
+        return folder
 
     def read(self, name: str, limit: int) -> bytes:
         """Return a file's bytes; `ConversionError` where it is absent, no plain file, or longer than limit bytes."""
@@ -56,7 +59,7 @@ class Folder:
 
     def parts(self, name: str) -> list[str]:
         """Return the names NAME/part-00000, NAME/part-00001, … of a Spark output folder in order."""
-        folder = self.path / name
+        folder = (self / name).path
         found = sorted(path.name for path in folder.glob("part-*")) if folder.is_dir() else []
         if not found:
             raise ConversionError(f"{self.shown}/{name}: expected a folder with files part-*; there is none")

@@ -11,6 +11,7 @@ from model_directory import check_destination, write_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from nerlite.config import Config, SparkNLPConfig
+from nerlite.sparknlp.pieces import MAX_WORD_LENGTH
 from nerlite.sparknlp.tagging import UNUSED
 
 from .archive import open_saved
@@ -23,7 +24,6 @@ from .stage import Stage, read_stage
 Dtype = Literal["float32", "float16", "int8"]
 SparkVersion = Literal["3.2", "3.4"]
 
-MAX_PIECE_UNITS = 200  # of WordpieceEncoder: a longer word is [UNK]
 
 
 def convert(sources: Sequence[Path], dst: Path, *, name: str | None = None, dtype: Dtype = "float32",
@@ -80,7 +80,7 @@ def _file_name(source: Path) -> str:
 def _tokenizer_json(encoder: Encoder) -> str:
     """Return the text of a tokenizer.json: BERT's WordPiece with the limits and the normalization of Spark NLP."""
     tokenizer = Tokenizer(models.WordPiece(encoder.vocabulary, unk_token="[UNK]",
-                                           max_input_chars_per_word=MAX_PIECE_UNITS))
+                                           max_input_chars_per_word=MAX_WORD_LENGTH))
     tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=True, lowercase=not encoder.case_sensitive)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return tokenizer.to_str()
