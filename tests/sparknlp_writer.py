@@ -27,8 +27,6 @@ NER_CLASS = "com.johnsnowlabs.nlp.annotators.ner.dl.NerDLModel"
 EMBEDDINGS_CLASS = "com.johnsnowlabs.nlp.embeddings.DistilBertEmbeddings"
 
 
-
-
 def java_text(text: str) -> bytes:
     """Modified UTF-8 with its length before it."""
     units = text.encode("utf-16-be", "surrogatepass")
@@ -87,8 +85,6 @@ def java_dataset_params(dimension: int, chars: Iterable[str], tags: Iterable[str
 def sequence_file(values: Iterable[bytes]) -> bytes:
     records = [struct.pack(">iii", len(value) + 4, 0, len(value)) + value for value in values]
     return HEADER + SYNC + (b"\xff\xff\xff\xff" + SYNC).join(records)
-
-
 
 
 def masked_crc(data: Any) -> int:
@@ -224,8 +220,6 @@ def ner_graph(n_layers: int, change: Callable[[Any], None] = unchanged) -> bytes
     graph = golden_graph("ner")
     edit(graph.node, "/lstm-", n_layers, change)
     return graph.SerializeToString()
-
-
 
 
 def write_stage(folder: Path, class_name: str, params: Mapping[str, Any],

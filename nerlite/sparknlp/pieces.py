@@ -150,7 +150,7 @@ class SparkPieceEncoder(PieceEncoder):
         rows = np.flatnonzero(begins[np.minimum(owners, window.stop - 1)] == positions)
         owners = owners[rows]
         sequence = Input(np.array([self.cls_id, *ids[:n_seen], self.sep_id], np.int32), rows + 1,
-                            [self._cased(words[word]) for word in owners.tolist()])
+                         [self._cased(words[word]) for word in owners.tolist()])
         return _Part(sequence, owners, is_first[rows].astype(bool), sources[rows], cut)
 
     def _cased(self, word: str) -> str:
