@@ -11,6 +11,7 @@ Before it times a dtype it checks that both backends give the same tags and that
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -87,12 +88,14 @@ def sgemm_gflops() -> float:
     return 2 * 768 * 768 * 3072 / min(seconds) / 1e9
 
 
-def start_up(path: Path) -> tuple[float, float]:
-    """Return seconds from process start to the first entities, and the process' peak memory in MB."""
-    code = (f"import nerlite, pathlib; nerlite.load({str(path)!r}, threads=1)('My name is John!').entities; "
-            "print(int(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024)")
+def start_up(path: Path, texts: list[str], threads: int) -> tuple[float, float]:
+    """Return seconds from a process' start to its end, first entities and the texts in between, and its peak MB."""
+    code = (f"import json, pathlib, sys, nerlite; ner = nerlite.load({str(path)!r}, threads={threads}); "
+            "ner('My name is John!').entities; [0 for _ in ner.pipe(json.load(sys.stdin))]; "
+            "print(int(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1000)")
     started = time.perf_counter()
-    peak = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+    peak = subprocess.run([sys.executable, "-c", code], input=json.dumps(texts), capture_output=True, check=True,
+                          text=True).stdout
     return time.perf_counter() - started, float(peak)
 
 
@@ -131,10 +134,11 @@ def main() -> None:
             path = Path(folder) / dtype
             make_model(dtype, path)
             check(path, texts[:40])
-            start_up(path)  # leaves the kernels in the cache
-            seconds, megabytes = zip(*(start_up(path) for _ in range(ROUNDS)), strict=True)
+            start_up(path, [], 1)  # leaves the kernels in the cache
+            seconds, megabytes = zip(*(start_up(path, [], 1) for _ in range(ROUNDS)), strict=True)
             print(f"{dtype}: first entities after {statistics.median(seconds):.2f} s, "
-                  f"peak memory {statistics.median(megabytes):.0f} MB")
+                  f"peak memory {statistics.median(megabytes):.0f} MB, {start_up(path, texts, 2)[1]:.0f} MB after "
+                  f"{len(texts)} sentences on 2 threads")
             for threads, spark in SPARK_DATA_FRAME.items():
                 rate = words_per_second(nerlite.load(path, threads=threads), texts, single=False)
                 print(f"{dtype}: {threads} threads, batches: {rate:.0f} words/s, "

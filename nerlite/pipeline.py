@@ -23,7 +23,7 @@ Context = TypeVar("Context")
 
 DEFAULT_MODEL = "conll2003-minilm-l6"
 # One pass of the network takes about so many pieces: enough for full matrix products, few enough for the caches.
-PIECES_PER_BATCH = 1024
+PIECES_PER_BATCH = 512
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
 
