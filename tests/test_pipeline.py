@@ -2,6 +2,7 @@
 
 import itertools
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -177,6 +178,16 @@ def test_threads_share_a_tagger(tagger):
     for thread in threads:
         thread.join()
     assert all(result == expected for result in results.values())
+
+
+def test_threads_are_the_cores_that_the_process_may_use(tiny_model, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert 1 <= nerlite.load(tiny_model).threads <= os.cpu_count()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert nerlite.load(tiny_model).threads == 1
+    assert nerlite.load(tiny_model, threads=3).threads == 3
+    with pytest.raises(ValueError, match="threads: expected at least 1, got 0"):
+        nerlite.load(tiny_model, threads=0)
 
 
 def test_pickled_it_is_path_and_options(tiny_model, backend, tmp_path, monkeypatch):
