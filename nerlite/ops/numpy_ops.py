@@ -84,7 +84,7 @@ class Linear:
         """
         self._weight, self._bias, self._scale = weight.astype(np.float32, copy=False), bias, scale
         self._column_sums = weight.sum(axis=0, dtype=np.int32).astype(np.float32) if scale is not None else None
-        self._activation = ACTIVATIONS.get(activation or "")
+        self._activation = ACTIVATIONS[activation] if activation else None
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
