@@ -7,12 +7,12 @@ BIN = .venv/bin
 demo: .venv/runtime
 	$(BIN)/nerlite tag --whole --output table examples/eighty_days.txt
 
-# Style, types, and the tests: once compiled, and what runs through a kernel once interpreted.
+# Style, types, and the tests, with kernels of all three kinds: ahead of time, when called, none.
 test: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/python tools/build_kernels.py
 	$(BIN)/python -m pytest -q
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/test_ops.py tests/test_golden.py
 
 install: .venv/dev
 
@@ -20,6 +20,7 @@ fix: .venv/dev
 	$(BIN)/ruff check --fix
 
 bench: .venv/bench
+	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/sparknlp.py
 
 # A Python without the ensurepip module (Debian's, where python3-venv is missing) lends the environment its own pip.

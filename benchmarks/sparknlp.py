@@ -21,9 +21,10 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from machine import sgemm_gflops
 
 import nerlite
 from nerlite.config import (
@@ -48,7 +49,7 @@ SPARK_DATA_FRAME, SPARK_SINGLE, SPARK_GFLOPS = {1: 383, 2: 596}, 306, 102
 ROUNDS = 3
 
 
-def config_of(dtype: str) -> Config:
+def config_of(dtype: Literal["float32", "int8"]) -> Config:
     """Return the published pair's shape (its vocabulary is another: an uncased one of about the same length)."""
     return Config(
         name="spark-768", dtype=dtype, window=128, crf_boundaries=False,
@@ -60,7 +61,7 @@ def config_of(dtype: str) -> Config:
         sparknlp=SparkNLPConfig(case_sensitive=False, include_confidence=True))
 
 
-def make_model(dtype: str, path: Path) -> None:
+def make_model(dtype: Literal["float32", "int8"], path: Path) -> None:
     """Write a model directory of random weights that keep activations near 1."""
     rng, config = np.random.default_rng(0), config_of(dtype)
     tensors = {}
@@ -74,18 +75,6 @@ def make_model(dtype: str, path: Path) -> None:
     write_config(config, path / "config.json")
     write_tensors(config, stored_as(config, tensors), path / "model.safetensors")
     shutil.copy(TOKENIZER, path / "tokenizer.json")
-
-
-def sgemm_gflops() -> float:
-    """Return one core's best rate on a 768 x 768 x 3072 product."""
-    a, b = np.ones((768, 768), np.float32), np.ones((768, 3072), np.float32)
-    seconds = []
-    with threadpool_limits(1):
-        for _ in range(20):
-            started = time.perf_counter()
-            a @ b
-            seconds.append(time.perf_counter() - started)
-    return 2 * 768 * 768 * 3072 / min(seconds) / 1e9
 
 
 def start_up(path: Path, texts: list[str], threads: int) -> tuple[float, float]:

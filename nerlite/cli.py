@@ -23,6 +23,9 @@ from nerlite.console import Input, Output, display_name
 from nerlite.document import Document
 from nerlite.evaluate import evaluate
 from nerlite.formats import InputError
+from nerlite.ops.cpu import cpu_level
+from nerlite.ops.library import library_path
+from nerlite.ops.signatures import SIGNATURES
 from nerlite.tags import split_tag
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".conll": "conll", ".bio": "conll", ".iob": "conll", ".iob2": "conll"}
@@ -141,7 +144,7 @@ def _info(options: argparse.Namespace) -> int:
     print(f"model          {config.name}, {config.dtype}, {len(config.tags)} tags ({config.scheme}), {tagger.path}")
     print(f"backend        {tagger.backend}")
     print(f"threads        {tagger.threads} ({os.cpu_count()} processors)")
-    print(f"kernel cache   {_kernel_cache(tagger.backend)}")
+    print(f"kernels        {_kernels(tagger.backend)}")
     print(f"model card     {card if card.is_file() else 'none'}")
     if card.is_file():
         for line in card.read_text(encoding="utf-8", errors="replace").strip().splitlines()[:8]:
@@ -156,7 +159,7 @@ def _warmup(options: argparse.Namespace) -> int:
     tagger = _load(options)
     tagger("Angela Merkel flew from Berlin to Washington.")
     print(f"ready in {time.perf_counter() - start:.1f} s: backend {tagger.backend}, "
-          f"kernel cache {_kernel_cache(tagger.backend)}")
+          f"kernels: {_kernels(tagger.backend)}")
     return 0
 
 
@@ -174,19 +177,21 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _kernel_cache(backend: str) -> str:
-    """Say where compiled kernels are kept and how many of them are there."""
-    if backend != "numba":
+def _kernels(backend: str) -> str:
+    """Say where the backend's compiled kernels are kept."""
+    if backend == "numpy":
         return "not used by this backend"
-    from nerlite.ops.jit import KERNELS  # filled when the backend was loaded
+    if backend == "native":
+        return str(library_path(cpu_level()))
+    from nerlite.ops import kernels
 
-    kernels = [kernel for kernel in KERNELS if hasattr(kernel, "stats")]  # without the compiler they are functions
-    folders = {kernel.stats.cache_path for kernel in kernels} - {None}
+    compiled = [getattr(kernels, name) for name in SIGNATURES]
+    folders = {kernel.stats.cache_path for kernel in compiled} - {None}
     if not folders:
         return "none: no folder is writable, so every process compiles its kernels (NUMBA_CACHE_DIR names one)"
-    cached = [kernel for kernel in kernels if kernel.stats.cache_path and list(Path(kernel.stats.cache_path).glob(
+    cached = [kernel for kernel in compiled if kernel.stats.cache_path and list(Path(kernel.stats.cache_path).glob(
         f"{kernel.__module__.rpartition('.')[2]}.{kernel.__qualname__}-{kernel.__code__.co_firstlineno}.*.nbi"))]
-    return f"{len(cached)} compiled kernels in {', '.join(sorted(folders))}"
+    return f"{len(cached)} of {len(compiled)} are compiled, in {', '.join(sorted(folders))}"
 
 
 def _check_files(files: Sequence[str]) -> None:

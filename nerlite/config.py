@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 FORMAT_VERSION = 1
+# So many products of attention's whole numbers add up exactly in an int32.
+MAX_INT8_LENGTH = 2048
 _MAY_BE_ZERO = {"num_hidden_layers", "num_layers", "lstm_hidden_size"}
 
 
@@ -178,6 +180,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     for key, length in lengths.items():
         if not 3 <= length <= encoder.max_position_embeddings:
             yield f"{key}: expected 3 to max_position_embeddings ({encoder.max_position_embeddings}), got {length}"
+        elif config.dtype == "int8" and length > MAX_INT8_LENGTH:
+            yield f"{key}: expected at most {MAX_INT8_LENGTH} in an int8 model, got {length}"
     if chars and not (chars.cnn or chars.lstm):
         yield "chars: expected cnn, lstm or both"
     if chars and any(len(character) != 1 for character in chars.alphabet):

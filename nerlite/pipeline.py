@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -17,6 +16,7 @@ from nerlite.network.model import Network
 from nerlite.ops import load_ops
 from nerlite.rules import OwnRules, Readable, Rules
 from nerlite.text import join_words
+from nerlite.threads import Workers, available_cores
 from nerlite.weights import read_tensors
 
 Context = TypeVar("Context")
@@ -33,7 +33,7 @@ def load(model: str | os.PathLike[str] | None = None, *, backend: str = "auto", 
     """Load a model.
 
     model: a model directory, or the name of one that nerlite ships; None is the default model.
-    backend: "numba", "numpy", or "auto" for numba where it is installed; both give the same tags.
+    backend: "native", "numba" or "numpy", or "auto" for the first of them that there is here; all give the same tags.
     threads: how many threads tag a batch together; None is the number of cores that this process may use.
     window: for a model that follows Spark NLP's rules: read long texts whole, through overlapping windows, where
     Spark NLP stops reading. Other models always do.
@@ -52,7 +52,8 @@ class Tagger:
         self.path, self.threads = path.resolve(), threads or available_cores()
         self._options = {"backend": backend, "threads": threads, "window": window}
         ops = load_ops(backend)
-        self.backend = ops.__name__.rpartition(".")[2].removesuffix("_ops")
+        self.backend: str = ops.name
+        self._workers = Workers(self.threads)
         self.config = read_config(path / "config.json")
         if not self.config.tags:
             raise ModelError(f"{path / 'config.json'}: tags: the model is an encoder without a tagging head")
@@ -161,14 +162,13 @@ class Tagger:
                 size = 0
             groups[-1].append(sequence)
             size += len(sequence.piece_ids)
-        if self.threads == 1 or len(groups) < 2:
-            return [rows for group in groups for rows in self._run(group)]
-        with ThreadPoolExecutor(self.threads) as pool:
-            return [rows for group in pool.map(self._run, groups) for rows in group]
+        if len(groups) == 1:
+            return self._run(groups[0], self._workers)
+        return [rows for group in self._workers.map(self._run, groups) for rows in group]
 
-    def _run(self, sequences: list[batch.Input]) -> list[np.ndarray]:
+    def _run(self, sequences: list[batch.Input], workers: Workers | None = None) -> list[np.ndarray]:
         together = batch.make_batch(sequences)
-        return np.split(self._network.emissions(together), together.word_offsets[1:-1])
+        return np.split(self._network.emissions(together, workers), together.word_offsets[1:-1])
 
 
 def _reload(path: Path, options: dict[str, Any]) -> Tagger:
@@ -187,16 +187,3 @@ def _find(model: str | os.PathLike[str] | None) -> Path:
     names = sorted(entry.name for directory in shipped for entry in directory.iterdir() if entry.is_dir())
     raise ModelError(f"{str(name)!r}: no such directory, and no shipped model of that name "
                      f"(shipped: {', '.join(names) or 'none'})")
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use: its affinity, a container's quota, OMP_NUM_THREADS."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(wanted)) if wanted.isdigit() and int(wanted) else cores

@@ -19,6 +19,7 @@ from nerlite.config import (
     EncoderConfig,
     write_config,
 )
+from nerlite.ops import BACKENDS, Ops, load_ops
 from nerlite.tags import allowed_transitions, tag_names
 from nerlite.weights import expected_tensors, stored_as, write_tensors
 
@@ -35,6 +36,22 @@ def data() -> Path:
     if not path.is_dir():
         pytest.skip(f"{path} does not exist (set NERLITE_DATA)")
     return path
+
+
+@pytest.fixture(scope="session", params=BACKENDS[1:])
+def ops(request: pytest.FixtureRequest) -> Ops:
+    """The operations of each backend that there is here."""
+    try:
+        return load_ops(request.param)
+    except ImportError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def backend(ops: Ops) -> str:
+    """The name of each backend that there is here."""
+    name: str = ops.name
+    return name
 
 
 @pytest.fixture(scope="session")

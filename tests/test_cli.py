@@ -304,18 +304,17 @@ def test_info_at_a_terminal_without_unicode(write_model):
 
 def test_warmup_fills_the_cache_that_info_describes(tiny_model, tmp_path):
     pytest.importorskip("numba")
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "0"}
 
     def command(*arguments, **variables):
-        return subprocess.run([sys.executable, "-m", "nerlite.cli", *arguments, "--model", tiny_model], cwd=ROOT,
-                              env={**environment, **variables}, check=True, capture_output=True, text=True).stdout
+        return subprocess.run([sys.executable, "-m", "nerlite.cli", *arguments, "--backend", "numba", "--model",
+                               tiny_model], cwd=ROOT, env=os.environ | variables, check=True, capture_output=True,
+                              text=True).stdout
 
     def n_kernels(output):
-        return int(re.search(r"(\d+) compiled kernels in", output)[1])
+        return int(re.search(r"(\d+) of 8 are compiled, in", output)[1])
 
     filled = n_kernels(command("warmup", "--cache-dir", str(tmp_path)))
-    assert filled > 0
-    assert filled == len(list(tmp_path.rglob("*.nbi")))
+    assert 0 < filled <= len(list(tmp_path.rglob("*.nbi")))
     assert n_kernels(command("info", NUMBA_CACHE_DIR=str(tmp_path))) == filled
 
 

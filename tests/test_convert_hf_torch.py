@@ -8,7 +8,7 @@ import pytest
 
 from nerlite.config import ModelError, read_config
 from nerlite.network.encoder import Encoder
-from nerlite.network.parameters import linear
+from nerlite.network.parameters import linear_parameters
 from nerlite.ops import numpy_ops
 from nerlite.pieces import PieceEncoder
 from nerlite.weights import read_tensors
@@ -81,7 +81,7 @@ def test_conversion_computes_what_transformers_does(convert_hf, golden, tmp_path
             expected = model(torch.from_numpy(ids)[None], output_hidden_states=True)
         assert np.abs(x - expected.hidden_states[-1][0].numpy()).max() < 1e-4
         if tagger:
-            logits = linear(numpy_ops, tensors, "emissions")(x, offsets)
+            logits = numpy_ops.Linear(linear_parameters(tensors, "emissions"))(x, offsets)
             assert np.abs(logits - expected.logits[0].numpy()).max() < 1e-4
 
 

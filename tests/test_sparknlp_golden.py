@@ -43,11 +43,9 @@ def model(convert):
     return convert("spark")
 
 
-@pytest.fixture(scope="module", params=["numba", "numpy"])
-def tagger(model, request):
-    if request.param == "numba":
-        pytest.importorskip("numba")
-    return nerlite.load(model, backend=request.param)
+@pytest.fixture(scope="module")
+def tagger(model, backend):
+    return nerlite.load(model, backend=backend)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from nerlite.batch import offsets_of
 from nerlite.config import CharsConfig
 from nerlite.network.context import BiLSTM
 from nerlite.network.parameters import floats
+from nerlite.ops import Ops
 from nerlite.weights import Tensors
 
 # Padding that a convolution of width 3 can tell apart: beyond it, more padding adds no new sum.
@@ -24,7 +24,7 @@ class CharFeatures:
     and by the LSTM's input weights when the model is loaded.
     """
 
-    def __init__(self, ops: ModuleType, tensors: Tensors, config: CharsConfig) -> None:
+    def __init__(self, ops: Ops, tensors: Tensors, config: CharsConfig) -> None:
         """Build the alphabet's lookup and the tables."""
         self._ops, self._config = ops, config
         self._codec, self._dtype = ("utf-16-le", "<u2") if config.unit == "utf16" else ("utf-32-le", "<u4")

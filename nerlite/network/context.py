@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 
 from nerlite.config import ContextConfig
-from nerlite.network.parameters import floats, linear
+from nerlite.network.parameters import floats, linear_parameters
+from nerlite.ops import Ops
+from nerlite.ops.numpy_ops import LinearParameters
 from nerlite.weights import Tensors
 
 
 class BiLSTM:
     """An LSTM over each sequence in both directions."""
 
-    def __init__(self, ops: ModuleType, tensors: Tensors, name: str, *, hard_sigmoid: bool = False,
+    def __init__(self, ops: Ops, tensors: Tensors, name: str, *, hard_sigmoid: bool = False,
                  peepholes: bool = False) -> None:
-        """Prepare the weights NAME.forward and NAME.backward; the variants are those of `ops.lstm`."""
-        self._ops, self._hard_sigmoid = ops, hard_sigmoid
+        """Prepare the weights NAME.forward and NAME.backward; the variants are those of `ops.LSTM`."""
         names = [f"{name}.forward", f"{name}.backward"]
-        self._inputs = [ops.Linear(floats(tensors, f"{n}.w_ih"), floats(tensors, f"{n}.bias")) for n in names]
-        self._w_hh = [floats(tensors, f"{n}.w_hh") for n in names]
-        self._peepholes = [floats(tensors, f"{n}.peepholes") if peepholes else None for n in names]
+        self._inputs = [ops.Linear(LinearParameters(floats(tensors, f"{n}.w_ih"), floats(tensors, f"{n}.bias")))
+                        for n in names]
+        self._directions = [ops.LSTM(floats(tensors, f"{n}.w_hh"), reverse=n.endswith("backward"),
+                                     hard_sigmoid=hard_sigmoid,
+                                     peepholes=floats(tensors, f"{n}.peepholes") if peepholes else None)
+                            for n in names]
 
     def gates(self, x: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
         """x: (n_rows, d_in); offsets: (n_seqs + 1,) → x @ w_ih + bias of each direction (n_rows, 4 * hidden)."""
@@ -33,9 +35,8 @@ class BiLSTM:
         gates: two (n_rows, 4 * hidden); rows: (n_steps,); offsets: (n_seqs + 1,) of rows
         → [forward, backward] hidden states (n_steps, 2 * hidden), or each direction's final ones (n_seqs, 2 * hidden).
         """
-        return np.concatenate([
-            self._ops.lstm(gates[i], rows, offsets, self._w_hh[i], reverse=bool(i), final=final,
-                           hard_sigmoid=self._hard_sigmoid, peepholes=self._peepholes[i]) for i in range(2)], axis=1)
+        return np.concatenate([direction(each, rows, offsets, final=final)
+                               for direction, each in zip(self._directions, gates, strict=True)], axis=1)
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """x: (n_rows, d_in); offsets: (n_seqs + 1,) → (n_rows, 2 * hidden)."""
@@ -45,10 +46,10 @@ class BiLSTM:
 class Context:
     """Dense + ReLU, then BiLSTM layers, each with or without its input added."""
 
-    def __init__(self, ops: ModuleType, tensors: Tensors, config: ContextConfig) -> None:
+    def __init__(self, ops: Ops, tensors: Tensors, config: ContextConfig) -> None:
         """Prepare the weights of all layers."""
         self._residual = config.residual
-        self.dense = linear(ops, tensors, "context.dense", "relu")
+        self.dense = ops.Linear(linear_parameters(tensors, "context.dense"), "relu")
         self.layers = [BiLSTM(ops, tensors, f"context.layers.{i}", peepholes=config.cell == "peephole")
                        for i in range(config.num_layers)]
 

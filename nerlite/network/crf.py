@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
 from nerlite.config import Config
 from nerlite.network.parameters import floats
+from nerlite.ops import Ops
 from nerlite.tags import Span, allowed_transitions, is_boundary, split_tag
 from nerlite.weights import Tensors
 
@@ -32,7 +32,7 @@ class CRF:
     transitions it is a product over words. Source: Lafferty, McCallum & Pereira 2001.
     """
 
-    def __init__(self, ops: ModuleType, tensors: Tensors, config: Config) -> None:
+    def __init__(self, ops: Ops, tensors: Tensors, config: Config) -> None:
         """Take the learned transitions, or make those that the decoder stands for."""
         self._ops, n_tags = ops, len(config.tags)
         start, transitions, end = np.zeros(n_tags), np.zeros((n_tags, n_tags)), np.zeros(n_tags)

@@ -2,69 +2,45 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 
 from nerlite.config import EncoderConfig
-from nerlite.network.parameters import floats, linear
+from nerlite.network.parameters import floats, linear_parameters
+from nerlite.ops import Ops
+from nerlite.ops.numpy_ops import LayerParameters, Norm
+from nerlite.threads import Workers
 from nerlite.weights import Tensors
 
 
 class Encoder:
     """Post-LayerNorm transformer. Source: Sanh et al. 2019 (DistilBERT), Devlin et al. 2019 (BERT)."""
 
-    def __init__(self, ops: ModuleType, tensors: Tensors, config: EncoderConfig) -> None:
+    def __init__(self, ops: Ops, tensors: Tensors, config: EncoderConfig) -> None:
         """Prepare the weights of all layers for the backend."""
-        self._ops, self._eps = ops, config.layer_norm_eps
+        self._ops = ops
         self._words, self._word_scale = _table(tensors, "encoder.word_embeddings")
         self._places, self._place_scale = _table(tensors, "encoder.position_embeddings")
-        self._norm = _norm(tensors, "encoder.embedding_norm")
-        self.layers = [EncoderLayer(ops, tensors, f"encoder.layers.{i}", config)
-                       for i in range(config.num_hidden_layers)]
-
-    def embed(self, piece_ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """piece_ids, positions: (n_pieces,) → (n_pieces, hidden), normalized."""
-        x = self._ops.embed(piece_ids, positions, self._words, self._word_scale, self._places, self._place_scale)
-        normalized: np.ndarray = self._ops.layer_norm(x, *self._norm, self._eps)
-        return normalized
+        self._layers = ops.EncoderLayers(
+            (_layer(tensors, f"encoder.layers.{i}") for i in range(config.num_hidden_layers)),
+            _norm(tensors, "encoder.embedding_norm"), config.num_attention_heads, config.layer_norm_eps)
 
     def __call__(self, piece_ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
-                 row_offsets: np.ndarray) -> np.ndarray:
+                 row_offsets: np.ndarray, workers: Workers | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         piece_ids, positions: (n_pieces,); offsets: (n_seqs + 1,); rows: (n_rows,) of piece_ids, a sequence after the
-        other; row_offsets: (n_seqs + 1,) of rows → (n_rows, hidden).
+        other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may take a share → (n_rows, hidden).
         """
-        x = self.embed(piece_ids, positions)
-        everything = np.arange(len(x))
-        for layer in self.layers[:-1]:
-            x = layer(x, offsets, everything, offsets)
-        return self.layers[-1](x, offsets, rows, row_offsets) if self.layers else x[rows]
+        x = self._ops.embed(piece_ids, positions, self._words, self._word_scale, self._places, self._place_scale)
+        hidden: np.ndarray = self._layers(x, offsets, rows, row_offsets, workers)
+        return hidden
 
 
-class EncoderLayer:
-    """Self-attention and feed-forward network, each added to its input and normalized."""
-
-    def __init__(self, ops: ModuleType, tensors: Tensors, name: str, config: EncoderConfig) -> None:
-        """Prepare the weights of layer NAME."""
-        self._ops, self._eps, self._n_heads = ops, config.layer_norm_eps, config.num_attention_heads
-        self._qkv = linear(ops, tensors, f"{name}.qkv")
-        self._attention_out = linear(ops, tensors, f"{name}.attention_out")
-        self._attention_norm = _norm(tensors, f"{name}.attention_norm")
-        self._ffn_in = linear(ops, tensors, f"{name}.ffn_in", "gelu")
-        self._ffn_out = linear(ops, tensors, f"{name}.ffn_out")
-        self._ffn_norm = _norm(tensors, f"{name}.ffn_norm")
-
-    def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray) -> np.ndarray:
-        """x: (n_pieces, hidden); offsets, rows, row_offsets as in `Encoder` → (n_rows, hidden)."""
-        ops = self._ops
-        qkv = self._qkv(x, offsets)  # (n_pieces, 3 * hidden)
-        mixed = ops.attention(qkv, offsets, self._n_heads, rows, row_offsets)  # (n_rows, hidden)
-        x = ops.layer_norm(x[rows] + self._attention_out(mixed, row_offsets), *self._attention_norm, self._eps)
-        inner = self._ffn_in(x, row_offsets)  # (n_rows, intermediate)
-        out: np.ndarray = ops.layer_norm(x + self._ffn_out(inner, row_offsets), *self._ffn_norm, self._eps)
-        return out
+def _layer(tensors: Tensors, name: str) -> LayerParameters:
+    return LayerParameters(
+        linear_parameters(tensors, f"{name}.qkv"), linear_parameters(tensors, f"{name}.attention_out"),
+        _norm(tensors, f"{name}.attention_norm"), linear_parameters(tensors, f"{name}.ffn_in"),
+        linear_parameters(tensors, f"{name}.ffn_out"), _norm(tensors, f"{name}.ffn_norm"))
 
 
 def _table(tensors: Tensors, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -73,5 +49,5 @@ def _table(tensors: Tensors, name: str) -> tuple[np.ndarray, np.ndarray]:
     return table, floats(tensors, f"{name}.scale") if table.dtype == np.int8 else np.ones(len(table), np.float32)
 
 
-def _norm(tensors: Tensors, name: str) -> tuple[np.ndarray, np.ndarray]:
-    return floats(tensors, f"{name}.weight"), floats(tensors, f"{name}.bias")
+def _norm(tensors: Tensors, name: str) -> Norm:
+    return Norm(floats(tensors, f"{name}.weight"), floats(tensors, f"{name}.bias"))

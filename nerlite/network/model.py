@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 
 from nerlite.batch import Batch
@@ -12,25 +10,27 @@ from nerlite.network.chars import CharFeatures
 from nerlite.network.context import Context
 from nerlite.network.crf import CRF
 from nerlite.network.encoder import Encoder
-from nerlite.network.parameters import linear
+from nerlite.network.parameters import linear_parameters
+from nerlite.ops import Ops
+from nerlite.threads import Workers
 from nerlite.weights import Tensors
 
 
 class Network:
     """Pieces and words → emissions → tags. It holds weights only, so threads may share it."""
 
-    def __init__(self, ops: ModuleType, tensors: Tensors, config: Config) -> None:
+    def __init__(self, ops: Ops, tensors: Tensors, config: Config) -> None:
         """Build the layers that the config names from the model's tensors, for the backend `ops`."""
         self.encoder = Encoder(ops, tensors, config.encoder)
         self.chars = CharFeatures(ops, tensors, config.chars) if config.chars else None
         self.context = Context(ops, tensors, config.context) if config.context else None
-        self._emit = linear(ops, tensors, "emissions")
+        self._emit = ops.Linear(linear_parameters(tensors, "emissions"))
         self.crf = CRF(ops, tensors, config)
 
-    def emissions(self, batch: Batch) -> np.ndarray:
-        """Return each word's score for each tag, (n_words, n_tags)."""
+    def emissions(self, batch: Batch, workers: Workers | None = None) -> np.ndarray:
+        """Return each word's score for each tag, (n_words, n_tags); workers: threads that may take a share."""
         vectors = self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets,
-                               batch.first_pieces, batch.word_offsets)  # (n_words, hidden)
+                               batch.first_pieces, batch.word_offsets, workers)  # (n_words, hidden)
         return self.head(vectors, batch.words, batch.word_offsets)
 
     def head(self, vectors: np.ndarray, words: list[str], offsets: np.ndarray) -> np.ndarray:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Any
-
 import numpy as np
 
 from nerlite.config import ModelError
+from nerlite.ops.numpy_ops import LinearParameters
 from nerlite.weights import Tensors
 
 
@@ -22,8 +20,8 @@ def floats(tensors: Tensors, name: str) -> np.ndarray:
     return array
 
 
-def linear(ops: ModuleType, tensors: Tensors, name: str, activation: str | None = None) -> Any:
-    """Return the backend's Linear of NAME.weight and NAME.bias, int8 where it is stored with a scale."""
+def linear_parameters(tensors: Tensors, name: str) -> LinearParameters:
+    """Return NAME.weight as it is stored, with its scale where that is int8, and NAME.bias."""
     weight = tensors[f"{name}.weight"]
     scale = floats(tensors, f"{name}.weight.scale") if weight.dtype == np.int8 else None
-    return ops.Linear(weight, floats(tensors, f"{name}.bias"), scale, activation)
+    return LinearParameters(weight, floats(tensors, f"{name}.bias"), scale)

@@ -1,11 +1,8 @@
-"""How kernels are compiled: for which CPU, with which freedoms, and where the machine code is kept."""
+"""How kernels are compiled by numba: for which CPU, with which freedoms, and where the machine code is kept."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.resources
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,38 +10,20 @@ import numba
 from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
 
-LEVELS = ("any", "avx2", "vnni")
-# Every kernel that has been decorated, for those who want to know which there are.
-KERNELS: list[Any] = []
+from nerlite.ops import cpu
+from nerlite.ops.library import source_stamp
 
 
-def _cpu_level() -> str:
-    """Return the highest of LEVELS that numba compiles for here; NERLITE_CPU_LEVEL may name a lower one."""
-    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
-    has = set(features.split(","))
-    best = "any"
-    if triple.startswith("x86_64") and not numba.config.DISABLE_JIT:
-        if {"+avx512vnni", "+avx512vl", "+avx512bw"} <= has:
-            best = "vnni"
-        elif {"+avx2", "+fma"} <= has:
-            best = "avx2"
-    wanted = os.environ.get("NERLITE_CPU_LEVEL", best)
-    if wanted not in LEVELS:
-        raise ValueError(f"NERLITE_CPU_LEVEL: expected one of {', '.join(LEVELS)}, got {wanted!r}")
-    return min(best, wanted, key=LEVELS.index)
+def _level() -> cpu.Level:
+    """Return this CPU's level, or plain loops where numba is told to compile for a lesser CPU."""
+    level = cpu.cpu_level()
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    wanted = {"neon": "+dotprod", "vnni": "+avx512vnni"}.get(level.name, f"+{level.name}")
+    return level if wanted in features.split(",") else cpu.LEVELS["any"]
 
 
-LEVEL = _cpu_level()
-
-
-def _stamp() -> str:
-    """Return what all kernels depend on besides their own file, which is all that numba's cache looks at."""
-    sources = sorted((file for file in importlib.resources.files(__package__).iterdir() if file.name.endswith(".py")),
-                     key=lambda file: file.name)
-    return hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest() + LEVEL
-
-
-_STAMP = _stamp()
+LEVEL = _level()
+_STAMP = source_stamp() + LEVEL.name
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
@@ -67,6 +46,7 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 def kernel(*, sums: bool = False, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function without the GIL and keep the machine code on disk where a cache folder is writable.
 
+    Kernels can neither allocate nor raise, so that their machine code needs no Python at all.
     Formulas are computed as written, so that they give the bits of the NumPy reference; with sums=True additions may
     be reordered and contracted, which is for float64 sums (rounded once) and for values that nothing quantizes; NaN
     and infinities keep their meaning.
@@ -75,11 +55,11 @@ def kernel(*, sums: bool = False, inline: bool = False) -> Callable[[Callable[..
 
     def decorate(function: Callable[..., Any]) -> Any:
         fastmath = {"nsz", "arcp", "contract", "afn", "reassoc"} if sums else False
-        compiled = numba.njit(nogil=True, fastmath=fastmath, forceinline=inline, error_model="numpy")(function)
+        compiled = numba.njit(nogil=True, fastmath=fastmath, forceinline=inline, error_model="numpy",
+                              _nrt=False)(function)
         # With cache=True numba raises here where no folder is writable; then every process compiles for itself.
         with contextlib.suppress(RuntimeError, OSError, AttributeError):
             compiled._cache = _Cache(compiled.py_func)
-        KERNELS.append(compiled)
         return compiled
 
     return decorate

@@ -13,9 +13,15 @@ Between backends float32 products and the LSTM differ in their last bits; an int
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import numpy as np
 
+from nerlite.threads import Workers
+
 F4 = np.float32
+name = "numpy"
 LOG2_E, LN2_HIGH, LN2_LOW = F4(1.44269504), F4(0.693359375), F4(-2.12194440e-4)
 # exp(r) = 1 + r + r²·polynomial on |r| ≤ ln(2)/2; source: Cephes expf (S. L. Moshier).
 EXP_POLYNOMIAL = tuple(map(F4, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
@@ -26,6 +32,8 @@ ERF_P = tuple(map(F4, (2.0117453e-6, 2.87598708e-4, 3.91725903e-3, 5.32068828e-2
 ERF_Q = tuple(map(F4, (3.78396369e-5, 1.19818535e-3, 1.52705871e-2, 1.15590212e-1, 5.05289997e-1, 1.0)))
 # Rows of an int8 product whose sums float32 holds exactly: 127 * 127 * 1024 < 2**24.
 EXACT_ROWS = 1024
+# An int8 encoder's attention multiplies numbers up to this: 2048 products of two of them fit an int32.
+ATTENTION_LEVELS = 1023
 
 
 def exp(x: np.ndarray) -> np.ndarray:
@@ -72,18 +80,40 @@ def relu(x: np.ndarray) -> np.ndarray:
 ACTIVATIONS = {"gelu": gelu, "relu": relu}
 
 
+class LinearParameters(NamedTuple):
+    """weight (d_in, d_out) of a float type, or int8 with scale (d_out,) and value weight * scale; bias (d_out,)."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    scale: np.ndarray | None = None
+
+
+class Norm(NamedTuple):
+    """The scale and shift of a layer normalization, (d,) float32 each."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+
+class LayerParameters(NamedTuple):
+    """One layer of a transformer: qkv (d, 3 * d), attention_out (d, d), ffn_in (d, d_inner), ffn_out (d_inner, d)."""
+
+    qkv: LinearParameters
+    attention_out: LinearParameters
+    attention_norm: Norm
+    ffn_in: LinearParameters
+    ffn_out: LinearParameters
+    ffn_norm: Norm
+
+
 class Linear:
-    """activation(x @ weight + bias) with a float32 or an int8 weight."""
+    """activation(x @ weight + bias)."""
 
-    def __init__(self, weight: np.ndarray, bias: np.ndarray, scale: np.ndarray | None = None,
-                 activation: str | None = None) -> None:
-        """Prepare the weight for this backend.
-
-        weight: (d_in, d_out) of a float type, or int8 with scale (d_out,) and value weight * scale; bias: (d_out,).
-        activation: None, "gelu" or "relu".
-        """
-        self._weight, self._bias, self._scale = weight.astype(np.float32, copy=False), bias, scale
-        self._column_sums = weight.sum(axis=0, dtype=np.int32).astype(np.float32) if scale is not None else None
+    def __init__(self, parameters: LinearParameters, activation: str | None = None) -> None:
+        """Prepare the weight for this backend; activation: None, "gelu" or "relu"."""
+        weight, self._bias, self._scale = parameters
+        self._weight = weight.astype(np.float32, copy=False)
+        self._column_sums = weight.sum(axis=0, dtype=np.int32).astype(np.float32) if self._scale is not None else None
         self._activation = ACTIVATIONS[activation] if activation else None
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -106,15 +136,27 @@ class Linear:
 
 
 def quantize_rows(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each row of x 128 levels between its lowest and highest value: x ≈ lowest + scale * quantized.
+    """Give each row of x 128 levels between its lowest and highest value, or 0: x ≈ lowest + scale * quantized.
 
     x: (n_rows, d) float32 → quantized (n_rows, d) whole numbers 0..127 in float32, scale and lowest (n_rows, 1).
-    Seven bits, so that two products of such a number and an int8 add up in the int16 of AVX2's vpmaddubsw.
+    Seven bits, so that two products of such a number and an int8 add up in the int16 of AVX2's vpmaddubsw. With 0
+    in the range, rows may be padded with zeros.
     """
-    lowest, highest = x.min(axis=1, keepdims=True), x.max(axis=1, keepdims=True)
+    lowest = np.minimum(x.min(axis=1, keepdims=True), F4(0))
+    highest = np.maximum(x.max(axis=1, keepdims=True), F4(0))
     scale = (highest - lowest) / F4(127)
     inverse = np.divide(F4(127), highest - lowest, out=np.zeros_like(lowest), where=highest > lowest)
     return np.minimum(np.rint((x - lowest) * inverse), F4(127)), scale, lowest
+
+
+def quantize_heads(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Express each row of x in whole numbers up to ATTENTION_LEVELS: x ≈ scale * quantized.
+
+    x: (..., size) float32 → quantized (..., size) whole numbers in float64, scale (..., 1) float32.
+    """
+    highest = np.abs(x).max(axis=-1, keepdims=True)
+    inverse = np.divide(F4(ATTENTION_LEVELS), highest, out=np.zeros_like(highest), where=highest > 0)
+    return np.rint(x * inverse).astype(np.float64), highest / F4(ATTENTION_LEVELS)
 
 
 def embed(ids: np.ndarray, positions: np.ndarray, words: np.ndarray, word_scale: np.ndarray,
@@ -140,26 +182,70 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) 
 
 
 def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int, rows: np.ndarray,
-              row_offsets: np.ndarray) -> np.ndarray:
+              row_offsets: np.ndarray, *, quantized: bool) -> np.ndarray:
     """Scaled dot-product attention of rows to all rows of their sequence. Source: Vaswani et al. 2017.
 
     qkv: (n_rows, 3 * d), columns [queries, keys, values], each n_heads blocks wide; offsets: (n_seqs + 1,);
     rows: (n_queries,) the rows that ask, a sequence after the other; row_offsets: (n_seqs + 1,) of rows
-    → (n_queries, d).
+    → (n_queries, d). quantized: multiply whole numbers, as an int8 encoder does, so that sums are exact.
     """
     d = qkv.shape[1] // 3
     size = d // n_heads
-    scale = 1 / np.sqrt(size)
+    factor = F4(1 / np.sqrt(size))
+    attend = _attend_quantized if quantized else _attend
     out = np.empty((len(rows), d), np.float32)
     for sequence in range(len(offsets) - 1):
         mine, asking = slice(*offsets[sequence:sequence + 2]), slice(*row_offsets[sequence:sequence + 2])
-        query = qkv[rows[asking], :d].astype(np.float64).reshape(-1, n_heads, size).transpose(1, 0, 2)
-        key, value = qkv[mine, d:].astype(np.float64).reshape(-1, 2, n_heads, size).transpose(1, 2, 0, 3)
-        scores = (query @ key.transpose(0, 2, 1) * scale).astype(np.float32)  # (n_heads, n_queries, n)
-        weights = exp(scores - scores.max(axis=2, keepdims=True)).astype(np.float64)
-        mixed = weights @ value / weights.sum(axis=2, keepdims=True)  # (n_heads, n_queries, size)
-        out[asking] = mixed.transpose(1, 0, 2).reshape(-1, d)
+        query = qkv[rows[asking], :d].reshape(-1, n_heads, size).transpose(1, 0, 2)
+        key, value = qkv[mine, d:].reshape(-1, 2, n_heads, size).transpose(1, 2, 0, 3)
+        out[asking] = attend(query, key, value, factor).transpose(1, 0, 2).reshape(-1, d)
     return out
+
+
+def _attend(query: np.ndarray, key: np.ndarray, value: np.ndarray, factor: np.float32) -> np.ndarray:
+    """query: (n_heads, n_queries, size); key, value: (n_heads, n, size) → (n_heads, n_queries, size)."""
+    scores = (query * factor) @ key.transpose(0, 2, 1)  # (n_heads, n_queries, n)
+    weights = exp(scores - scores.max(axis=2, keepdims=True))
+    mass = weights.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
+    return weights @ value * (F4(1) / mass)
+
+
+def _attend_quantized(query: np.ndarray, key: np.ndarray, value: np.ndarray, factor: np.float32) -> np.ndarray:
+    """As `_attend`; a value's scale goes into its weight before that is quantized."""
+    (query, query_scale), (key, key_scale), (value, value_scale) = map(quantize_heads, (query, key, value))
+    total = (query @ key.transpose(0, 2, 1)).astype(np.float32)  # (n_heads, n_queries, n)
+    scores = (total * (query_scale * factor)) * key_scale.transpose(0, 2, 1)
+    weights = exp(scores - scores.max(axis=2, keepdims=True))
+    mass = weights.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
+    weights, weight_scale = quantize_heads(weights * value_scale.transpose(0, 2, 1))
+    return (weights @ value).astype(np.float32) * (weight_scale / mass)
+
+
+class EncoderLayers:
+    """All layers of a post-LayerNorm transformer: attention and a feed-forward network, each added to its input."""
+
+    def __init__(self, layers: Iterable[LayerParameters], embedding_norm: Norm, n_heads: int, eps: float) -> None:
+        """Prepare the weights for this backend; layers may be made as they are asked for."""
+        self._norm, self._n_heads, self._eps = embedding_norm, n_heads, eps
+        self._layers = [(Linear(layer.qkv), Linear(layer.attention_out), layer.attention_norm,
+                         Linear(layer.ffn_in, "gelu"), Linear(layer.ffn_out), layer.ffn_norm,
+                         layer.qkv.scale is not None) for layer in layers]
+
+    def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
+                 workers: Workers | None = None) -> np.ndarray:
+        """Return the last hidden state of the rows that are asked for; the last layer computes no others.
+
+        x: (n_rows, d) embeddings, not normalized yet; offsets: (n_seqs + 1,); rows: (n_asked,) of x, a sequence after
+        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may take a share → (n_asked, d).
+        """
+        x = layer_norm(x, *self._norm, self._eps)
+        everything = np.arange(len(x)), offsets
+        for i, (qkv, attention_out, attention_norm, ffn_in, ffn_out, ffn_norm, quantized) in enumerate(self._layers):
+            mine, mine_offsets = everything if i < len(self._layers) - 1 else (rows, row_offsets)
+            mixed = attention(qkv(x, offsets), offsets, self._n_heads, mine, mine_offsets, quantized=quantized)
+            x = layer_norm(x[mine] + attention_out(mixed, mine_offsets), *attention_norm, self._eps)
+            x = layer_norm(x + ffn_out(ffn_in(x, mine_offsets), mine_offsets), *ffn_norm, self._eps)
+        return x if self._layers else x[rows]
 
 
 def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -177,37 +263,47 @@ def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.nd
     return np.maximum.reduceat(relu(((before + at) + after) + bias), offsets[:-1])
 
 
-def lstm(gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, w_hh: np.ndarray, *, reverse: bool = False,
-         final: bool = False, hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> np.ndarray:
-    """Run one LSTM direction over each sequence of a ragged batch, from zero states.
+class LSTM:
+    """One direction of an LSTM over each sequence of a ragged batch, from zero states.
 
-    gates: (n_inputs, 4 * hidden) = x @ w_ih + bias of each different input, blocks i, f, g, o; rows: (n_steps,)
-    which of them each step reads; offsets: (n_seqs + 1,) of rows, no sequence empty; w_hh: (hidden, 4 * hidden)
-    → hidden states (n_steps, hidden), or with final=True the last ones alone (n_seqs, hidden).
-    hard_sigmoid: gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has them.
-    peepholes: (3, hidden) for i, f and o: the cell state times these is added before the gate's sigmoid, the old
-    state for i and f, the new one for o.
     Source: Hochreiter & Schmidhuber 1997, in PyTorch's gate order; Gers & Schmidhuber 2000 for peepholes.
     """
-    hidden = w_hh.shape[0]
-    gate = _hard_sigmoid if hard_sigmoid else sigmoid
-    peephole_i, peephole_f, peephole_o = np.zeros((3, hidden), np.float32) if peepholes is None else peepholes
-    out = np.empty((0 if final else len(rows), hidden), np.float32)
-    lengths = np.diff(offsets)
-    by_length = np.argsort(-lengths, kind="stable")
-    h, c = np.zeros((2, len(lengths), hidden), np.float32)
-    for step in range(lengths.max(initial=0)):
-        running = by_length[:np.searchsorted(-lengths[by_length], -step)]
-        steps = offsets[1:][running] - 1 - step if reverse else offsets[:-1][running] + step
-        # One product a sequence, (1, hidden) @ (hidden, 4 * hidden): BLAS cannot see how many there are.
-        z = gates[rows[steps]] + np.matmul(h[running, None], w_hh)[:, 0]
-        old, (z_i, z_f, z_g, z_o) = c[running], np.split(z, 4, axis=1)
-        new = gate(z_f + old * peephole_f) * old + gate(z_i + old * peephole_i) * tanh(z_g)
-        c[running] = new
-        h[running] = gate(z_o + new * peephole_o) * tanh(new)
-        if not final:
-            out[steps] = h[running]
-    return h if final else out
+
+    def __init__(self, w_hh: np.ndarray, *, reverse: bool = False, hard_sigmoid: bool = False,
+                 peepholes: np.ndarray | None = None) -> None:
+        """Keep the weights.
+
+        w_hh: (hidden, 4 * hidden), blocks i, f, g, o; hard_sigmoid: gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has
+        them; peepholes: (3, hidden) for i, f and o: the cell state times these is added before the gate's sigmoid,
+        the old state for i and f, the new one for o.
+        """
+        self._w_hh, self._reverse, self._gate = w_hh, reverse, _hard_sigmoid if hard_sigmoid else sigmoid
+        self._peepholes = np.zeros((3, len(w_hh)), np.float32) if peepholes is None else peepholes
+
+    def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
+        """Return the hidden states.
+
+        gates: (n_inputs, 4 * hidden) = x @ w_ih + bias of each different input; rows: (n_steps,) which of them each
+        step reads; offsets: (n_seqs + 1,) of rows, no sequence empty → (n_steps, hidden), or with final=True the last
+        ones alone (n_seqs, hidden).
+        """
+        gate, hidden, (peephole_i, peephole_f, peephole_o) = self._gate, len(self._w_hh), self._peepholes
+        out = np.empty((0 if final else len(rows), hidden), np.float32)
+        lengths = np.diff(offsets)
+        by_length = np.argsort(-lengths, kind="stable")
+        h, c = np.zeros((2, len(lengths), hidden), np.float32)
+        for step in range(lengths.max(initial=0)):
+            running = by_length[:np.searchsorted(-lengths[by_length], -step)]
+            steps = offsets[1:][running] - 1 - step if self._reverse else offsets[:-1][running] + step
+            # One product a sequence, (1, hidden) @ (hidden, 4 * hidden): BLAS cannot see how many there are.
+            z = gates[rows[steps]] + np.matmul(h[running, None], self._w_hh)[:, 0]
+            old, (z_i, z_f, z_g, z_o) = c[running], np.split(z, 4, axis=1)
+            new = gate(z_f + old * peephole_f) * old + gate(z_i + old * peephole_i) * tanh(z_g)
+            c[running] = new
+            h[running] = gate(z_o + new * peephole_o) * tanh(new)
+            if not final:
+                out[steps] = h[running]
+        return h if final else out
 
 
 def _hard_sigmoid(x: np.ndarray) -> np.ndarray:

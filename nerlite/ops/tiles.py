@@ -1,8 +1,7 @@
 """Matrix-product tiles for the CPU at hand, emitted as LLVM IR so that sums stay in registers.
 
-A tile multiplies ROWS rows by one panel of COLUMNS columns (WIDE_COLUMNS in float64). Weights are packed once into
-panels: float32 (d_out / COLUMNS, d_in, COLUMNS), int8 (d_out / COLUMNS, d_in / 4, COLUMNS, 4), zeros where a size is
-no multiple.
+A tile multiplies one or ROWS rows by one panel of columns. Its right side is packed so that one step of it loads
+whole vectors: float32 (d_in, columns), int8 (d_in / 4, columns, 4), int16 (d_in / 2, columns, 2).
 Each sum runs over d_in in order, in one accumulator, so a row's result does not depend on the rows beside it.
 """
 
@@ -14,157 +13,160 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
+from nerlite.ops.cpu import Level
 from nerlite.ops.jit import LEVEL, kernel
+from nerlite.ops.simd import call, splat
 
 ROWS = 4
-I8, I32, I64, F32, F64 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
-MultiplyAdd = Callable[[Any, ir.Value, ir.Value, ir.Value], ir.Value]
+COLUMNS, WIDTH = LEVEL.columns, LEVEL.width
+I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
+MultiplyAdd = Callable[[Any, Level, ir.Value, ir.Value, ir.Value], ir.Value]
 
 
-LANES = 16 if LEVEL == "vnni" else 8
-N_VECTORS = 4 if LEVEL == "vnni" else 2
-COLUMNS, WIDE_COLUMNS = LANES * N_VECTORS, LANES // 2 * N_VECTORS
+def _fma(builder: Any, level: Level, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    return call(builder, f"llvm.fma.v{level.lanes}f32", total.type, a, b, total)
 
 
-def _declare(builder: Any, name: str, result: ir.Type, *arguments: ir.Type) -> Any:
-    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+def _dot4(builder: Any, level: Level, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """Add the products of four numbers 0..127 and four int8 to each int32 lane."""
+    if level.name.endswith("vnni"):
+        return call(builder, f"llvm.x86.avx512.vpdpbusd.{32 * level.lanes}", total.type, total, a, b)
+    eights, sixteens = ir.VectorType(I8, 4 * level.lanes), ir.VectorType(I16, 2 * level.lanes)
+    a, b = builder.bitcast(a, eights), builder.bitcast(b, eights)
+    if level.name == "neon":
+        return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", total.type, total, a, b)
+    pairs = call(builder, "llvm.x86.avx2.pmadd.ub.sw", sixteens, a, b)
+    ones = ir.Constant(sixteens, [1] * (2 * level.lanes))
+    return builder.add(total, call(builder, "llvm.x86.avx2.pmadd.wd", total.type, pairs, ones))
 
 
-def _fma(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
-    vector = total.type
-    name = f"llvm.fma.v{vector.count}{'f32' if vector.element == F32 else 'f64'}"
-    return builder.call(_declare(builder, name, vector, vector, vector, vector), [a, b, total])
+def _dot2(builder: Any, level: Level, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """Add the products of two int16 and two int16 to each int32 lane."""
+    if level.name.endswith("vnni"):
+        return call(builder, f"llvm.x86.avx512.vpdpwssd.{32 * level.lanes}", total.type, total, a, b)
+    sixteens = ir.VectorType(I16, 2 * level.lanes)
+    a, b = builder.bitcast(a, sixteens), builder.bitcast(b, sixteens)
+    if level.name == "avx2":
+        return builder.add(total, call(builder, "llvm.x86.avx2.pmadd.wd", total.type, a, b))
+    wide = ir.VectorType(I32, 2 * level.lanes)
+    products = builder.mul(builder.sext(a, wide), builder.sext(b, wide))
+    for odd in (0, 1):
+        half = ir.Constant(ir.VectorType(I32, level.lanes), [2 * lane + odd for lane in range(level.lanes)])
+        total = builder.add(total, builder.shuffle_vector(products, products, half))
+    return total
 
 
-def _dot4_vnni(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
-    vector = ir.VectorType(I32, LANES)
-    name = f"llvm.x86.avx512.vpdpbusd.{32 * LANES}"
-    return builder.call(_declare(builder, name, vector, vector, vector, vector), [total, a, b])
+def emit_tile(builder: Any, level: Level, element: ir.Type, multiply_add: MultiplyAdd, n_rows: int, n_vectors: int,
+              a: ir.Value, a_stride: ir.Value, panel: ir.Value, panel_stride: ir.Value, depth: ir.Value,
+              out: ir.Value) -> None:
+    """Emit one tile: out (n_rows, n_vectors vectors) = rows from a @ panel, `depth` ≥ 1 steps.
 
-
-def _dot4_avx2(builder: Any, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
-    eights, sixteens, thirty_twos = ir.VectorType(I8, 32), ir.VectorType(ir.IntType(16), 16), ir.VectorType(I32, 8)
-    pairs = builder.call(_declare(builder, "llvm.x86.avx2.pmadd.ub.sw", sixteens, eights, eights),
-                         [builder.bitcast(a, eights), builder.bitcast(b, eights)])
-    fours = builder.call(_declare(builder, "llvm.x86.avx2.pmadd.wd", thirty_twos, sixteens, sixteens),
-                         [pairs, ir.Constant(sixteens, [1] * 16)])
-    return builder.add(total, fours)
-
-
-def _make_tile(element: ir.Type, multiply_add: MultiplyAdd) -> Any:
-    """Return an intrinsic (a, a_stride, panel, out, depth): addresses, bytes, steps of one element of a row.
-
-    Each step broadcasts an element of each row (a float, or four uint8) and multiplies it into the panel's lanes.
+    a, panel, out: addresses; strides in bytes, of a row and of a step. Each step broadcasts 32 bits of each row (a
+    float, four uint8 or two int16) and multiplies them into the panel's lanes.
     """
-    size = 8 if element == F64 else 4
-    lanes, width = 4 * LANES // size, 4 * LANES
-    vector = ir.VectorType(element, lanes)
+    size = 4 * level.lanes
+    vector = ir.VectorType(element, level.lanes)
 
+    def address(base: ir.Value, offset: ir.Value, pointee: ir.Type) -> ir.Value:
+        return builder.inttoptr(builder.add(base, offset), pointee.as_pointer())
+
+    entry, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
+    rows = [builder.add(a, builder.mul(a_stride, I64(row))) for row in range(n_rows)]
+    zero = ir.Constant(vector, None)
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    step, place = builder.phi(I64), builder.phi(I64)
+    totals = [[builder.phi(vector) for _ in range(n_vectors)] for _ in range(n_rows)]
+    columns = [builder.load(address(place, I64(size * i), vector), align=1) for i in range(n_vectors)]
+    sums = []
+    for row in range(n_rows):
+        four_bytes = builder.load(address(rows[row], builder.mul(step, I64(4)), element), align=1)
+        same = splat(builder, vector, four_bytes)
+        sums.append([multiply_add(builder, level, totals[row][i], same, columns[i]) for i in range(n_vectors)])
+    next_step, next_place = builder.add(step, I64(1)), builder.add(place, panel_stride)
+    for phi, first, again in ((step, I64(0), next_step), (place, panel, next_place),
+                              *((totals[row][i], zero, sums[row][i])
+                                for row in range(n_rows) for i in range(n_vectors))):
+        phi.add_incoming(first, entry)
+        phi.add_incoming(again, loop)
+    builder.cbranch(builder.icmp_signed("<", next_step, depth), loop, done)
+    builder.position_at_end(done)
+    for row in range(n_rows):
+        for i in range(n_vectors):
+            builder.store(sums[row][i], address(out, I64(size * (row * n_vectors + i)), vector), align=4)
+
+
+# The element of sums, and what a step does.
+Kind = tuple[ir.Type, MultiplyAdd]
+FLOAT: Kind = (F32, _fma)
+INT8: Kind = (I32, _dot4)
+INT16: Kind = (I32, _dot2)
+
+
+def _make_tile(kind: Kind, n_rows: int, n_vectors: int) -> Any:
     @intrinsic
-    def tile(typing_context: Any, a: Any, a_stride: Any, panel: Any, out: Any, depth: Any) -> Any:
+    def tile(typing_context: Any, a: Any, a_stride: Any, panel: Any, panel_stride: Any, depth: Any, out: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_stride, panel, out, depth = arguments
-
-            def address(base: ir.Value, offset: ir.Value, pointee: ir.Type) -> ir.Value:
-                return builder.inttoptr(builder.add(base, offset), pointee.as_pointer())
-
-            entry, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
-            rows = [builder.add(a, builder.mul(a_stride, I64(row))) for row in range(ROWS)]
-            zero, undefined = ir.Constant(vector, None), ir.Constant(vector, ir.Undefined)
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            step, place = builder.phi(I64), builder.phi(I64)
-            totals = [[builder.phi(vector) for _ in range(N_VECTORS)] for _ in range(ROWS)]
-            columns = [builder.load(address(place, I64(width * i), vector), align=1) for i in range(N_VECTORS)]
-            sums = []
-            for row in range(ROWS):
-                value = builder.load(address(rows[row], builder.mul(step, I64(size)), element), align=1)
-                splat = builder.shuffle_vector(builder.insert_element(undefined, value, I32(0)), undefined,
-                                               ir.Constant(ir.VectorType(I32, lanes), None))
-                sums.append([multiply_add(builder, totals[row][i], splat, columns[i]) for i in range(N_VECTORS)])
-            next_step, next_place = builder.add(step, I64(1)), builder.add(place, I64(width * N_VECTORS))
-            for phi, first, again in ((step, I64(0), next_step), (place, panel, next_place),
-                                      *((totals[row][i], zero, sums[row][i])
-                                        for row in range(ROWS) for i in range(N_VECTORS))):
-                phi.add_incoming(first, entry)
-                phi.add_incoming(again, loop)
-            builder.cbranch(builder.icmp_signed("<", next_step, depth), loop, done)
-            builder.position_at_end(done)
-            for row in range(ROWS):
-                for i in range(N_VECTORS):
-                    builder.store(sums[row][i], address(out, I64(width * (row * N_VECTORS + i)), vector), align=4)
+            emit_tile(builder, LEVEL, *kind, n_rows, n_vectors, *arguments)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 5), generate
+        return types.void(*[types.intp] * 6), generate
 
     return tile
 
 
-if LEVEL == "any":
+def _make_product(kind: Kind, n_vectors: int) -> Any:
+    """Return a kernel (x, row, n_rows, panel, out): out[:n_rows] = x[row:row + n_rows] @ panel, n_rows ≤ ROWS.
+
+    x: (rows, at least the panel's depth); panel: (depth, …), its steps not always side by side; out: (ROWS, columns).
+    """
+    if LEVEL.name == "any":
+        return {FLOAT: _plain_float, INT8: _plain_int8, INT16: _plain_int16}[kind]
+    one, several = _make_tile(kind, 1, n_vectors), _make_tile(kind, ROWS, n_vectors)
 
     @kernel()
-    def float_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
-        """out (ROWS, COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, COLUMNS), float32."""
-        out[:] = 0
-        for i in range(ROWS):
-            for k in range(panel.shape[0]):
-                for j in range(COLUMNS):
-                    out[i, j] += x[row + i, k] * panel[k, j]
+    def product(x, row, n_rows, panel, out):
+        stride, panel_stride, depth = x.strides[0], panel.strides[0], panel.shape[0]
+        first = x.ctypes.data + row * stride
+        if n_rows == ROWS:
+            several(first, stride, panel.ctypes.data, panel_stride, depth, out.ctypes.data)
+        else:
+            for i in range(n_rows):
+                one(first + i * stride, stride, panel.ctypes.data, panel_stride, depth, out[i].ctypes.data)
 
-    @kernel()
-    def wide_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
-        """out (ROWS, WIDE_COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, WIDE_COLUMNS), float64."""
-        out[:] = 0
-        for i in range(ROWS):
-            for k in range(panel.shape[0]):
-                for j in range(WIDE_COLUMNS):
-                    out[i, j] += x[row + i, k] * panel[k, j]
-
-    @kernel()
-    def int8_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
-        """out (ROWS, COLUMNS) int32 = x[row:row + ROWS] uint8 (n_rows, d_in) @ panel (d_in / 4, COLUMNS, 4) int8."""
-        out[:] = 0
-        for i in range(ROWS):
-            for k in range(panel.shape[0]):
-                for j in range(COLUMNS):
-                    for part in range(4):
-                        out[i, j] += np.int32(x[row + i, 4 * k + part]) * np.int32(panel[k, j, part])
-
-else:
-    _float_tile = _make_tile(F32, _fma)
-    _wide_tile = _make_tile(F64, _fma)
-    _int8_tile = _make_tile(I32, _dot4_vnni if LEVEL == "vnni" else _dot4_avx2)
-
-    @kernel()
-    def float_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
-        """out (ROWS, COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, COLUMNS), float32."""
-        stride = 4 * x.shape[1]
-        _float_tile(x.ctypes.data + row * stride, stride, panel.ctypes.data, out.ctypes.data, panel.shape[0])
-
-    @kernel()
-    def wide_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
-        """out (ROWS, WIDE_COLUMNS) = x[row:row + ROWS] (n_rows, d_in) @ panel (d_in, WIDE_COLUMNS), float64."""
-        stride = 8 * x.shape[1]
-        _wide_tile(x.ctypes.data + row * stride, stride, panel.ctypes.data, out.ctypes.data, panel.shape[0])
-
-    @kernel()
-    def int8_tile(x: np.ndarray, row: int, panel: np.ndarray, out: np.ndarray) -> None:
-        """out (ROWS, COLUMNS) int32 = x[row:row + ROWS] uint8 (n_rows, d_in) @ panel (d_in / 4, COLUMNS, 4) int8."""
-        stride = x.shape[1]
-        _int8_tile(x.ctypes.data + row * stride, stride, panel.ctypes.data, out.ctypes.data, panel.shape[0])
+    return product
 
 
-def pack(weight: np.ndarray) -> np.ndarray:
-    """Lay a (d_in, d_out) weight, int8 or of a float type, out in panels, as the module's head describes."""
-    is_int8, (d_in, d_out) = weight.dtype == np.int8, weight.shape
-    depth = -(-d_in // 4) * 4 if is_int8 else d_in
-    panels = np.zeros((-(-d_out // COLUMNS), depth, COLUMNS), np.int8 if is_int8 else np.float32)
-    for i, panel in enumerate(panels):
-        block = weight[:, i * COLUMNS:(i + 1) * COLUMNS]
-        panel[:d_in, :block.shape[1]] = block
-    if is_int8:
-        return np.ascontiguousarray(panels.reshape(len(panels), depth // 4, 4, COLUMNS).swapaxes(2, 3))
-    return panels
+@kernel()
+def _plain_float(x, row, n_rows, panel, out):
+    out[:] = 0
+    for i in range(n_rows):
+        for k in range(panel.shape[0]):
+            for j in range(panel.shape[1]):
+                out[i, j] += x[row + i, k] * panel[k, j]
+
+
+@kernel()
+def _plain_int8(x, row, n_rows, panel, out):
+    out[:] = 0
+    for i in range(n_rows):
+        for k in range(panel.shape[0]):
+            for j in range(panel.shape[1]):
+                for part in range(4):
+                    out[i, j] += np.int32(x[row + i, 4 * k + part]) * np.int32(panel[k, j, part])
+
+
+@kernel()
+def _plain_int16(x, row, n_rows, panel, out):
+    out[:] = 0
+    for i in range(n_rows):
+        for k in range(panel.shape[0]):
+            for j in range(panel.shape[1]):
+                for part in range(2):
+                    out[i, j] += np.int32(x[row + i, 2 * k + part]) * np.int32(panel[k, j, part])
+
+
+float_product, int8_product = _make_product(FLOAT, LEVEL.n_vectors), _make_product(INT8, LEVEL.n_vectors)
+float_narrow, int16_narrow = _make_product(FLOAT, 2), _make_product(INT16, 2)

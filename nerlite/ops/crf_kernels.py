@@ -7,18 +7,8 @@ import numpy as np
 from nerlite.ops.jit import kernel
 
 
-def viterbi(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
-            end: np.ndarray) -> np.ndarray:
-    """Return the best tag sequence of each sequence; on a tie the lowest tag; as the reference."""
-    n_rows, n_tags = emissions.shape
-    path = np.empty(n_rows, np.int64)
-    _viterbi(emissions, offsets, start, transitions, end, np.empty((n_rows, n_tags), np.int64),
-             *np.empty((2, n_tags), np.float32), path)
-    return path
-
-
 @kernel()
-def _viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path):
+def viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path):
     n_tags = len(start)
     for sequence in range(len(offsets) - 1):
         first, stop = offsets[sequence], offsets[sequence + 1]
@@ -35,7 +25,8 @@ def _viterbi(emissions, offsets, start, transitions, end, came_from, state, foll
                         best, score = source, option
                 came_from[row, tag] = best
                 following[tag] = emissions[row, tag] + score
-            state[:] = following
+            for tag in range(n_tags):
+                state[tag] = following[tag]
         best = 0
         for tag in range(1, n_tags):
             if state[tag] + end[tag] > state[best] + end[best]:
@@ -45,18 +36,8 @@ def _viterbi(emissions, offsets, start, transitions, end, came_from, state, foll
             path[row - 1] = came_from[row, path[row]]
 
 
-def forward_backward(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
-                     end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return log α, log β and the log-partition of each sequence, in float64; as the reference."""
-    alpha, beta = np.empty((2, *emissions.shape))
-    log_partition = np.zeros(len(offsets) - 1)
-    _forward_backward(emissions, offsets, start, np.exp(transitions.astype(np.float64)), end,
-                      *np.empty((2, len(start))), alpha, beta, log_partition)
-    return alpha, beta, log_partition
-
-
 @kernel()
-def _forward_backward(emissions, offsets, start, forward, end, ways, sums, alpha, beta, log_partition):
+def forward_backward(emissions, offsets, start, forward, end, ways, sums, alpha, beta, log_partition):
     """forward: exp(transitions), float64; ways, sums: (n_tags,) float64 scratch."""
     n_tags = len(start)
     for sequence in range(len(offsets) - 1):
@@ -86,31 +67,31 @@ def _forward_backward(emissions, offsets, start, forward, end, ways, sums, alpha
         for tag in range(n_tags):
             sums[tag] = alpha[stop - 1, tag] + end[tag]
         top = _log_scale(sums, ways)
-        log_partition[sequence] = np.log(ways.sum()) + top
+        total = 0.0
+        for tag in range(n_tags):
+            total += ways[tag]
+        log_partition[sequence] = np.log(total) + top
+
+
+@kernel()
+def _highest(scores):
+    top = scores[0]
+    for i in range(1, len(scores)):
+        top = max(top, scores[i])
+    return top
 
 
 @kernel()
 def _log_scale(scores, out):
     """out = exp(scores - their highest); return the highest."""
-    top = scores.max()
+    top = _highest(scores)
     for i in range(len(scores)):
         out[i] = np.exp(scores[i] - top)
     return top
 
 
-def span_log_probabilities(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
-                           end: np.ndarray, spans: np.ndarray, labels: np.ndarray,
-                           boundaries: np.ndarray) -> np.ndarray:
-    """Return the log-probability of each span: that it begins, ends and is labelled exactly so; as the reference."""
-    alpha, beta, log_partition = forward_backward(emissions, offsets, start, transitions, end)
-    out = np.empty(len(spans))
-    _span_log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, alpha, beta,
-                            log_partition, *np.empty((2, len(start))), out)
-    return out
-
-
 @kernel()
-def _span_log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, alpha, beta,
+def span_log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, alpha, beta,
                             log_partition, ways, following, out):
     n_tags = len(start)
     for i in range(len(spans)):
@@ -133,7 +114,7 @@ def _span_log_probabilities(emissions, offsets, start, transitions, end, spans, 
         else:
             for tag in range(n_tags):
                 following[tag] = ways[tag] + end[tag]
-        top = following.max()
+        top = _highest(following)
         total = 0.0
         for tag in range(n_tags):
             total += np.exp(following[tag] - top)

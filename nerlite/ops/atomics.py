@@ -1,0 +1,68 @@
+"""How threads that run the same kernel share out its work: counters that they add to, and waiting for each other."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from nerlite.ops.jit import kernel
+
+I32, I64 = ir.IntType(32), ir.IntType(64)
+
+
+@intrinsic
+def _add(typing_context: Any, address: Any) -> Any:
+    """Add 1 to the int64 at an address and return what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("add", builder.inttoptr(arguments[0], I64.as_pointer()), I64(1), "seq_cst")
+
+    return types.int64(types.intp), generate
+
+
+@intrinsic
+def _read(typing_context: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(builder.inttoptr(arguments[0], I64.as_pointer()), "seq_cst", 8)
+
+    return types.int64(types.intp), generate
+
+
+@intrinsic
+def _give_way(typing_context: Any) -> Any:
+    """Let another thread have this core, if one waits for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if sys.platform != "win32":
+            kind = ir.FunctionType(I32, [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@kernel()
+def claim(counters, phase):
+    """Return a number that no other thread gets in this phase: 0, 1, 2, …; counters: (n_phases, 2) int64, zeros."""
+    return _add(counters[phase].ctypes.data)
+
+
+@kernel()
+def finish(counters, phase):
+    """Say that this thread has done one of a phase's pieces of work."""
+    _add(counters[phase].ctypes.data + 8)
+
+
+@kernel()
+def wait(counters, phase, n):
+    """Return once all n pieces of a phase's work are done."""
+    tries = 0
+    while _read(counters[phase].ctypes.data + 8) < n:
+        tries += 1
+        if tries > 200:
+            _give_way()

@@ -1,0 +1,238 @@
+"""The operations of `nerlite.ops.numpy_ops` by compiled kernels: same names, same signatures, same results.
+
+Kernels take preallocated C-contiguous arrays and scalars, allocate nothing and raise nothing; here is what packs
+weights for them, allocates and calls them. It does not matter who compiled them: numba when they are first called,
+or `tools/build_kernels.py` ahead of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from nerlite.ops.cpu import Level
+from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm, embed
+from nerlite.threads import Workers
+
+# Rows of a tile; `nerlite.ops.tiles` has the same.
+ROWS = 4
+# Rows that pass through all of a phase together: what they need stays in the second-level cache.
+CHUNK = 64
+ACTIVATIONS = {None: 0, "gelu": 1, "relu": 2}
+
+
+class CompiledOps:
+    """The operations, by the kernels that are attributes of `kernels` and were compiled for `level`."""
+
+    def __init__(self, name: str, level: Level, kernels: Any) -> None:
+        """name: of the backend."""
+        self.name, self.level, self._kernels = name, level, kernels
+        self.embed = embed
+        self.Linear = partial(Linear, kernels, level)
+        self.LSTM = partial(LSTM, kernels, level)
+        self.EncoderLayers = partial(EncoderLayers, kernels, level)
+
+    def char_cnn(self, ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """Convolve each word's characters with width 3, ReLU, maximum over its positions; as the reference."""
+        out = np.zeros((len(offsets) - 1, len(bias)), np.float32)
+        self._kernels.char_cnn(taps, bias, ids, offsets, out)
+        return out
+
+    def viterbi(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+                end: np.ndarray) -> np.ndarray:
+        """Return the best tag sequence of each sequence; on a tie the lowest tag; as the reference."""
+        n_rows, n_tags = emissions.shape
+        path = np.empty(n_rows, np.int64)
+        self._kernels.viterbi(emissions, offsets, start, transitions, end, np.empty((n_rows, n_tags), np.int64),
+                              *np.empty((2, n_tags), np.float32), path)
+        return path
+
+    def forward_backward(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+                         end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return log α, log β and the log-partition of each sequence, in float64; as the reference."""
+        alpha, beta = np.empty((2, *emissions.shape))
+        log_partition = np.zeros(len(offsets) - 1)
+        self._kernels.forward_backward(emissions, offsets, start, np.exp(transitions.astype(np.float64)), end,
+                                       *np.empty((2, len(start))), alpha, beta, log_partition)
+        return alpha, beta, log_partition
+
+    def span_log_probabilities(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray,
+                               transitions: np.ndarray, end: np.ndarray, spans: np.ndarray, labels: np.ndarray,
+                               boundaries: np.ndarray) -> np.ndarray:
+        """Return the log-probability of each span: that it begins, ends and is labelled just so; as the reference."""
+        alpha, beta, log_partition = self.forward_backward(emissions, offsets, start, transitions, end)
+        out = np.empty(len(spans))
+        self._kernels.span_log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries,
+                                             alpha, beta, log_partition, *np.empty((2, len(start))), out)
+        return out
+
+
+class Linear:
+    """activation(x @ weight + bias) with a weight of a float type."""
+
+    def __init__(self, kernels: Any, level: Level, parameters: LinearParameters, activation: str | None = None) -> None:
+        """Pack the weight into panels; arguments as in the reference."""
+        d_in, self._d_out = parameters.weight.shape
+        panels, constants = pack(parameters, level, d_in)
+        self._shape = ROWS, level.columns
+        self._n_columns = len(panels) * level.columns
+        self._run = partial(kernels.dense, panels, constants, ACTIVATIONS[activation])
+
+    def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
+        out = np.empty((len(x), self._n_columns), np.float32)
+        self._run(np.ascontiguousarray(x), np.empty(self._shape, np.float32), out)
+        return np.ascontiguousarray(out[:, :self._d_out])
+
+
+class LSTM:
+    """One direction of an LSTM over each sequence of a ragged batch, from zero states."""
+
+    def __init__(self, kernels: Any, level: Level, w_hh: np.ndarray, *, reverse: bool = False,
+                 hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
+        """Pack the weight into panels; arguments as in the reference."""
+        self._hidden, self._columns = len(w_hh), level.columns
+        self._size = padded(self._hidden, level.lanes)
+        wide = self._widen(w_hh)
+        panels, _ = pack(LinearParameters(wide, np.zeros(wide.shape[1], np.float32)), level, self._size)
+        self._n_columns = len(panels) * level.columns
+        peepholes = np.zeros((3, self._hidden), np.float32) if peepholes is None else peepholes
+        self._run = partial(kernels.lstm, panels, np.pad(peepholes, [(0, 0), (0, self._size - self._hidden)]),
+                            int(hard_sigmoid), int(reverse))
+
+    def _widen(self, gates: np.ndarray) -> np.ndarray:
+        """gates: (n, 4 * hidden) → (n, 4 * size), each block with zeros behind it."""
+        blocks = gates.reshape(len(gates), 4, self._hidden)
+        return np.pad(blocks, [(0, 0), (0, 0), (0, self._size - self._hidden)]).reshape(len(gates), -1)
+
+    def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
+        """Return the hidden states; as the reference."""
+        n_seqs = len(offsets) - 1
+        if self._size != self._hidden:
+            gates = self._widen(gates)
+        out = np.empty((n_seqs if final else len(rows), self._size), np.float32)
+        by_length = np.argsort(offsets[:-1] - offsets[1:], kind="stable")
+        self._run(int(final), gates, rows, offsets, by_length, np.empty((ROWS, self._columns), np.float32),
+                  *np.empty((2, ROWS, self._size), np.float32), np.empty((ROWS, self._n_columns), np.float32), out)
+        return out[:, :self._hidden]
+
+
+class EncoderLayers:
+    """All layers of a transformer, in one call of a kernel."""
+
+    def __init__(self, kernels: Any, level: Level, layers: Iterable[LayerParameters], embedding_norm: Norm,
+                 n_heads: int, eps: float) -> None:
+        """Pack the weights of all layers into panels; arguments as in the reference."""
+        self._level, self._n_heads = level, n_heads
+        norm = np.stack(embedding_norm)
+        self._d, size = norm.shape[1], norm.shape[1] // n_heads
+        self._size = padded(size, level.width)
+        packed = [self._pack(layer, size) for layer in layers]
+        self._is_int8 = bool(packed) and packed[0][0].dtype == np.int8
+        weights: list[np.ndarray]
+        if packed:
+            weights = [np.stack([layer[i] for layer in packed]) for i in range(len(packed[0]))]
+            self._d_inner = weights[4].shape[1] * level.columns
+        else:
+            weights = [np.zeros((0,) * n, np.float32) for n in (4, 4) * 4 + (3, 3)]
+            self._d_inner = level.columns
+        encode = kernels.encode_int8 if self._is_int8 else kernels.encode_float
+        self._run = partial(encode, self._d, self._padded(norm), *weights, float(np.float32(1 / np.sqrt(size))), eps)
+        self._n_layers = len(packed)
+
+    def _pack(self, layer: LayerParameters, size: int) -> list[np.ndarray]:
+        """Return a layer's weights in the order of the kernel's parameters, each head widened by zeros."""
+        level, n_heads = self._level, self._n_heads
+
+        def widen(array: np.ndarray) -> np.ndarray:
+            heads = array.reshape(*array.shape[:-1], -1, size)
+            return np.pad(heads, [(0, 0)] * (heads.ndim - 1) + [(0, self._size - size)]).reshape(*array.shape[:-1], -1)
+
+        if self._size != size:
+            weight, bias, scale = layer.qkv
+            layer = layer._replace(
+                qkv=LinearParameters(widen(weight), widen(bias), None if scale is None else widen(scale)),
+                attention_out=layer.attention_out._replace(weight=widen(layer.attention_out.weight.T).T))
+        d, inner = padded(self._d, level.columns), padded(len(layer.ffn_in.bias), level.columns)
+        pairs = [pack(layer.qkv, level, d), pack(layer.attention_out, level, n_heads * self._size),
+                 pack(layer.ffn_in, level, d), pack(layer.ffn_out, level, inner)]
+        return [*(array for pair in pairs for array in pair),
+                self._padded(np.stack(layer.attention_norm)), self._padded(np.stack(layer.ffn_norm))]
+
+    def _padded(self, norm: np.ndarray) -> np.ndarray:
+        return np.pad(norm, [(0, 0), (0, padded(self._d, self._level.columns) - self._d)])
+
+    def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
+                 workers: Workers | None = None) -> np.ndarray:
+        """Return the last hidden state of the rows that are asked for; as the reference."""
+        n, n_asked, width, n_heads, size = len(x), len(rows), self._level.width, self._n_heads, self._size
+        lengths = np.diff(offsets)
+        n_panels = -(-lengths // width)
+        panels = np.cumsum(n_panels) - n_panels
+        everything = np.arange(n)
+        lanes = everything + np.repeat(panels * width - offsets[:-1], lengths)
+        asked = np.full(n, -1)
+        asked[rows] = everything[:n_asked]
+        total_panels, d = int(n_panels.sum()), padded(self._d, self._level.columns)
+        number, step = (np.int16, 2) if self._is_int8 else (np.float32, 1)
+        tail = (2,) if self._is_int8 else ()
+        queries = np.empty((2, n_heads, n, size), number)
+        keys = np.empty((2, total_panels, n_heads, size // step, width, *tail), number)
+        values = np.empty((2, total_panels * width // step, n_heads, size // width, width, *tail), number)
+        scales = np.zeros((2, 2, n_heads, total_panels * width), np.float32)
+        hidden = np.zeros((n, d), np.float32)
+        hidden[:, :self._d] = x
+        out = np.zeros((n_asked, d), np.float32)
+        n_threads = workers.n if workers else 1
+        chunk = min(CHUNK, padded(-(-n // n_threads), ROWS)) if n else ROWS
+        shared = (chunk, everything, offsets, rows, row_offsets, asked, lanes, panels,
+                  queries, np.empty((2, n_heads, n), np.float32), keys, scales[0], values, scales[1],
+                  np.zeros((self._n_layers + 1, 2), np.int64), hidden, out)
+        longest = int(n_panels.max(initial=1))
+        calls = [partial(self._run, *shared, *self._scratch(chunk, longest))
+                 for _ in range(min(n_threads, -(-n // chunk)))]
+        if len(calls) > 1 and workers:
+            workers.help(*calls)
+        elif calls:
+            calls[0]()
+        return np.ascontiguousarray(out[:, :self._d])
+
+    def _scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
+        columns, width, size, n_heads = self._level.columns, self._level.width, self._size, self._n_heads
+        d, qkv = padded(self._d, columns), padded(3 * n_heads * size, columns)
+        total = np.int32 if self._is_int8 else np.float32
+        return [np.empty((chunk, max(d, self._d_inner, n_heads * size)), np.uint8), np.empty((chunk, 2), np.float32),
+                np.empty((ROWS, columns), total), np.empty((ROWS, width), total), np.empty(size, np.int16),
+                np.empty((ROWS, longest * width), np.float32), np.empty((ROWS, longest * width), np.int16),
+                np.empty(ROWS, np.float32), np.empty((chunk, qkv), np.float32),
+                np.empty((chunk, n_heads * size), np.float32), np.empty((chunk, d), np.float32),
+                np.empty((chunk, self._d_inner), np.float32)]
+
+
+def padded(n: int, multiple: int) -> int:
+    """Return the next multiple from n on."""
+    return -(-n // multiple) * multiple
+
+
+def pack(parameters: LinearParameters, level: Level, d_in: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a weight into panels of columns, zeros where a size is no multiple; d_in: rows to make of its own.
+
+    → panels: float32 (n_panels, d_in, columns) or int8 (n_panels, d_in / 4, columns, 4); constants: (n_panels, 3,
+    columns) float32, column sums (of an int8 weight), scales (1 where there are none) and biases.
+    """
+    weight, bias, scale = parameters
+    d_out, columns = len(bias), level.columns
+    n_panels = -(-d_out // columns)
+    wide = np.zeros((d_in, n_panels * columns), np.int8 if scale is not None else np.float32)
+    wide[:len(weight), :d_out] = weight
+    constants = np.zeros((3, n_panels * columns), np.float32)
+    constants[0], constants[2, :d_out] = wide.sum(axis=0, dtype=np.int32) if scale is not None else 0, bias
+    constants[1, :d_out] = 1 if scale is None else scale
+    panels: np.ndarray = wide.reshape(d_in, n_panels, columns).swapaxes(0, 1)
+    if scale is not None:
+        panels = panels.reshape(n_panels, d_in // 4, 4, columns).swapaxes(2, 3)
+    return np.ascontiguousarray(panels), np.ascontiguousarray(
+        constants.reshape(3, n_panels, columns).swapaxes(0, 1))

@@ -1,0 +1,69 @@
+"""The kinds of CPU that kernels are compiled for, and which of them this one is."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Level(NamedTuple):
+    """A kind of CPU and how matrix products are cut for it.
+
+    lanes: 32-bit lanes of a vector; n_vectors: vectors in a panel of weights; machine, features: what
+    `platform.machine` and /proc/cpuinfo say of such a CPU; llvm_cpu, llvm_features: its names in LLVM.
+    """
+
+    name: str
+    lanes: int
+    n_vectors: int
+    machine: str = ""
+    features: frozenset[str] = frozenset()
+    llvm_cpu: str = ""
+    llvm_features: str = ""
+
+    @property
+    def columns(self) -> int:
+        """Columns of a panel of weights."""
+        return self.lanes * self.n_vectors
+
+    @property
+    def width(self) -> int:
+        """Columns of a panel of attention's keys and values, which are few."""
+        return 2 * self.lanes
+
+
+_V3 = frozenset(["avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"])
+_V4 = _V3 | frozenset(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"])
+# From the least to the best of each machine; "any" is plain loops, for whatever the compiler makes of them.
+LEVELS = {level.name: level for level in (
+    Level("any", 8, 2),
+    Level("neon", 4, 4, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
+    Level("avx2", 8, 2, "x86_64", _V3, "x86-64-v3"),
+    Level("avxvnni", 8, 2, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avxvnni"),
+    Level("vnni", 16, 4, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
+)}
+
+
+def cpu_level() -> Level:
+    """Return the best level that this CPU has, or a lower one that NERLITE_CPU_LEVEL names."""
+    machine, features = platform.machine(), _features()
+    has = [level for level in LEVELS.values() if level.machine in ("", machine) and level.features <= features]
+    wanted = os.environ.get("NERLITE_CPU_LEVEL", has[-1].name)
+    if wanted not in LEVELS:
+        raise ValueError(f"NERLITE_CPU_LEVEL: expected one of {', '.join(LEVELS)}, got {wanted!r}")
+    return LEVELS[wanted] if LEVELS[wanted] in has else has[-1]
+
+
+def _features() -> frozenset[str]:
+    """Return the features of the first CPU in /proc/cpuinfo; none where there is no such file, as outside Linux."""
+    try:
+        with Path("/proc/cpuinfo").open() as file:
+            for line in file:
+                name, _, value = line.partition(":")
+                if name.strip() in ("flags", "Features"):
+                    return frozenset(value.split())
+    except OSError:
+        pass
+    return frozenset()

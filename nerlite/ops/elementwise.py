@@ -1,0 +1,123 @@
+"""Kernels on vectors and on rows: activations, quantization, normalization; formulas as in `numpy_ops`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nerlite.ops.jit import kernel
+from nerlite.ops.numpy_ops import ERF_LIMIT, ERF_P, ERF_Q, EXP_POLYNOMIAL, LN2_HIGH, LN2_LOW, LOG2_E
+from nerlite.ops.simd import (
+    LANES,
+    bits_of,
+    floats,
+    highest,
+    load,
+    narrow,
+    of_bits,
+    rint,
+    store,
+    to_int,
+    total,
+    where,
+    widen,
+)
+
+F4, I4 = np.float32, np.int32
+ZERO, HALF, ONE, TWO = F4(0), F4(0.5), F4(1), F4(2)
+E5, E4, E3, E2, E1, E0 = EXP_POLYNOMIAL
+P5, P4, P3, P2, P1, P0 = ERF_P
+Q5, Q4, Q3, Q2, Q1, Q0 = ERF_Q
+NO_ACTIVATION, GELU, RELU = range(3)
+
+
+@kernel(inline=True)
+def exp(x):
+    k = rint(x * LOG2_E)
+    r = x - k * LN2_HIGH
+    r = r - k * LN2_LOW
+    polynomial = ((((E5 * r + E4) * r + E3) * r + E2) * r + E1) * r + E0
+    value = (polynomial * (r * r) + r) + ONE
+    power = of_bits((to_int(min(max(k, F4(-126)), F4(127))) + I4(127)) << I4(23))
+    return where(x < F4(-87), floats(ZERO), value * power)
+
+
+@kernel(inline=True)
+def sigmoid(x):
+    return ONE / (ONE + exp(ZERO - min(max(x, F4(-80)), F4(80))))
+
+
+@kernel(inline=True)
+def tanh(x):
+    return TWO / (ONE + exp(F4(-2) * min(max(x, F4(-40)), F4(40)))) - ONE
+
+
+@kernel(inline=True)
+def gate(x, hard):
+    return min(max(F4(0.2) * x + HALF, ZERO), ONE) if hard else sigmoid(x)
+
+
+@kernel(inline=True)
+def _gelu(x):
+    z = min(max(x * F4(0.70710678), -ERF_LIMIT), ERF_LIMIT)
+    t = z * z
+    p = ((((P5 * t + P4) * t + P3) * t + P2) * t + P1) * t + P0
+    q = ((((Q5 * t + Q4) * t + Q3) * t + Q2) * t + Q1) * t + Q0
+    return (x * HALF) * (ONE + min(max(z * p / q, -ONE), ONE))
+
+
+@kernel(inline=True)
+def activate(activation, x):
+    if activation == GELU:
+        return _gelu(x)
+    return max(x, ZERO) if activation == RELU else x
+
+
+@kernel(inline=True)
+def ordered(bits):
+    """Turn float32's bits into int32 that order as the floats do, or back."""
+    return bits ^ ((bits >> I4(31)) & I4(0x7FFFFFFF))
+
+
+@kernel(inline=True)
+def highest_float(x):
+    return I4(ordered(highest(ordered(bits_of(x))))).view(F4)
+
+
+@kernel()
+def quantize_row(row, out):
+    """out (depth,) uint8 = row (depth,) at 128 levels; return their scale and the lowest."""
+    low = high = floats(ZERO)  # a range with 0 in it
+    for j in range(0, len(row), LANES):
+        x = load(row, j)
+        low, high = max(low, ZERO - x), max(high, x)
+    lowest = -highest_float(low)
+    spread = highest_float(high) - lowest
+    inverse = F4(127) / spread if spread > ZERO else ZERO
+    for j in range(0, len(row), LANES):
+        store(out, j, to_int(min(rint((load(row, j) - lowest) * inverse), F4(127))))
+    return spread / F4(127), lowest
+
+
+@kernel()
+def normalize(row, weight, bias, eps, d, out):
+    """Layer normalization of the first d numbers of a row, behind which are zeros; weight, bias: as long, zeros too."""
+    sums = widen(floats(ZERO))
+    for j in range(0, len(row), LANES):
+        sums = sums + widen(load(row, j))
+    mean = total(sums) / d
+    squares = widen(floats(ZERO))
+    for j in range(0, len(row), LANES):
+        centred = widen(load(row, j)) - mean
+        squares = squares + centred * centred
+    variance = (total(squares) - (len(row) - d) * (mean * mean)) / d
+    inverse = 1 / np.sqrt(variance + eps)
+    for j in range(0, len(row), LANES):
+        store(out, j, narrow((widen(load(row, j)) - mean) * inverse) * load(weight, j) + load(bias, j))
+
+
+@kernel()
+def add_and_normalize(row, residual, weight, bias, eps, d, out):
+    """Layer normalization of the sum of two rows, which replaces the first."""
+    for j in range(0, len(row), LANES):
+        store(row, j, load(row, j) + load(residual, j))
+    normalize(row, weight, bias, eps, d, out)

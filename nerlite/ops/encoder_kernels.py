@@ -1,0 +1,368 @@
+"""The encoder's kernels: all layers in one call, rows shared out among the threads that make the same call.
+
+A layer has one step that rows cannot take alone: attention reads the keys and values of a whole sequence. So the
+work is cut there. A phase takes rows through the end of one layer (attention, feed-forward network) and the beginning
+of the next (queries, keys, values). Threads claim chunks of a phase's rows until none is left, then wait for those
+that others claimed; a thread that comes late, or never, costs time but changes nothing.
+
+Rows are padded with zeros: the hidden size (d) and the inner one (d_inner) to whole panels of COLUMNS, and each
+head's numbers (size) to a multiple of WIDTH.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nerlite.ops.atomics import claim, finish, wait
+from nerlite.ops.elementwise import (
+    F4,
+    GELU,
+    I4,
+    NO_ACTIVATION,
+    ONE,
+    ZERO,
+    activate,
+    add_and_normalize,
+    exp,
+    highest_float,
+    normalize,
+    quantize_row,
+)
+from nerlite.ops.jit import kernel
+from nerlite.ops.numpy_ops import ATTENTION_LEVELS
+from nerlite.ops.simd import (
+    LANES,
+    bits_of,
+    floats,
+    highest,
+    ints,
+    load,
+    rint,
+    store,
+    to_float,
+    to_int,
+    total,
+    widen,
+)
+from nerlite.ops.tiles import COLUMNS, ROWS, WIDTH, float_narrow, float_product, int8_product, int16_narrow
+
+LEVELS = F4(ATTENTION_LEVELS)
+MINUS_INFINITY = F4(-np.inf)
+
+
+
+
+class Layers(NamedTuple):
+    """The weights of all layers, one after another: panels, constants (see `_linear_int8`), norms (n_layers, 2, d)."""
+
+    qkv: np.ndarray
+    qkv_constants: np.ndarray
+    attention_out: np.ndarray
+    attention_out_constants: np.ndarray
+    ffn_in: np.ndarray
+    ffn_in_constants: np.ndarray
+    ffn_out: np.ndarray
+    ffn_out_constants: np.ndarray
+    attention_norm: np.ndarray
+    ffn_norm: np.ndarray
+
+
+class Batch(NamedTuple):
+    """A ragged batch, and the rows whose last hidden state is asked for."""
+
+    everything: np.ndarray  # (n_rows,): 0, 1, 2, …
+    offsets: np.ndarray  # (n_seqs + 1,) of the rows
+    rows: np.ndarray  # (n_asked,)
+    row_offsets: np.ndarray  # (n_seqs + 1,) of the rows asked for
+    asked: np.ndarray  # (n_rows,): each row's index in rows, or -1
+    lanes: np.ndarray  # (n_rows,): each row's lane, counted over all panels of keys
+    panels: np.ndarray  # (n_seqs,): each sequence's first panel of keys
+
+
+class Heads(NamedTuple):
+    """What attention reads, for an int8 encoder: int16, and the float32 scales of each row's numbers of a head.
+
+    A sequence's keys and values lie in panels of WIDTH of its own. A float32 encoder has float32 numbers, keys (…,
+    size, WIDTH), values (panels * WIDTH, …, WIDTH), and no scales.
+    """
+
+    queries: np.ndarray  # (2, n_heads, n_rows, size): one layer's are read as the next one's are written
+    query_scales: np.ndarray  # (2, n_heads, n_rows)
+    keys: np.ndarray  # (2, n_panels, n_heads, size / 2, WIDTH, 2)
+    key_scales: np.ndarray  # (2, n_heads, n_panels * WIDTH)
+    values: np.ndarray  # (2, n_panels * WIDTH / 2, n_heads, size / WIDTH, WIDTH, 2)
+    value_scales: np.ndarray  # (2, n_heads, n_panels * WIDTH), 0 where a panel has no key
+
+
+class Scratch(NamedTuple):
+    """What each thread has of its own."""
+
+    quantized: np.ndarray  # (chunk, the longest row) uint8
+    row_scales: np.ndarray  # (chunk, 2): a row's scale and lowest number
+    total: np.ndarray  # (ROWS, COLUMNS) int32 or float32: a tile's sums, as in the next
+    narrow_total: np.ndarray  # (ROWS, WIDTH)
+    head: np.ndarray  # (size,) int16
+    scores: np.ndarray  # (ROWS, the longest sequence in whole panels)
+    weights: np.ndarray  # (ROWS, as many) int16
+    factors: np.ndarray  # (ROWS,)
+    qkv: np.ndarray  # (chunk, 3 * n_heads * size, whole panels)
+    mixed: np.ndarray  # (chunk, n_heads * size)
+    hidden: np.ndarray  # (chunk, d)
+    inner: np.ndarray  # (chunk, d_inner)
+
+
+@kernel()
+def _linear_int8(x, first, n_rows, scratch, panels, constants, activation, out):
+    """out[:n_rows] = activation(x[first:first + n_rows] @ weight + bias).
+
+    x: (any, d_in) float32; panels: (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3, COLUMNS) column sums,
+    scales, biases; out: (rows, n_panels * COLUMNS).
+    """
+    quantized, row_scales, total = scratch.quantized, scratch.row_scales, scratch.total
+    for i in range(n_rows):
+        row_scales[i, 0], row_scales[i, 1] = quantize_row(x[first + i], quantized[i])
+    for p in range(panels.shape[0]):
+        column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
+        for row in range(0, n_rows, ROWS):
+            n = min(ROWS, n_rows - row)
+            int8_product(quantized, row, n, panels[p], total)
+            for i in range(n):
+                scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
+                for j in range(0, COLUMNS, LANES):
+                    z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
+                    store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
+
+
+@kernel()
+def linear_float(x, first, n_rows, total, panels, constants, activation, out):
+    """As `_linear_int8` with panels (n_panels, d_in, COLUMNS) float32; total: (ROWS, COLUMNS) scratch."""
+    for p in range(panels.shape[0]):
+        bias = constants[p, 2]
+        for row in range(0, n_rows, ROWS):
+            n = min(ROWS, n_rows - row)
+            float_product(x, first + row, n, panels[p], total)
+            for i in range(n):
+                sums, y = total[i], out[row + i]
+                for j in range(0, COLUMNS, LANES):
+                    store(y, p * COLUMNS + j, activate(activation, load(sums, j) + load(bias, j)))
+
+
+@kernel()
+def _linear_float(x, first, n_rows, scratch, panels, constants, activation, out):
+    linear_float(x, first, n_rows, scratch.total, panels, constants, activation, out)
+
+
+@kernel()
+def _quantize_head(row, start, out):
+    """out (size,) int16 = row[start:start + size] as whole numbers up to LEVELS; return their scale."""
+    top = ints(I4(0))
+    for j in range(0, len(out), LANES):
+        top = max(top, bits_of(load(row, start + j)) & I4(0x7FFFFFFF))
+    most = I4(highest(top)).view(F4)
+    inverse = LEVELS / most if most > ZERO else ZERO
+    for j in range(0, len(out), LANES):
+        store(out, j, to_int(rint(load(row, start + j) * inverse)))
+    return most / LEVELS
+
+
+@kernel()
+def _store_int16(qkv, row, buffer, panel, lane, factor, heads, scratch):
+    """Keep one row's queries (as row `row`, if not -1) times a factor, and its keys and values as a panel's lane.
+
+    qkv: (3 * n_heads * size, …) float32; buffer: which of the two.
+    """
+    _, n_heads, _, size = heads.queries.shape
+    place, head16 = panel * WIDTH + lane, scratch.head
+    for head in range(n_heads):
+        if row >= 0:
+            scale = _quantize_head(qkv, head * size, heads.queries[buffer, head, row])
+            heads.query_scales[buffer, head, row] = scale * factor
+        heads.key_scales[buffer, head, place] = _quantize_head(qkv, (n_heads + head) * size, head16)
+        twos, columns = head16.view(np.int32), heads.keys[buffer, panel, head].view(np.int32)
+        for k in range(len(twos)):
+            columns[k, lane, 0] = twos[k]
+        heads.value_scales[buffer, head, place] = _quantize_head(qkv, (2 * n_heads + head) * size, head16)
+        for p in range(size // WIDTH):
+            target = heads.values[buffer, place // 2, head, p]
+            for k in range(WIDTH):
+                target[k, place % 2] = head16[p * WIDTH + k]
+
+
+@kernel()
+def _store_float(qkv, row, buffer, panel, lane, factor, heads, scratch):
+    """As `_store_int16`."""
+    _, n_heads, _, size = heads.queries.shape
+    for head in range(n_heads):
+        query, key, value = head * size, (n_heads + head) * size, (2 * n_heads + head) * size
+        columns = heads.keys[buffer, panel, head]
+        for k in range(0, size if row >= 0 else 0, LANES):
+            store(heads.queries[buffer, head, row], k, load(qkv, query + k) * factor)
+        for k in range(size):
+            columns[k, lane] = qkv[key + k]
+        for p in range(size // WIDTH):
+            target = heads.values[buffer, panel * WIDTH + lane, head, p]
+            for k in range(0, WIDTH, LANES):
+                store(target, k, load(qkv, value + p * WIDTH + k))
+
+
+@kernel()
+def _exponentials(scores, n):
+    """scores[:n] = exp(scores[:n] - their highest), 0 behind them up to a multiple of WIDTH; return their sum."""
+    for j in range(n, (n + WIDTH - 1) // WIDTH * WIDTH):
+        scores[j] = MINUS_INFINITY
+    top = floats(MINUS_INFINITY)
+    for j in range(0, n, LANES):
+        top = max(top, load(scores, j))
+    most = highest_float(top)
+    sums = widen(floats(ZERO))
+    for j in range(0, (n + WIDTH - 1) // WIDTH * WIDTH, LANES):
+        x = exp(load(scores, j) - most)
+        sums = sums + widen(x)
+        store(scores, j, x)
+    return F4(total(sums))
+
+
+@kernel()
+def _quantize_weights(scores, value_scales, weights):
+    """weights int16 = scores times their values' scales, (n_panels * WIDTH,) each; return the weights' scale."""
+    top = floats(ZERO)
+    for j in range(0, len(value_scales), LANES):
+        x = load(scores, j) * load(value_scales, j)
+        top = max(top, x)
+        store(scores, j, x)
+    most = I4(highest(bits_of(top))).view(F4)
+    inverse = LEVELS / most if most > ZERO else ZERO
+    for j in range(0, len(value_scales), LANES):
+        store(weights, j, to_int(rint(load(scores, j) * inverse)))
+    return most / LEVELS
+
+
+@kernel()
+def _attend_int16(row, n_rows, buffer, panel, n, head, heads, scratch, first):
+    """scratch.mixed[first:first + n_rows] = attention of as many queries to n keys; panel: their first."""
+    scores, weights, total = scratch.scores, scratch.weights, scratch.narrow_total
+    n_panels, size = (n + WIDTH - 1) // WIDTH, heads.queries.shape[3]
+    for p in range(n_panels):
+        int16_narrow(heads.queries[buffer, head], row, n_rows, heads.keys[buffer, panel + p, head], total)
+        key_scale = heads.key_scales[buffer, head]
+        for i in range(n_rows):
+            scale, target, sums = heads.query_scales[buffer, head, row + i], scores[i], total[i]
+            for j in range(0, WIDTH, LANES):
+                score = (to_float(load(sums, j)) * scale) * load(key_scale, (panel + p) * WIDTH + j)
+                store(target, p * WIDTH + j, score)
+    value_scales = heads.value_scales[buffer, head, panel * WIDTH:(panel + n_panels) * WIDTH]
+    for i in range(n_rows):
+        mass = _exponentials(scores[i], n)
+        scratch.factors[i] = _quantize_weights(scores[i], value_scales, weights[i]) / mass
+    first_pair = panel * (WIDTH // 2)
+    for p in range(size // WIDTH):
+        pairs = heads.values[buffer, first_pair:first_pair + (n + 1) // 2, head, p]
+        int16_narrow(weights, 0, n_rows, pairs, total)
+        place = head * size + p * WIDTH
+        for i in range(n_rows):
+            factor, target, sums = scratch.factors[i], scratch.mixed[first + i], total[i]
+            for j in range(0, WIDTH, LANES):
+                store(target, place + j, to_float(load(sums, j)) * factor)
+
+
+@kernel()
+def _attend_float(row, n_rows, buffer, panel, n, head, heads, scratch, first):
+    """As `_attend_int16`."""
+    n_panels, scores, total = (n + WIDTH - 1) // WIDTH, scratch.scores, scratch.narrow_total
+    size = heads.queries.shape[3]
+    for p in range(n_panels):
+        float_narrow(heads.queries[buffer, head], row, n_rows, heads.keys[buffer, panel + p, head], total)
+        for i in range(n_rows):
+            target, sums = scores[i], total[i]
+            for j in range(0, WIDTH, LANES):
+                store(target, p * WIDTH + j, load(sums, j))
+    for i in range(n_rows):
+        scratch.factors[i] = ONE / _exponentials(scores[i], n)
+    for p in range(size // WIDTH):
+        float_narrow(scores, 0, n_rows, heads.values[buffer, panel * WIDTH:panel * WIDTH + n, head, p], total)
+        place = head * size + p * WIDTH
+        for i in range(n_rows):
+            factor, target, sums = scratch.factors[i], scratch.mixed[first + i], total[i]
+            for j in range(0, WIDTH, LANES):
+                store(target, place + j, load(sums, j) * factor)
+
+
+def _make_encode(linear, store, attend):
+    """Return the kernel that runs all layers, of the parts that differ between int8 and float32."""
+
+    @kernel()
+    def start_layer(x, first, n, layer, slots, factor, layers, batch, heads, scratch):
+        """Keep the queries, keys and values of rows first:first + n; slots: where each row's queries go, or -1."""
+        linear(x, first, n, scratch, layers.qkv[layer], layers.qkv_constants[layer], NO_ACTIVATION, scratch.qkv)
+        for i in range(n):
+            lane = batch.lanes[first + i]
+            store(scratch.qkv[i], slots[first + i], layer % 2, lane // WIDTH, lane % WIDTH, factor, heads, scratch)
+
+    @kernel()
+    def end_layer(x, first, n, layer, rows, row_offsets, d, eps, layers, batch, heads, scratch, out):
+        """out[first:first + n] = what the layer makes of x[rows[first:first + n]]; x itself may be out."""
+        for sequence in range(len(row_offsets) - 1):
+            start, stop = max(first, row_offsets[sequence]), min(first + n, row_offsets[sequence + 1])
+            n_keys = batch.offsets[sequence + 1] - batch.offsets[sequence]
+            for head in range(heads.queries.shape[1] if start < stop else 0):
+                for row in range(start, stop, ROWS):
+                    attend(row, min(ROWS, stop - row), layer % 2, batch.panels[sequence], n_keys, head, heads, scratch,
+                           row - first)
+        hidden, norm = scratch.hidden, layers.attention_norm[layer]
+        linear(scratch.mixed, 0, n, scratch, layers.attention_out[layer], layers.attention_out_constants[layer],
+               NO_ACTIVATION, hidden)
+        for i in range(n):
+            add_and_normalize(hidden[i], x[rows[first + i]], norm[0], norm[1], eps, d, out[first + i])
+        linear(out, first, n, scratch, layers.ffn_in[layer], layers.ffn_in_constants[layer], GELU, scratch.inner)
+        linear(scratch.inner, 0, n, scratch, layers.ffn_out[layer], layers.ffn_out_constants[layer], NO_ACTIVATION,
+               hidden)
+        norm = layers.ffn_norm[layer]
+        for i in range(n):
+            add_and_normalize(hidden[i], out[first + i], norm[0], norm[1], eps, d, out[first + i])
+
+    @kernel()
+    def encode(d, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in, ffn_in_constants,
+               ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, chunk, everything, offsets, rows,
+               row_offsets, asked, lanes, panels, queries, query_scales, keys, key_scales, values, value_scales,
+               counters, x, out, quantized, row_scales, total, narrow_total, head, scores, weights, factors, qkv_rows,
+               mixed, hidden, inner):
+        """out = last hidden state of the rows asked for; x: (n_rows, d and padding), embeddings not yet normalized.
+
+        Every thread passes the same arrays but for those from quantized on, and counters: (n_layers + 1, 2), zeros.
+        """
+        layers = Layers(qkv, qkv_constants, attention_out, attention_out_constants, ffn_in, ffn_in_constants, ffn_out,
+                        ffn_out_constants, attention_norm, ffn_norm)
+        batch = Batch(everything, offsets, rows, row_offsets, asked, lanes, panels)
+        heads = Heads(queries, query_scales, keys, key_scales, values, value_scales)
+        scratch = Scratch(quantized, row_scales, total, narrow_total, head, scores, weights, factors, qkv_rows, mixed,
+                          hidden, inner)
+        n_layers, factor = len(attention_norm), F4(factor)
+        for phase in range(n_layers + 1):
+            mine, mine_offsets, target = everything, offsets, x
+            if phase == n_layers:
+                mine, mine_offsets, target = rows, row_offsets, out
+            n_chunks = (len(mine) + chunk - 1) // chunk
+            while True:
+                first = claim(counters, phase) * chunk
+                n = min(chunk, len(mine) - first)
+                if n <= 0:
+                    break
+                if phase == 0:
+                    for i in range(first, first + n):
+                        normalize(x[mine[i]], embedding_norm[0], embedding_norm[1], eps, d, target[i])
+                else:
+                    end_layer(x, first, n, phase - 1, mine, mine_offsets, d, eps, layers, batch, heads, scratch,
+                              target)
+                if phase < n_layers:
+                    slots = asked if phase == n_layers - 1 else everything
+                    start_layer(x, first, n, phase, slots, factor, layers, batch, heads, scratch)
+                finish(counters, phase)
+            wait(counters, phase, n_chunks)
+
+    return encode
+
+
+encode_int8 = _make_encode(_linear_int8, _store_int16, _attend_int16)
+encode_float = _make_encode(_linear_float, _store_float, _attend_float)

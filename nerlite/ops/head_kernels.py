@@ -1,0 +1,72 @@
+"""The kernels of what stands on the encoder, but for the CRF: dense layers, character convolution, LSTM."""
+
+from __future__ import annotations
+
+from nerlite.ops.elementwise import ZERO, gate, tanh
+from nerlite.ops.encoder_kernels import linear_float
+from nerlite.ops.jit import kernel
+from nerlite.ops.simd import LANES, floats, load, store
+from nerlite.ops.tiles import COLUMNS, ROWS, float_product
+
+
+@kernel()
+def dense(panels, constants, activation, x, total, out):
+    """As `linear_float`, all rows."""
+    linear_float(x, 0, len(x), total, panels, constants, activation, out)
+
+
+@kernel()
+def char_cnn(taps, bias, ids, offsets, out):
+    for word in range(len(offsets) - 1):
+        first, last = offsets[word], offsets[word + 1] - 1
+        for position in range(first, last + 1):
+            at = ids[position]
+            for j in range(len(bias)):
+                before = taps[0, ids[position - 1], j] if position > first else ZERO
+                after = taps[2, ids[position + 1], j] if position < last else ZERO
+                out[word, j] = max(out[word, j], ((before + taps[1, at, j]) + after) + bias[j])
+
+
+@kernel()
+def lstm(w_hh, peepholes, hard_sigmoid, reverse, final, gates, rows, offsets, by_length, total, h, cell, z, out):
+    """Run an LSTM over the sequences, ROWS at a time, so that each step fetches the weights once for all of them.
+
+    w_hh: panels (n_panels, hidden, COLUMNS); by_length: sequences, the longest first; total: (ROWS, COLUMNS), h and
+    cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS), scratch; the rest as in the reference. Here hidden is a
+    multiple of LANES.
+    """
+    for group in range(0, len(by_length), ROWS):
+        running = min(ROWS, len(by_length) - group)
+        for i in range(running):
+            for j in range(0, h.shape[1], LANES):
+                store(h[i], j, floats(ZERO))
+                store(cell[i], j, floats(ZERO))
+        for step in range(offsets[by_length[group] + 1] - offsets[by_length[group]]):
+            while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
+                running -= 1
+            for p in range(len(w_hh)):
+                float_product(h, 0, running, w_hh[p], total)
+                for i in range(running):
+                    for j in range(0, COLUMNS, LANES):
+                        store(z[i], p * COLUMNS + j, load(total[i], j))
+            for i in range(running):
+                sequence = by_length[group + i]
+                row = offsets[sequence + 1] - 1 - step if reverse else offsets[sequence] + step
+                _cell(gates[rows[row]], z[i], cell[i], peepholes, hard_sigmoid, h[i])
+                for j in range(0, h.shape[1], LANES):
+                    store(out[sequence if final else row], j, load(h[i], j))
+
+
+@kernel()
+def _cell(gates, z, cell, peepholes, hard_sigmoid, h):
+    hidden = len(h)
+    for j in range(0, hidden, LANES):
+        old = load(cell, j)
+        z_i, z_f = load(gates, j) + load(z, j), load(gates, hidden + j) + load(z, hidden + j)
+        z_g = load(gates, 2 * hidden + j) + load(z, 2 * hidden + j)
+        z_o = load(gates, 3 * hidden + j) + load(z, 3 * hidden + j)
+        enter = gate(z_i + old * load(peepholes[0], j), hard_sigmoid)
+        forget = gate(z_f + old * load(peepholes[1], j), hard_sigmoid)
+        new = forget * old + enter * tanh(z_g)
+        store(cell, j, new)
+        store(h, j, gate(z_o + new * load(peepholes[2], j), hard_sigmoid) * tanh(new))

@@ -1,0 +1,67 @@
+"""Kernels compiled ahead of time: a shared library for each level of CPU, called without numba."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nerlite.ops.cpu import Level
+from nerlite.ops.signatures import SIGNATURES
+
+FOLDER = Path(__file__).parent / "libraries"
+# Where a NumPy array object keeps its data's address and its shape's, for a Python with the GIL (NumPy's C API).
+DATA, SHAPE = 16, 32
+
+
+def source_stamp() -> str:
+    """Return what all kernels depend on: a hash of this folder's source files."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def library_path(level: Level) -> Path:
+    """Return where a level's library lies; the name changes with the sources, so that no old one is loaded."""
+    return FOLDER / f"{level.name}-{source_stamp()}.so"
+
+
+def load_library(level: Level) -> Library | None:
+    """Return the kernels for a level of CPU, or None where no library fits it, these sources and this Python."""
+    probe, word = np.empty((3, 5)), ctypes.c_size_t.from_address
+    if word(id(probe) + DATA).value != probe.ctypes.data or word(word(id(probe) + SHAPE).value).value != len(probe):
+        return None
+    try:
+        return Library(level, ctypes.CDLL(str(library_path(level))))
+    except OSError:
+        return None
+
+
+class Library:
+    """A library's kernels as attributes: functions of the arrays and scalars that `SIGNATURES` lists."""
+
+    def __init__(self, level: Level, library: ctypes.CDLL) -> None:
+        """Take the kernels out of a library that is loaded."""
+        self.level = level
+        for name in SIGNATURES:
+            setattr(self, name, _checked(name, getattr(library, f"nerlite_{name}")))
+
+
+def _checked(name: str, function: Any) -> Callable[..., None]:
+    """Return the function behind a check of its arguments, since machine code believes what it is given."""
+    scalars = {"i": ctypes.c_int64, "f": ctypes.c_double}
+    signature = SIGNATURES[name]
+    function.argtypes = [ctypes.py_object if n else scalars[dtype.kind] for _, dtype, n in signature]
+    function.restype = None
+
+    def call(*arguments: Any) -> None:
+        for argument, (parameter, dtype, n) in zip(arguments, signature, strict=True):
+            if n and not (argument.dtype == dtype and argument.ndim == n and argument.flags.c_contiguous):
+                raise TypeError(f"{name}: {parameter}: expected {dtype} in {n} dimensions, "
+                                f"got {argument.dtype} {argument.shape}, strides {argument.strides}")
+        function(*arguments)
+
+    return call

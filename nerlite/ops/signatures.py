@@ -1,0 +1,38 @@
+"""What each kernel takes, for those who call its machine code without numba."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# An array is named by its dtype and number of dimensions (C-contiguous), a scalar by 0 dimensions.
+_ENCODE = """
+    d i8:0 embedding_norm f4:2
+    qkv {panels} qkv_constants f4:4 attention_out {panels} attention_out_constants f4:4
+    ffn_in {panels} ffn_in_constants f4:4 ffn_out {panels} ffn_out_constants f4:4 attention_norm f4:3 ffn_norm f4:3
+    factor f8:0 eps f8:0 chunk i8:0
+    everything i8:1 offsets i8:1 rows i8:1 row_offsets i8:1 asked i8:1 lanes i8:1 panels i8:1
+    queries {head}:4 query_scales f4:3 keys {store} key_scales f4:3 values {store} value_scales f4:3
+    counters i8:2 x f4:2 out f4:2
+    quantized u1:2 row_scales f4:2 total {total}:2 narrow_total {total}:2 head i2:1 scores f4:2 weights i2:2
+    factors f4:1 qkv_rows f4:2 mixed f4:2 hidden f4:2 inner f4:2
+"""
+_CRF = "emissions f4:2 offsets i8:1 start f4:1 transitions f4:2 end f4:1"
+_TEXT = {
+    "encode_int8": _ENCODE.format(panels="i1:5", head="i2", store="i2:6", total="i4"),
+    "encode_float": _ENCODE.format(panels="f4:4", head="f4", store="f4:5", total="f4"),
+    "dense": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
+    "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
+    "lstm": "w_hh f4:3 peepholes f4:2 hard_sigmoid i8:0 reverse i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "
+            "by_length i8:1 total f4:2 h f4:2 cell f4:2 z f4:2 out f4:2",
+    "viterbi": f"{_CRF} came_from i8:2 state f4:1 following f4:1 path i8:1",
+    "forward_backward": "emissions f4:2 offsets i8:1 start f4:1 forward f8:2 end f4:1 ways f8:1 sums f8:1 "
+                        "alpha f8:2 beta f8:2 log_partition f8:1",
+    "span_log_probabilities": f"{_CRF} spans i8:2 labels i8:1 boundaries b1:2 alpha f8:2 beta f8:2 "
+                              "log_partition f8:1 ways f8:1 following f8:1 out f8:1",
+}
+# Kernel → (parameter, dtype, number of dimensions) of each parameter.
+SIGNATURES: dict[str, list[tuple[str, np.dtype[np.generic], int]]] = {}
+for _name, _text in _TEXT.items():
+    _words = _text.split()
+    SIGNATURES[_name] = [(_words[i], np.dtype(_words[i + 1][:2]), int(_words[i + 1][3:]))
+                         for i in range(0, len(_words), 2)]

@@ -1,0 +1,226 @@
+"""Vectors as values that kernels compute with: LANES float32 or int32 at once, whatever a compiler makes of loops.
+
+`load` and `store` move them between registers and arrays; operators, and the functions below, work lane by lane. A
+scalar next to a vector stands for LANES of it. Formulas are computed as written.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing import signature
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+
+from nerlite.ops.jit import LEVEL
+
+LANES = LEVEL.lanes
+Emit = Callable[..., ir.Value]
+I1, I32, F32, F64 = ir.IntType(1), ir.IntType(32), ir.FloatType(), ir.DoubleType()
+
+
+class Vector(types.Type):  # type: ignore[misc]
+    """The type of LANES numbers of an LLVM type; I1 for what comparisons give."""
+
+    def __init__(self, element: ir.Type) -> None:
+        """Remember the element."""
+        self.element, self.llvm = element, ir.VectorType(element, LANES)
+        super().__init__(name=f"Vector({LANES} x {element})")
+
+
+FLOATS, DOUBLES, INTS, BOOLS = Vector(F32), Vector(F64), Vector(I32), Vector(I1)
+SCALARS = {FLOATS: types.float32, DOUBLES: types.float64, INTS: types.int32}
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        super().__init__(manager, kind, kind.llvm)
+
+
+def splat(builder: Any, kind: ir.VectorType, value: ir.Value) -> ir.Value:
+    """Emit a vector that holds a value in each lane."""
+    undefined = ir.Constant(kind, ir.Undefined)
+    return builder.shuffle_vector(builder.insert_element(undefined, value, I32(0)), undefined,
+                                  ir.Constant(ir.VectorType(I32, kind.count), None))
+
+
+def call(builder: Any, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
+    """Emit a call of an LLVM intrinsic."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _operator(function: Any, kind: Vector, result: Vector, emit: Emit) -> None:
+    """Let a Python operator work on two vectors, or a vector and a scalar."""
+    scalar = SCALARS[kind]
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b = (value if isinstance(given, Vector) else splat(builder, kind.llvm, context.cast(
+            builder, value, given, scalar)) for value, given in zip(arguments, signature.args, strict=True))
+        return emit(builder, a, b)
+
+    def typer(context: Any) -> Any:
+        def result_type(a: Any, b: Any) -> Any:
+            given = {a, b}
+            return signature(result, a, b) if kind in given and given <= {kind, scalar} else None
+
+        return result_type
+
+    for left, right in ((kind, kind), (kind, scalar), (scalar, kind)):
+        lower_builtin(function, left, right)(lower)
+    type_callable(function)(typer)
+
+
+def _instruction(name: str) -> Emit:
+    return lambda builder, a, b: getattr(builder, name)(a, b)
+
+
+def _choose(compare: str, predicate: str) -> Emit:
+    return lambda builder, a, b: builder.select(getattr(builder, compare)(predicate, a, b), a, b)
+
+
+for _operation, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"),
+                          (operator.truediv, "fdiv")):
+    for _kind in (FLOATS, DOUBLES):
+        _operator(_operation, _kind, _kind, _instruction(_name))
+for _operation, _name in ((operator.add, "add"), (operator.sub, "sub"), (operator.and_, "and_"),
+                          (operator.xor, "xor"), (operator.lshift, "shl"), (operator.rshift, "ashr")):
+    _operator(_operation, INTS, INTS, _instruction(_name))
+for _kind, _compare in ((FLOATS, "fcmp_ordered"), (INTS, "icmp_signed")):
+    _operator(min, _kind, _kind, _choose(_compare, "<"))
+    _operator(max, _kind, _kind, _choose(_compare, ">"))
+_operator(operator.lt, FLOATS, BOOLS, lambda builder, a, b: builder.fcmp_ordered("<", a, b))
+
+
+def _address(context: Any, builder: Any, kind: Any, array: ir.Value, index: ir.Value, pointee: ir.Type) -> ir.Value:
+    """Return the address of an array's element, as a pointer to a vector of it and those behind it."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), pointee.as_pointer())
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(typing_context: Any, array: Any, index: Any) -> Any:
+    """Return array[index:index + LANES] of a one-dimensional contiguous array of float32, int32, uint8 or int16."""
+    kind = FLOATS if array.dtype == types.float32 else INTS
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        width = ir.VectorType(F32 if kind is FLOATS else ir.IntType(array.dtype.bitwidth), LANES)
+        value = builder.load(_address(context, builder, array, arguments[0], arguments[1], width), align=1)
+        if width == kind.llvm:
+            return value
+        return (builder.sext if array.dtype.signed else builder.zext)(value, kind.llvm)
+
+    return kind(array, types.intp), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
+    """array[index:index + LANES] = vector, whose whole numbers may become int16 or uint8."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_value, place, value = arguments
+        if vector == INTS and array.dtype.bitwidth < 32:
+            value = builder.trunc(value, ir.VectorType(ir.IntType(array.dtype.bitwidth), LANES))
+        builder.store(value, _address(context, builder, array, array_value, place, value.type), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), generate
+
+
+def _function(result: types.Type, *parameters: types.Type) -> Callable[[Emit], Any]:
+    """Turn what emits code, (builder, *arguments), into a function that kernels can call."""
+
+    def decorate(emit: Emit) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return emit(builder, *arguments)
+
+        def one(typing_context: Any, a: Any) -> Any:
+            return result(*parameters), generate
+
+        def three(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+            return result(*parameters), generate
+
+        function: Any = one if len(parameters) == 1 else three
+        function.__name__, function.__doc__ = emit.__name__, emit.__doc__
+        return intrinsic(function)
+
+    return decorate
+
+
+@_function(FLOATS, types.float32)
+def floats(builder: Any, value: ir.Value) -> ir.Value:
+    """Return LANES of a float32."""
+    return splat(builder, FLOATS.llvm, value)
+
+
+@_function(INTS, types.int32)
+def ints(builder: Any, value: ir.Value) -> ir.Value:
+    """Return LANES of an int32."""
+    return splat(builder, INTS.llvm, value)
+
+
+@_function(FLOATS, FLOATS)
+def rint(builder: Any, value: ir.Value) -> ir.Value:
+    """Round to the nearest whole number, halves to the even one."""
+    return call(builder, f"llvm.rint.v{LANES}f32", value.type, value)
+
+
+@_function(INTS, FLOATS)
+def to_int(builder: Any, value: ir.Value) -> ir.Value:
+    """Convert whole numbers to int32."""
+    return builder.fptosi(value, INTS.llvm)
+
+
+@_function(FLOATS, INTS)
+def to_float(builder: Any, value: ir.Value) -> ir.Value:
+    """Convert int32 to float32."""
+    return builder.sitofp(value, FLOATS.llvm)
+
+
+@_function(INTS, FLOATS)
+def bits_of(builder: Any, value: ir.Value) -> ir.Value:
+    """See the bits of float32 as int32."""
+    return builder.bitcast(value, INTS.llvm)
+
+
+@_function(FLOATS, INTS)
+def of_bits(builder: Any, value: ir.Value) -> ir.Value:
+    """See the bits of int32 as float32."""
+    return builder.bitcast(value, FLOATS.llvm)
+
+
+@_function(FLOATS, BOOLS, FLOATS, FLOATS)
+def where(builder: Any, condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """Return a where the condition holds, b elsewhere."""
+    return builder.select(condition, a, b)
+
+
+@_function(types.int32, INTS)
+def highest(builder: Any, value: ir.Value) -> ir.Value:
+    """Return the highest lane."""
+    return call(builder, f"llvm.vector.reduce.smax.v{LANES}i32", I32, value)
+
+
+@_function(DOUBLES, FLOATS)
+def widen(builder: Any, value: ir.Value) -> ir.Value:
+    """Convert to float64."""
+    return builder.fpext(value, DOUBLES.llvm)
+
+
+@_function(FLOATS, DOUBLES)
+def narrow(builder: Any, value: ir.Value) -> ir.Value:
+    """Round to float32."""
+    return builder.fptrunc(value, FLOATS.llvm)
+
+
+@_function(types.float64, DOUBLES)
+def total(builder: Any, value: ir.Value) -> ir.Value:
+    """Return the sum of the lanes."""
+    kind = ir.FunctionType(F64, [F64, value.type])
+    add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f64")
+    return builder.call(add, [ir.Constant(F64, -0.0), value], fastmath=["reassoc"])
