@@ -11,7 +11,7 @@ import numpy as np
 class Input(NamedTuple):
     """One sequence that the network reads: the pieces that the encoder sees, and the words that are tagged.
 
-    piece_ids: (n_pieces,) int32 with [CLS] and [SEP]; first_pieces: (n_words,) the index in piece_ids of each word's
+    piece_ids: (n_pieces,) int64 with [CLS] and [SEP]; first_pieces: (n_words,) the index in piece_ids of each word's
     first piece; words: n_words strings, for their characters.
     """
 

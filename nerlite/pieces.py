@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
+from nerlite.batch import offsets_of
 from nerlite.config import ModelError
+from nerlite.memory import Memory
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -19,7 +21,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class Pieces(NamedTuple):
     """The pieces of one text's words, without [CLS] and [SEP].
 
-    ids: (n_pieces,) int32; offsets: (n_words + 1,) int64, word w has ids[offsets[w]:offsets[w + 1]], at least one.
+    ids: (n_pieces,) int64; offsets: (n_words + 1,) int64, word w has ids[offsets[w]:offsets[w + 1]], at least one.
     """
 
     ids: np.ndarray
@@ -61,24 +63,23 @@ class PieceEncoder:
         special = {name: self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[UNK]")}
         if missing := [name for name, index in special.items() if index is None]:
             raise ModelError(f"{path}: the vocabulary lacks {', '.join(missing)}")
+        # What the tokenizer makes of a word does not depend on the words beside it.
+        self._pieces_of = Memory(self._encode, str)
         self.cls_id, self.sep_id, self._unk_id = (index or 0 for index in special.values())
 
     def encode(self, words: Sequence[str]) -> Pieces:
         """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
-        if not words:
-            return Pieces(np.zeros(0, np.int32), np.zeros(1, np.int64))
+        ids = self._pieces_of(words)
+        return Pieces(np.array([i for each in ids for i in each], np.int64), offsets_of(list(map(len, ids))))
+
+    def _encode(self, words: list[str]) -> list[tuple[int, ...]]:
+        """Return the piece ids of each word."""
         speakable = [_SURROGATE.sub("\ufffd", word) for word in words]  # the library takes no lone surrogates
         encoding = self._tokenizer.encode(speakable, is_pretokenized=True, add_special_tokens=False)
-        ids: list[int] = []
-        offsets = np.zeros(len(words) + 1, np.int64)
-        all_ids, owners, i = encoding.ids, encoding.word_ids, 0
-        for word in range(len(words)):
-            start = i
-            while i < len(owners) and owners[i] == word:
-                i += 1
-            ids.extend(all_ids[start:min(i, start + self._max_word_pieces)] or [self._unk_id])
-            offsets[word + 1] = len(ids)
-        return Pieces(np.array(ids, np.int32), offsets)
+        pieces: list[list[int]] = [[] for _ in words]
+        for owner, piece in zip(encoding.word_ids, encoding.ids, strict=True):
+            pieces[owner].append(piece)
+        return [tuple(each[:self._max_word_pieces]) or (self._unk_id,) for each in pieces]
 
     def windows(self, offsets: np.ndarray) -> list[Window]:
         """Cover a text's words with windows that fit the encoder, each word kept where its context is widest.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,10 +21,13 @@ from nerlite.threads import Workers, available_cores
 from nerlite.weights import read_tensors
 
 Context = TypeVar("Context")
+Text = TypeVar("Text", str, Sequence[str])
 
 DEFAULT_MODEL = "conll2003-minilm-l6"
 # One pass of the network takes about so many pieces: enough for full matrix products, few enough for the caches.
 PIECES_PER_BATCH = 512
+# More shares than threads, so that those who are done early find another.
+SHARES_PER_THREAD = 2
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
 
@@ -77,7 +81,7 @@ class Tagger:
 
     def __call__(self, text: str) -> Document:
         """Tag one text. Empty text has no entities."""
-        return self._documents([self._read(text)])[0]
+        return self._tag_all([_checked(text)], self._rules.read)[0]
 
     @overload
     def pipe(self, texts: Iterable[str], *, batch_size: int = ...) -> Iterator[Document]: ...
@@ -94,21 +98,21 @@ class Tagger:
             raise TypeError("texts: expected an iterable of texts, got a str; call the tagger itself to tag a text")
         if batch_size < 1:
             raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-        readings: list[Readable] = []
+        batch_texts: list[str] = []
         items: list[Any] = []
         n_characters = 0
         for item in texts:
-            text = item[0] if isinstance(item, tuple) and len(item) == 2 else item
-            readings.append(self._read(text))
+            text = _checked(item[0] if isinstance(item, tuple) and len(item) == 2 else item)
+            batch_texts.append(text)
             items.append(item)
             n_characters += len(text)
             if len(items) == batch_size or n_characters >= CHARACTERS_PER_BATCH:
-                yield from self._results(items, readings)
-                readings, items, n_characters = [], [], 0
-        yield from self._results(items, readings)
+                yield from self._results(items, batch_texts)
+                batch_texts, items, n_characters = [], [], 0
+        yield from self._results(items, batch_texts)
 
-    def _results(self, items: list[Any], readings: list[Readable]) -> Iterator[Any]:
-        for item, document in zip(items, self._documents(readings), strict=True):
+    def _results(self, items: list[Any], texts: list[str]) -> Iterator[Any]:
+        for item, document in zip(items, self._tag_all(texts, self._rules.read), strict=True):
             yield (document, item[1]) if isinstance(item, tuple) else document
 
     @overload
@@ -126,49 +130,61 @@ class Tagger:
 
     def documents_of(self, texts: Iterable[Sequence[str]]) -> list[Document]:
         """Tag texts that are already split into words; each document's text is its words joined by single spaces."""
-        readings = []
+        texts = list(texts)
         for words in texts:
             if isinstance(words, str) or not (isinstance(words, Iterable) and all(isinstance(w, str) for w in words)):
                 raise TypeError(f"words: expected lists of str, got {words!r:.80}")
-            text, offsets = join_words(words)
-            readings.append(self._rules.read_words(text, list(words), offsets))
-        return self._documents(readings)
+        return self._tag_all(texts, self._read_words)
 
-    def _read(self, text: str) -> Readable:
-        if not isinstance(text, str):
-            raise TypeError(f"text: expected str, got {type(text).__name__}")
-        return self._rules.read(text)
+    def _read_words(self, words: Sequence[str]) -> Readable:
+        text, offsets = join_words(words)
+        return self._rules.read_words(text, list(words), offsets)
 
-    def _documents(self, texts: list[Readable]) -> list[Document]:
+    def _tag_all(self, texts: Sequence[Text], read: Callable[[Text], Readable]) -> list[Document]:
+        """Tag texts together: many by a share of them to each thread, few by a share of the network's rows."""
+        n_shares = SHARES_PER_THREAD * self.threads
+        if self.threads == 1 or len(texts) < n_shares:
+            return self._documents([read(text) for text in texts], self._workers)
+        ends = np.cumsum([len(text) for text in texts])
+        seams = np.searchsorted(ends, ends[-1] * np.arange(1, n_shares) / n_shares).tolist()
+        shares = [texts[start:stop] for start, stop in itertools.pairwise([0, *seams, len(texts)])]
+        tagged = self._workers.map(lambda share: self._documents([read(text) for text in share], None), shares)
+        return [document for documents in tagged for document in documents]
+
+    def _documents(self, texts: list[Readable], workers: Workers | None) -> list[Document]:
         """Run the windows of all texts through the network, then decode each text as one sequence of tags."""
         offsets = batch.offsets_of([text.n_rows for text in texts])
         emissions = np.zeros((offsets[-1], len(self.config.tags)), np.float32)
         windows = [(start, window) for start, text in zip(offsets[:-1], texts, strict=True) for window in text.windows]
-        scores = self._emissions([sequence for text in texts for sequence in text.sequences])
+        scores = self._emissions([sequence for text in texts for sequence in text.sequences], workers)
         for (start, window), rows in zip(windows, scores, strict=True):
             kept = rows[window.keep_start - window.start:window.keep_stop - window.start]
             emissions[start + window.keep_start:start + window.keep_stop] = kept
         return list(self._rules.documents(texts, emissions, offsets))
 
-    def _emissions(self, sequences: list[batch.Input]) -> list[np.ndarray]:
-        """Return each sequence's emissions, (n_words, n_tags); groups of sequences are shared out to threads."""
-        n_pieces = sum(len(sequence.piece_ids) for sequence in sequences)
-        limit = min(PIECES_PER_BATCH, -(-n_pieces // self.threads))
+    def _emissions(self, sequences: list[batch.Input], workers: Workers | None) -> list[np.ndarray]:
+        """Return each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""
         groups: list[list[batch.Input]] = []
-        size = limit
+        size = PIECES_PER_BATCH
         for sequence in sequences:
-            if size >= limit:
+            if size >= PIECES_PER_BATCH:
                 groups.append([])
                 size = 0
             groups[-1].append(sequence)
             size += len(sequence.piece_ids)
-        if len(groups) == 1:
-            return self._run(groups[0], self._workers)
-        return [rows for group in self._workers.map(self._run, groups) for rows in group]
+        if workers is None or len(groups) < workers.n:
+            return [rows for group in groups for rows in self._run(group, workers)]
+        return [rows for group in workers.map(self._run, groups) for rows in group]
 
     def _run(self, sequences: list[batch.Input], workers: Workers | None = None) -> list[np.ndarray]:
         together = batch.make_batch(sequences)
         return np.split(self._network.emissions(together, workers), together.word_offsets[1:-1])
+
+
+def _checked(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected str, got {type(text).__name__}")
+    return text
 
 
 def _reload(path: Path, options: dict[str, Any]) -> Tagger:

@@ -94,7 +94,7 @@ class OwnRules:
             bounds = pieces.offsets[window.start:window.stop + 1]
             ids = pieces.ids[bounds[0]:bounds[-1]]
             sequences.append(Input(
-                np.concatenate([[self._pieces.cls_id], ids, [self._pieces.sep_id]]).astype(np.int32),
+                np.concatenate([[self._pieces.cls_id], ids, [self._pieces.sep_id]]).astype(np.int64),
                 bounds[:-1] - bounds[0] + 1, words[window.start:window.stop]))
         return Reading(text, words, offsets, sequences, windows)
 

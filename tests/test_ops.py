@@ -165,7 +165,9 @@ def test_char_cnn(ops):
 @pytest.mark.parametrize("with_peepholes", [False, True])
 def test_lstm(ops, reverse, hard_sigmoid, with_peepholes):
     offsets, hidden = offsets_of(LENGTHS), 6
-    gates, w_hh = floats(sum(LENGTHS), 4 * hidden), floats(hidden, 4 * hidden) / 2
+    x, w_ih, w_hh = floats(sum(LENGTHS), 5), floats(5, 4 * hidden) / 2, floats(hidden, 4 * hidden) / 2
+    bias = floats(4 * hidden)
+    gates = x @ w_ih + bias
     peepholes = floats(3, hidden) if with_peepholes else None
     p_i, p_f, p_o = np.zeros((3, hidden)) if peepholes is None else peepholes
     gate = (lambda z: np.clip(0.2 * z + 0.5, 0, 1)) if hard_sigmoid else (lambda z: 1 / (1 + np.exp(-z)))
@@ -178,14 +180,15 @@ def test_lstm(ops, reverse, hard_sigmoid, with_peepholes):
             assert old is not c
             h = expected[row] = gate(o + c * p_o) * np.tanh(c)
     rows = RNG.permutation(len(gates))
-    shuffled = np.empty_like(gates)
-    shuffled[rows] = gates
+    shuffled = np.empty_like(x)
+    shuffled[rows] = x
     options = {"reverse": reverse, "hard_sigmoid": hard_sigmoid, "peepholes": peepholes}
-    lstm = ops.LSTM(w_hh, **options)
-    result = lstm(shuffled, rows, offsets)
+    lstm = ops.LSTM(LinearParameters(w_ih, bias), w_hh, **options)
+    projected = lstm.project(shuffled, offsets)
+    result = lstm(projected, rows, offsets)
     np.testing.assert_allclose(result, expected, atol=2e-6)
     last = offsets[:-1] if reverse else offsets[1:] - 1
-    np.testing.assert_array_equal(lstm(shuffled, rows, offsets, final=True), result[last])
+    np.testing.assert_array_equal(lstm(projected, rows, offsets, final=True), result[last])
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from nerlite.batch import offsets_of
 from nerlite.config import CharsConfig
+from nerlite.memory import Memory
 from nerlite.network.context import BiLSTM
 from nerlite.network.parameters import floats
 from nerlite.ops import Ops
@@ -18,7 +19,7 @@ MAX_PADDING = 3
 
 
 class CharFeatures:
-    """Words → features of their characters; each different word is computed once.
+    """Words → features of their characters; a word that was seen lately is not computed again.
 
     A linear map of an embedding is a table lookup too, so the embeddings are multiplied by the convolution's kernel
     and by the LSTM's input weights when the model is loaded.
@@ -27,7 +28,7 @@ class CharFeatures:
     def __init__(self, ops: Ops, tensors: Tensors, config: CharsConfig) -> None:
         """Build the alphabet's lookup and the tables."""
         self._ops, self._config = ops, config
-        self._codec, self._dtype = ("utf-16-le", "<u2") if config.unit == "utf16" else ("utf-32-le", "<u4")
+        self._codec, self._bytes = ("utf-16-le", 2) if config.unit == "utf16" else ("utf-32-le", 4)
         codes = [ord(character) for character in config.alphabet]
         self._ids = np.zeros(max(codes, default=0) + 2, np.int64)  # the last entry stands for all that lie beyond
         self._ids[codes] = np.arange(1, len(codes) + 1)
@@ -39,32 +40,34 @@ class CharFeatures:
             self._lstm = BiLSTM(ops, tensors, "chars.lstm", hard_sigmoid=config.lstm.gate_activation == "hard_sigmoid")
             embeddings = floats(tensors, "chars.lstm.embeddings")
             self._gates = self._lstm.gates(embeddings, np.array([0, len(embeddings)]))
+        self._features = Memory(self._compute, lambda key: key[0])
 
     def __call__(self, words: Sequence[str], offsets: np.ndarray) -> np.ndarray:
         """words: n_words strings; offsets: (n_seqs + 1,) → (n_words, feature_size): CNN, LSTM forward, backward."""
-        ids = {word: self._encode(word) for word in dict.fromkeys(words)}
-        padding = np.zeros(len(words), np.int64)
+        padding = [0] * len(words)
         if self._config.cnn and self._config.cnn.pool == "longest":
-            lengths = np.array([len(ids[word]) for word in words])
-            for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
-                padding[start:stop] = lengths[start:stop].max(initial=0) - lengths[start:stop]
-        keys = list(zip(words, np.minimum(padding, MAX_PADDING).tolist(), strict=True))
-        index = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        features: np.ndarray = self._features([ids[word] for word, _ in index], [pad for _, pad in index])
-        return features[[index[key] for key in keys]]
+            lengths = np.array([self._length(word) for word in words])
+            longest = [lengths[start:stop].max(initial=0) for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
+            padding = np.minimum(np.repeat(longest, np.diff(offsets)) - lengths, MAX_PADDING).tolist()
+        return np.array(self._features(list(zip(words, padding, strict=True))), np.float32)
 
-    def _encode(self, word: str) -> np.ndarray:
-        """Return the ids of a word's characters, at least one."""
-        codes = np.frombuffer(word.encode(self._codec, "surrogatepass"), self._dtype)
-        return self._ids[np.minimum(codes, len(self._ids) - 1)] if len(codes) else np.zeros(1, np.int64)
+    def _length(self, word: str) -> int:
+        """Return how many characters the alphabet's unit sees in a word, at least one."""
+        return max(len(word) if self._bytes == 4 else len(word.encode(self._codec, "surrogatepass")) // 2, 1)
 
-    def _features(self, ids: list[np.ndarray], padding: list[int]) -> np.ndarray:
-        """ids: of each word's characters; padding: how much of it the convolution sees → (n_words, feature_size)."""
+    def _compute(self, keys: list[tuple[str, int]]) -> Iterator[np.ndarray]:
+        """keys: words, and how much padding behind them the convolution sees → the features (feature_size,) of each."""
+        codes = np.frombuffer("".join(word or "\0" for word, _ in keys).encode(self._codec, "surrogatepass"),
+                              f"<u{self._bytes}")
+        ids = self._ids[np.minimum(codes, len(self._ids) - 1)]
+        lengths = np.array([self._length(word) for word, _ in keys])
+        offsets = offsets_of(lengths)
+        ids[offsets[:-1][[not word for word, _ in keys]]] = 0
         parts = []
         if self._config.cnn:
-            padded = [np.pad(word, (0, pad)) if pad else word for word, pad in zip(ids, padding, strict=True)]
-            parts.append(self._ops.char_cnn(np.concatenate(padded), offsets_of(list(map(len, padded))),
-                                            self._taps, self._bias))
+            padding = np.array([pad for _, pad in keys])
+            padded = np.insert(ids, np.repeat(offsets[1:], padding), 0) if padding.any() else ids
+            parts.append(self._ops.char_cnn(padded, offsets_of(lengths + padding), self._taps, self._bias))
         if self._config.lstm:
-            parts.append(self._lstm.run(self._gates, np.concatenate(ids), offsets_of(list(map(len, ids))), final=True))
-        return np.concatenate(parts, axis=1)
+            parts.append(self._lstm.run(self._gates, ids, offsets, final=True))
+        return map(np.copy, np.concatenate(parts, axis=1))  # copies, so that none keeps its neighbours in memory

@@ -18,21 +18,19 @@ class BiLSTM:
                  peepholes: bool = False) -> None:
         """Prepare the weights NAME.forward and NAME.backward; the variants are those of `ops.LSTM`."""
         names = [f"{name}.forward", f"{name}.backward"]
-        self._inputs = [ops.Linear(LinearParameters(floats(tensors, f"{n}.w_ih"), floats(tensors, f"{n}.bias")))
-                        for n in names]
-        self._directions = [ops.LSTM(floats(tensors, f"{n}.w_hh"), reverse=n.endswith("backward"),
-                                     hard_sigmoid=hard_sigmoid,
-                                     peepholes=floats(tensors, f"{n}.peepholes") if peepholes else None)
-                            for n in names]
+        self._directions = [
+            ops.LSTM(LinearParameters(floats(tensors, f"{n}.w_ih"), floats(tensors, f"{n}.bias")),
+                     floats(tensors, f"{n}.w_hh"), reverse=n.endswith("backward"), hard_sigmoid=hard_sigmoid,
+                     peepholes=floats(tensors, f"{n}.peepholes") if peepholes else None) for n in names]
 
     def gates(self, x: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
-        """x: (n_rows, d_in); offsets: (n_seqs + 1,) → x @ w_ih + bias of each direction (n_rows, 4 * hidden)."""
-        return [project(x, offsets) for project in self._inputs]
+        """x: (n_rows, d_in); offsets: (n_seqs + 1,) → what the input adds to each direction's gates, for `run`."""
+        return [direction.project(x, offsets) for direction in self._directions]
 
     def run(self, gates: list[np.ndarray], rows: np.ndarray, offsets: np.ndarray, *, final: bool) -> np.ndarray:
         """Run both directions over steps that read rows of the gates.
 
-        gates: two (n_rows, 4 * hidden); rows: (n_steps,); offsets: (n_seqs + 1,) of rows
+        rows: (n_steps,) of the gates; offsets: (n_seqs + 1,) of rows
         → [forward, backward] hidden states (n_steps, 2 * hidden), or each direction's final ones (n_seqs, 2 * hidden).
         """
         return np.concatenate([direction(each, rows, offsets, final=final)

@@ -7,6 +7,7 @@ or `tools/build_kernels.py` ahead of time.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from nerlite.ops.cpu import Level
-from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm, embed
+from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm
+from nerlite.ops.numpy_ops import embed as gather_embeddings
 from nerlite.threads import Workers
 
 # Rows of a tile; `nerlite.ops.tiles` has the same.
@@ -30,10 +32,19 @@ class CompiledOps:
     def __init__(self, name: str, level: Level, kernels: Any) -> None:
         """name: of the backend."""
         self.name, self.level, self._kernels = name, level, kernels
-        self.embed = embed
         self.Linear = partial(Linear, kernels, level)
         self.LSTM = partial(LSTM, kernels, level)
         self.EncoderLayers = partial(EncoderLayers, kernels, level)
+
+    def embed(self, ids: np.ndarray, positions: np.ndarray, words: np.ndarray, word_scale: np.ndarray,
+              places: np.ndarray, place_scale: np.ndarray) -> np.ndarray:
+        """Add word and position embeddings; as the reference, which takes tables that are not int8."""
+        d = words.shape[1]
+        if words.dtype != np.int8 or d % self.level.lanes:
+            return gather_embeddings(ids, positions, words, word_scale, places, place_scale)
+        out = np.empty((len(ids), d), np.float32)
+        self._kernels.embed(words, word_scale, places, place_scale, ids, positions, out)
+        return out
 
     def char_cnn(self, ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """Convolve each word's characters with width 3, ReLU, maximum over its positions; as the reference."""
@@ -91,11 +102,12 @@ class Linear:
 class LSTM:
     """One direction of an LSTM over each sequence of a ragged batch, from zero states."""
 
-    def __init__(self, kernels: Any, level: Level, w_hh: np.ndarray, *, reverse: bool = False,
+    def __init__(self, kernels: Any, level: Level, w_ih: LinearParameters, w_hh: np.ndarray, *, reverse: bool = False,
                  hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
-        """Pack the weight into panels; arguments as in the reference."""
+        """Pack the weights into panels, each gate widened by zeros to whole vectors; arguments as in the reference."""
         self._hidden, self._columns = len(w_hh), level.columns
         self._size = padded(self._hidden, level.lanes)
+        self.project = Linear(kernels, level, LinearParameters(self._widen(w_ih.weight), self._widen(w_ih.bias)))
         wide = self._widen(w_hh)
         panels, _ = pack(LinearParameters(wide, np.zeros(wide.shape[1], np.float32)), level, self._size)
         self._n_columns = len(panels) * level.columns
@@ -104,15 +116,12 @@ class LSTM:
                             int(hard_sigmoid), int(reverse))
 
     def _widen(self, gates: np.ndarray) -> np.ndarray:
-        """gates: (n, 4 * hidden) → (n, 4 * size), each block with zeros behind it."""
-        blocks = gates.reshape(len(gates), 4, self._hidden)
-        return np.pad(blocks, [(0, 0), (0, 0), (0, self._size - self._hidden)]).reshape(len(gates), -1)
+        """gates: (…, 4 * hidden) → (…, 4 * size), each block with zeros behind it."""
+        return widen(gates, self._hidden, self._size)
 
     def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
         """Return the hidden states; as the reference."""
         n_seqs = len(offsets) - 1
-        if self._size != self._hidden:
-            gates = self._widen(gates)
         out = np.empty((n_seqs if final else len(rows), self._size), np.float32)
         by_length = np.argsort(offsets[:-1] - offsets[1:], kind="stable")
         self._run(int(final), gates, rows, offsets, by_length, np.empty((ROWS, self._columns), np.float32),
@@ -142,20 +151,17 @@ class EncoderLayers:
         encode = kernels.encode_int8 if self._is_int8 else kernels.encode_float
         self._run = partial(encode, self._d, self._padded(norm), *weights, float(np.float32(1 / np.sqrt(size))), eps)
         self._n_layers = len(packed)
+        self._mine = threading.local()
 
     def _pack(self, layer: LayerParameters, size: int) -> list[np.ndarray]:
         """Return a layer's weights in the order of the kernel's parameters, each head widened by zeros."""
         level, n_heads = self._level, self._n_heads
-
-        def widen(array: np.ndarray) -> np.ndarray:
-            heads = array.reshape(*array.shape[:-1], -1, size)
-            return np.pad(heads, [(0, 0)] * (heads.ndim - 1) + [(0, self._size - size)]).reshape(*array.shape[:-1], -1)
-
         if self._size != size:
             weight, bias, scale = layer.qkv
+            each = partial(widen, size=size, wider=self._size)
             layer = layer._replace(
-                qkv=LinearParameters(widen(weight), widen(bias), None if scale is None else widen(scale)),
-                attention_out=layer.attention_out._replace(weight=widen(layer.attention_out.weight.T).T))
+                qkv=LinearParameters(each(weight), each(bias), None if scale is None else each(scale)),
+                attention_out=layer.attention_out._replace(weight=each(layer.attention_out.weight.T).T))
         d, inner = padded(self._d, level.columns), padded(len(layer.ffn_in.bias), level.columns)
         pairs = [pack(layer.qkv, level, d), pack(layer.attention_out, level, n_heads * self._size),
                  pack(layer.ffn_in, level, d), pack(layer.ffn_out, level, inner)]
@@ -187,20 +193,29 @@ class EncoderLayers:
         hidden[:, :self._d] = x
         out = np.zeros((n_asked, d), np.float32)
         n_threads = workers.n if workers else 1
-        chunk = min(CHUNK, padded(-(-n // n_threads), ROWS)) if n else ROWS
+        chunk = max(1, min(CHUNK, -(-n // n_threads)))
         shared = (chunk, everything, offsets, rows, row_offsets, asked, lanes, panels,
                   queries, np.empty((2, n_heads, n), np.float32), keys, scales[0], values, scales[1],
                   np.zeros((self._n_layers + 1, 2), np.int64), hidden, out)
         longest = int(n_panels.max(initial=1))
-        calls = [partial(self._run, *shared, *self._scratch(chunk, longest))
-                 for _ in range(min(n_threads, -(-n // chunk)))]
-        if len(calls) > 1 and workers:
-            workers.help(*calls)
-        elif calls:
-            calls[0]()
+
+        def run() -> None:
+            self._run(*shared, *self._scratch(chunk, longest))
+
+        if workers and n > chunk:
+            workers.help(*[run] * min(n_threads, -(-n // chunk)))
+        else:
+            run()
         return np.ascontiguousarray(out[:, :self._d])
 
     def _scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
+        """Return this thread's scratch for chunks and sequences of so many rows and panels, kept for the next call."""
+        if getattr(self._mine, "sizes", None) != (chunk, longest):
+            self._mine.sizes, self._mine.scratch = (chunk, longest), self._new_scratch(chunk, longest)
+        scratch: list[np.ndarray] = self._mine.scratch
+        return scratch
+
+    def _new_scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
         columns, width, size, n_heads = self._level.columns, self._level.width, self._size, self._n_heads
         d, qkv = padded(self._d, columns), padded(3 * n_heads * size, columns)
         total = np.int32 if self._is_int8 else np.float32
@@ -215,6 +230,12 @@ class EncoderLayers:
 def padded(n: int, multiple: int) -> int:
     """Return the next multiple from n on."""
     return -(-n // multiple) * multiple
+
+
+def widen(array: np.ndarray, size: int, wider: int) -> np.ndarray:
+    """Put zeros behind each block of `size` numbers of the last axis: (…, n * size) → (…, n * wider)."""
+    blocks = array.reshape(*array.shape[:-1], -1, size)
+    return np.pad(blocks, [(0, 0)] * (blocks.ndim - 1) + [(0, wider - size)]).reshape(*array.shape[:-1], -1)
 
 
 def pack(parameters: LinearParameters, level: Level, d_in: int) -> tuple[np.ndarray, np.ndarray]:

@@ -114,6 +114,16 @@ class Scratch(NamedTuple):
 
 
 @kernel()
+def embed(words, word_scale, places, place_scale, ids, positions, out):
+    """As the reference, for int8 tables."""
+    for i in range(len(ids)):
+        word, place = words[ids[i]], places[positions[i]]
+        for j in range(0, out.shape[1], LANES):
+            store(out[i], j, to_float(load(word, j)) * word_scale[ids[i]]
+                  + to_float(load(place, j)) * place_scale[positions[i]])
+
+
+@kernel()
 def _linear_int8(x, first, n_rows, scratch, panels, constants, activation, out):
     """out[:n_rows] = activation(x[first:first + n_rows] @ weight + bias).
 

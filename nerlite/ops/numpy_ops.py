@@ -269,22 +269,23 @@ class LSTM:
     Source: Hochreiter & Schmidhuber 1997, in PyTorch's gate order; Gers & Schmidhuber 2000 for peepholes.
     """
 
-    def __init__(self, w_hh: np.ndarray, *, reverse: bool = False, hard_sigmoid: bool = False,
-                 peepholes: np.ndarray | None = None) -> None:
+    def __init__(self, w_ih: LinearParameters, w_hh: np.ndarray, *, reverse: bool = False,
+                 hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
         """Keep the weights.
 
-        w_hh: (hidden, 4 * hidden), blocks i, f, g, o; hard_sigmoid: gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has
+        w_ih: (d_in, 4 * hidden) and w_hh: (hidden, 4 * hidden), blocks i, f, g, o; hard_sigmoid: gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has
         them; peepholes: (3, hidden) for i, f and o: the cell state times these is added before the gate's sigmoid,
         the old state for i and f, the new one for o.
         """
+        self.project = Linear(w_ih)
         self._w_hh, self._reverse, self._gate = w_hh, reverse, _hard_sigmoid if hard_sigmoid else sigmoid
         self._peepholes = np.zeros((3, len(w_hh)), np.float32) if peepholes is None else peepholes
 
     def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
         """Return the hidden states.
 
-        gates: (n_inputs, 4 * hidden) = x @ w_ih + bias of each different input; rows: (n_steps,) which of them each
-        step reads; offsets: (n_seqs + 1,) of rows, no sequence empty → (n_steps, hidden), or with final=True the last
+        gates: what `project`, a Linear, makes of each different input; rows: (n_steps,) which of them each step
+        reads; offsets: (n_seqs + 1,) of rows, no sequence empty → (n_steps, hidden), or with final=True the last
         ones alone (n_seqs, hidden).
         """
         gate, hidden, (peephole_i, peephole_f, peephole_o) = self._gate, len(self._w_hh), self._peepholes

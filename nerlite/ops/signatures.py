@@ -20,6 +20,7 @@ _CRF = "emissions f4:2 offsets i8:1 start f4:1 transitions f4:2 end f4:1"
 _TEXT = {
     "encode_int8": _ENCODE.format(panels="i1:5", head="i2", store="i2:6", total="i4"),
     "encode_float": _ENCODE.format(panels="f4:4", head="f4", store="f4:5", total="f4"),
+    "embed": "words i1:2 word_scale f4:1 places i1:2 place_scale f4:1 ids i8:1 positions i8:1 out f4:2",
     "dense": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
     "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
     "lstm": "w_hh f4:3 peepholes f4:2 hard_sigmoid i8:0 reverse i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "

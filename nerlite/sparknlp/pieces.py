@@ -99,7 +99,7 @@ class SparkPieceEncoder(PieceEncoder):
         pieces = [self._word_pieces(word)[:self._max_word_pieces] for word in words]
         offsets = np.zeros(len(words) + 1, np.int64)
         np.cumsum([len(of_word) for of_word in pieces], out=offsets[1:])
-        return Pieces(np.array([index for of_word in pieces for index, _ in of_word], np.int32), offsets)
+        return Pieces(np.array([index for of_word in pieces for index, _ in of_word], np.int64), offsets)
 
     def inputs(self, text: str, words: list[str], offsets: list[tuple[int, int]], *, windows: bool = False) -> Inputs:
         """Return what the network sees of a text: as much as Spark NLP reads of it, or with windows everything.
@@ -149,7 +149,7 @@ class SparkPieceEncoder(PieceEncoder):
         owners = window.start + np.searchsorted(begins[window.start:window.stop], positions)
         rows = np.flatnonzero(begins[np.minimum(owners, window.stop - 1)] == positions)
         owners = owners[rows]
-        sequence = Input(np.array([self.cls_id, *ids[:n_seen], self.sep_id], np.int32), rows + 1,
+        sequence = Input(np.array([self.cls_id, *ids[:n_seen], self.sep_id], np.int64), rows + 1,
                          [self._cased(words[word]) for word in owners.tolist()])
         return _Part(sequence, owners, is_first[rows].astype(bool), sources[rows], cut)
 

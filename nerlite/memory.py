@@ -1,0 +1,36 @@
+"""What was computed for a word before: texts repeat their words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+# So many values are kept; when they get more, all are forgotten. A longer word is hardly seen twice.
+LIMIT, LONGEST = 10_000, 64
+
+
+class Memory(Generic[Key, Value]):
+    """A function of single keys that remembers its values. Threads may share it; it holds no lock."""
+
+    def __init__(self, compute: Callable[[list[Key]], Iterable[Value]], word: Callable[[Key], str]) -> None:
+        """compute: keys → their values, in order; word: key → the word in it."""
+        self._compute, self._word = compute, word
+        self._known: dict[Key, Value] = {}
+
+    def __call__(self, keys: Sequence[Key]) -> list[Value]:
+        """Return each key's value; what is not known is computed, all at once."""
+        known = self._known  # another thread may put an empty one in its place meanwhile
+        found = {key: known.get(key) for key in keys}
+        missing = [key for key, value in found.items() if value is None]
+        if missing:
+            new = dict(zip(missing, self._compute(missing), strict=True))
+            found.update(new)
+            small = {key: value for key, value in new.items() if len(self._word(key)) <= LONGEST}
+            if len(known) + len(small) > LIMIT:
+                self._known = known = {}
+            if len(small) <= LIMIT:
+                known.update(small)
+        return [found[key] for key in keys]  # type: ignore[misc]  # none is missing now
