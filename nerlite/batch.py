@@ -49,6 +49,6 @@ def make_batch(inputs: Sequence[Input]) -> Batch:
     )
 
 
-def offsets_of(lengths: Sequence[int]) -> np.ndarray:
+def offsets_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
     """Return where each of several runs begins and, last, where the last ends: (n + 1,) int64."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -78,7 +78,7 @@ class PieceEncoder:
         encoding = self._tokenizer.encode(speakable, is_pretokenized=True, add_special_tokens=False)
         pieces: list[list[int]] = [[] for _ in words]
         for owner, piece in zip(encoding.word_ids, encoding.ids, strict=True):
-            pieces[owner].append(piece)
+            pieces[owner or 0].append(piece)  # it is never None, since nothing special is added
         return [tuple(each[:self._max_word_pieces]) or (self._unk_id,) for each in pieces]
 
     def windows(self, offsets: np.ndarray) -> list[Window]:

@@ -146,7 +146,7 @@ class Tagger:
         if self.threads == 1 or len(texts) < n_shares:
             return self._documents([read(text) for text in texts], self._workers)
         ends = np.cumsum([len(text) for text in texts])
-        seams = np.searchsorted(ends, ends[-1] * np.arange(1, n_shares) / n_shares).tolist()
+        seams: list[int] = np.searchsorted(ends, ends[-1] * np.arange(1, n_shares) / n_shares).tolist()
         shares = [texts[start:stop] for start, stop in itertools.pairwise([0, *seams, len(texts)])]
         tagged = self._workers.map(lambda share: self._documents([read(text) for text in share], None), shares)
         return [document for documents in tagged for document in documents]

@@ -27,7 +27,8 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
 
     dtype "float32" and "float16" store everything so. "int8" stores the encoder's matrices as int8 with a
     float32 scale an output channel, and its two embedding tables as int8 with a float32 scale a row
-    (`NAME.scale`, value = int8 * scale); its vectors stay float32 and the head, small and sensitive, float16.
+    (`NAME.scale`, value = int8 * scale); its vectors stay float32. Of the head the matrices that each word's vector
+    passes through are int8 too, the rest, small and sensitive, float16.
     """
     encoder, hidden, inner = config.encoder, config.encoder.hidden_size, config.encoder.intermediate_size
     tensors: dict[str, tuple[Shape, str]] = {}
@@ -49,9 +50,11 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
             tensors[f"{name}.weight.scale"] = (d_out,), "float32"
         tensors[f"{name}.bias"] = (d_out,), body if dtype == "int8" else dtype
 
-    def bilstm(name: str, d_in: int, size: int, peepholes: bool = False) -> None:
+    def bilstm(name: str, d_in: int, size: int, dtype: str, peepholes: bool = False) -> None:
         for direction in ("forward", "backward"):
-            tensors[f"{name}.{direction}.w_ih"] = (d_in, 4 * size), head
+            tensors[f"{name}.{direction}.w_ih"] = (d_in, 4 * size), dtype
+            if dtype == "int8":
+                tensors[f"{name}.{direction}.w_ih.scale"] = (4 * size,), "float32"
             tensors[f"{name}.{direction}.w_hh"] = (size, 4 * size), head
             tensors[f"{name}.{direction}.bias"] = (4 * size,), head
             if peepholes:
@@ -75,12 +78,12 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
             linear("chars.cnn.conv", 3 * chars.cnn.embedding_size, chars.cnn.num_filters, head)
         if chars.lstm:
             tensors["chars.lstm.embeddings"] = (n_ids, chars.lstm.embedding_size), head
-            bilstm("chars.lstm", chars.lstm.embedding_size, chars.lstm.hidden_size)
+            bilstm("chars.lstm", chars.lstm.embedding_size, chars.lstm.hidden_size, head)
     if context := config.context:
-        linear("context.dense", config.features_size, context.dense_size, head)
+        linear("context.dense", config.features_size, context.dense_size, config.dtype)
         for i in range(context.num_layers):
             d_in = 2 * context.lstm_hidden_size if i else context.dense_size
-            bilstm(f"context.layers.{i}", d_in, context.lstm_hidden_size, context.cell == "peephole")
+            bilstm(f"context.layers.{i}", d_in, context.lstm_hidden_size, config.dtype, context.cell == "peephole")
     if n_tags := len(config.tags):
         linear("emissions", config.emission_input_size, n_tags, head)
         if config.decoder == "crf":

@@ -311,7 +311,7 @@ def test_warmup_fills_the_cache_that_info_describes(tiny_model, tmp_path):
                               text=True).stdout
 
     def n_kernels(output):
-        return int(re.search(r"(\d+) of 8 are compiled, in", output)[1])
+        return int(re.search(r"(\d+) of \d+ are compiled, in", output)[1])
 
     filled = n_kernels(command("warmup", "--cache-dir", str(tmp_path)))
     assert 0 < filled <= len(list(tmp_path.rglob("*.nbi")))

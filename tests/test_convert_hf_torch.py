@@ -81,7 +81,7 @@ def test_conversion_computes_what_transformers_does(convert_hf, golden, tmp_path
             expected = model(torch.from_numpy(ids)[None], output_hidden_states=True)
         assert np.abs(x - expected.hidden_states[-1][0].numpy()).max() < 1e-4
         if tagger:
-            logits = numpy_ops.Linear(linear_parameters(tensors, "emissions"))(x, offsets)
+            logits = numpy_ops.Linear(linear_parameters(tensors, "emissions.weight", "emissions.bias"))(x, offsets)
             assert np.abs(logits - expected.logits[0].numpy()).max() < 1e-4
 
 

@@ -39,7 +39,7 @@ def test_encoder_computes_what_transformers_does(ops, name):
         x = encoder(golden["piece_ids"], positions, offsets, everything, offsets)
         stages[f"layer_{n - 1}" if n else "embeddings"] = x
     if config.tags:
-        stages["logits"] = ops.Linear(linear_parameters(tensors, "emissions"))(x, offsets)
+        stages["logits"] = ops.Linear(linear_parameters(tensors, "emissions.weight", "emissions.bias"))(x, offsets)
     check(f"{ops.name} {name}", stages, golden)
     assert n_layers == sum(key.startswith("layer_") for key in golden)
     assert ("logits" in golden) == bool(config.tags)

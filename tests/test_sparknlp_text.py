@@ -207,7 +207,7 @@ def test_inputs_are_those_of_the_source(small_encoder: Callable[[SparkNLPConfig]
     assert inputs.is_word_start.tolist() == [is_start for _, is_start, _ in entries]
     assert len(inputs.sequences) == bool(entries)
     for sequence in inputs.sequences:
-        assert sequence.piece_ids.dtype == np.int32
+        assert sequence.piece_ids.dtype == np.int64
         assert sequence.piece_ids.tolist() == piece_ids
         assert sequence.first_pieces.tolist() == [row for _, _, row in entries]
         assert sequence.words == [words[word] if cased else words[word].lower() for word, _, _ in entries]

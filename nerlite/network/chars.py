@@ -47,7 +47,8 @@ class CharFeatures:
         padding = [0] * len(words)
         if self._config.cnn and self._config.cnn.pool == "longest":
             lengths = np.array([self._length(word) for word in words])
-            longest = [lengths[start:stop].max(initial=0) for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
+            longest = [lengths[start:stop].max(initial=0)
+                       for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
             padding = np.minimum(np.repeat(longest, np.diff(offsets)) - lengths, MAX_PADDING).tolist()
         return np.array(self._features(list(zip(words, padding, strict=True))), np.float32)
 

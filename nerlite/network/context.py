@@ -7,7 +7,6 @@ import numpy as np
 from nerlite.config import ContextConfig
 from nerlite.network.parameters import floats, linear_parameters
 from nerlite.ops import Ops
-from nerlite.ops.numpy_ops import LinearParameters
 from nerlite.weights import Tensors
 
 
@@ -19,7 +18,7 @@ class BiLSTM:
         """Prepare the weights NAME.forward and NAME.backward; the variants are those of `ops.LSTM`."""
         names = [f"{name}.forward", f"{name}.backward"]
         self._directions = [
-            ops.LSTM(LinearParameters(floats(tensors, f"{n}.w_ih"), floats(tensors, f"{n}.bias")),
+            ops.LSTM(linear_parameters(tensors, f"{n}.w_ih", f"{n}.bias"),
                      floats(tensors, f"{n}.w_hh"), reverse=n.endswith("backward"), hard_sigmoid=hard_sigmoid,
                      peepholes=floats(tensors, f"{n}.peepholes") if peepholes else None) for n in names]
 
@@ -47,7 +46,7 @@ class Context:
     def __init__(self, ops: Ops, tensors: Tensors, config: ContextConfig) -> None:
         """Prepare the weights of all layers."""
         self._residual = config.residual
-        self.dense = ops.Linear(linear_parameters(tensors, "context.dense"), "relu")
+        self.dense = ops.Linear(linear_parameters(tensors, "context.dense.weight", "context.dense.bias"), "relu")
         self.layers = [BiLSTM(ops, tensors, f"context.layers.{i}", peepholes=config.cell == "peephole")
                        for i in range(config.num_layers)]
 

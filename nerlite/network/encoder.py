@@ -7,7 +7,7 @@ import numpy as np
 from nerlite.config import EncoderConfig
 from nerlite.network.parameters import floats, linear_parameters
 from nerlite.ops import Ops
-from nerlite.ops.numpy_ops import LayerParameters, Norm
+from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm
 from nerlite.threads import Workers
 from nerlite.weights import Tensors
 
@@ -37,10 +37,11 @@ class Encoder:
 
 
 def _layer(tensors: Tensors, name: str) -> LayerParameters:
-    return LayerParameters(
-        linear_parameters(tensors, f"{name}.qkv"), linear_parameters(tensors, f"{name}.attention_out"),
-        _norm(tensors, f"{name}.attention_norm"), linear_parameters(tensors, f"{name}.ffn_in"),
-        linear_parameters(tensors, f"{name}.ffn_out"), _norm(tensors, f"{name}.ffn_norm"))
+    def linear(part: str) -> LinearParameters:
+        return linear_parameters(tensors, f"{name}.{part}.weight", f"{name}.{part}.bias")
+
+    return LayerParameters(linear("qkv"), linear("attention_out"), _norm(tensors, f"{name}.attention_norm"),
+                           linear("ffn_in"), linear("ffn_out"), _norm(tensors, f"{name}.ffn_norm"))
 
 
 def _table(tensors: Tensors, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ class Network:
         self.encoder = Encoder(ops, tensors, config.encoder)
         self.chars = CharFeatures(ops, tensors, config.chars) if config.chars else None
         self.context = Context(ops, tensors, config.context) if config.context else None
-        self._emit = ops.Linear(linear_parameters(tensors, "emissions"))
+        self._emit = ops.Linear(linear_parameters(tensors, "emissions.weight", "emissions.bias"))
         self.crf = CRF(ops, tensors, config)
 
     def emissions(self, batch: Batch, workers: Workers | None = None) -> np.ndarray:

@@ -20,8 +20,8 @@ def floats(tensors: Tensors, name: str) -> np.ndarray:
     return array
 
 
-def linear_parameters(tensors: Tensors, name: str) -> LinearParameters:
-    """Return NAME.weight as it is stored, with its scale where that is int8, and NAME.bias."""
-    weight = tensors[f"{name}.weight"]
-    scale = floats(tensors, f"{name}.weight.scale") if weight.dtype == np.int8 else None
-    return LinearParameters(weight, floats(tensors, f"{name}.bias"), scale)
+def linear_parameters(tensors: Tensors, weight: str, bias: str) -> LinearParameters:
+    """Return the named weight as it is stored, with its scale where that is int8, and the named bias."""
+    matrix = tensors[weight]
+    scale = floats(tensors, f"{weight}.scale") if matrix.dtype == np.int8 else None
+    return LinearParameters(matrix, floats(tensors, bias), scale)

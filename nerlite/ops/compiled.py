@@ -43,7 +43,8 @@ class CompiledOps:
         if words.dtype != np.int8 or d % self.level.lanes:
             return gather_embeddings(ids, positions, words, word_scale, places, place_scale)
         out = np.empty((len(ids), d), np.float32)
-        self._kernels.embed(words, word_scale, places, place_scale, ids, positions, out)
+        self._kernels.embed(words, word_scale, places, place_scale, np.asarray(ids, np.int64),
+                            np.asarray(positions, np.int64), out)
         return out
 
     def char_cnn(self, ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -82,20 +83,30 @@ class CompiledOps:
 
 
 class Linear:
-    """activation(x @ weight + bias) with a weight of a float type."""
+    """activation(x @ weight + bias)."""
 
     def __init__(self, kernels: Any, level: Level, parameters: LinearParameters, activation: str | None = None) -> None:
         """Pack the weight into panels; arguments as in the reference."""
         d_in, self._d_out = parameters.weight.shape
-        panels, constants = pack(parameters, level, d_in)
-        self._shape = ROWS, level.columns
+        self._is_int8, self._tile = parameters.scale is not None, (ROWS, level.columns)
+        self._d_in = padded(d_in, max(level.lanes, 4)) if self._is_int8 else d_in
+        panels, constants = pack(parameters, level, self._d_in)
         self._n_columns = len(panels) * level.columns
-        self._run = partial(kernels.dense, panels, constants, ACTIVATIONS[activation])
+        self._run = partial(kernels.dense_int8 if self._is_int8 else kernels.dense_float, panels, constants,
+                            ACTIVATIONS[activation])
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
-        out = np.empty((len(x), self._n_columns), np.float32)
-        self._run(np.ascontiguousarray(x), np.empty(self._shape, np.float32), out)
+        n, d_in = x.shape
+        out = np.empty((n, self._n_columns), np.float32)
+        if self._is_int8:
+            if d_in != self._d_in:
+                x, narrow = np.zeros((n, self._d_in), np.float32), x
+                x[:, :d_in] = narrow
+            self._run(np.ascontiguousarray(x), np.empty((n, self._d_in), np.uint8), np.empty((n, 2), np.float32),
+                      np.empty(self._tile, np.int32), out)
+        else:
+            self._run(np.ascontiguousarray(x), np.empty(self._tile, np.float32), out)
         return np.ascontiguousarray(out[:, :self._d_out])
 
 
@@ -107,7 +118,8 @@ class LSTM:
         """Pack the weights into panels, each gate widened by zeros to whole vectors; arguments as in the reference."""
         self._hidden, self._columns = len(w_hh), level.columns
         self._size = padded(self._hidden, level.lanes)
-        self.project = Linear(kernels, level, LinearParameters(self._widen(w_ih.weight), self._widen(w_ih.bias)))
+        self.project = Linear(kernels, level, LinearParameters(
+            self._widen(w_ih.weight), self._widen(w_ih.bias), None if w_ih.scale is None else self._widen(w_ih.scale)))
         wide = self._widen(w_hh)
         panels, _ = pack(LinearParameters(wide, np.zeros(wide.shape[1], np.float32)), level, self._size)
         self._n_columns = len(panels) * level.columns
@@ -149,7 +161,9 @@ class EncoderLayers:
             weights = [np.zeros((0,) * n, np.float32) for n in (4, 4) * 4 + (3, 3)]
             self._d_inner = level.columns
         encode = kernels.encode_int8 if self._is_int8 else kernels.encode_float
-        self._run = partial(encode, self._d, self._padded(norm), *weights, float(np.float32(1 / np.sqrt(size))), eps)
+        zeros = np.zeros(padded(self._d, level.columns), np.float32)
+        factor = float(np.float32(1 / np.sqrt(size)))
+        self._run = partial(encode, self._d, zeros, self._padded(norm), *weights, factor, eps)
         self._n_layers = len(packed)
         self._mine = threading.local()
 
@@ -160,7 +174,7 @@ class EncoderLayers:
             weight, bias, scale = layer.qkv
             each = partial(widen, size=size, wider=self._size)
             layer = layer._replace(
-                qkv=LinearParameters(each(weight), each(bias), None if scale is None else each(scale)),
+                qkv=LinearParameters(each(weight), each(bias), scale if scale is None else each(scale)),
                 attention_out=layer.attention_out._replace(weight=each(layer.attention_out.weight.T).T))
         d, inner = padded(self._d, level.columns), padded(len(layer.ffn_in.bias), level.columns)
         pairs = [pack(layer.qkv, level, d), pack(layer.attention_out, level, n_heads * self._size),
@@ -221,7 +235,8 @@ class EncoderLayers:
         total = np.int32 if self._is_int8 else np.float32
         return [np.empty((chunk, max(d, self._d_inner, n_heads * size)), np.uint8), np.empty((chunk, 2), np.float32),
                 np.empty((ROWS, columns), total), np.empty((ROWS, width), total), np.empty(size, np.int16),
-                np.empty((ROWS, longest * width), np.float32), np.empty((ROWS, longest * width), np.int16),
+                np.empty((ROWS, longest * width), total), np.empty((ROWS, longest * width), np.float32),
+                np.empty((ROWS, longest * width), np.int16),
                 np.empty(ROWS, np.float32), np.empty((chunk, qkv), np.float32),
                 np.empty((chunk, n_heads * size), np.float32), np.empty((chunk, d), np.float32),
                 np.empty((chunk, self._d_inner), np.float32)]

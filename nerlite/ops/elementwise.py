@@ -83,41 +83,37 @@ def highest_float(x):
     return I4(ordered(highest(ordered(bits_of(x))))).view(F4)
 
 
+@kernel(inline=True)
+def whole(x):
+    """Round to the nearest whole number, halves to the even one, into the low 16 bits of each lane."""
+    return bits_of(x + F4(3 << 22))  # float32 has no bits left there for fractions
+
+
 @kernel()
 def quantize_row(row, out):
     """out (depth,) uint8 = row (depth,) at 128 levels; return their scale and the lowest."""
     low = high = floats(ZERO)  # a range with 0 in it
     for j in range(0, len(row), LANES):
         x = load(row, j)
-        low, high = max(low, ZERO - x), max(high, x)
-    lowest = -highest_float(low)
+        low, high = min(low, x), max(high, x)
+    lowest = -highest_float(ZERO - low)
     spread = highest_float(high) - lowest
     inverse = F4(127) / spread if spread > ZERO else ZERO
     for j in range(0, len(row), LANES):
-        store(out, j, to_int(min(rint((load(row, j) - lowest) * inverse), F4(127))))
+        store(out, j, whole((load(row, j) - lowest) * inverse))
     return spread / F4(127), lowest
 
 
 @kernel()
-def normalize(row, weight, bias, eps, d, out):
-    """Layer normalization of the first d numbers of a row, behind which are zeros; weight, bias: as long, zeros too."""
-    sums = widen(floats(ZERO))
+def normalize(row, residual, weight, bias, eps, d, out):
+    """Layer normalization of the sum of two rows, which replaces the first; d: their length but for zeros behind."""
+    sums = squares = widen(floats(ZERO))
     for j in range(0, len(row), LANES):
-        sums = sums + widen(load(row, j))
+        x = load(row, j) + load(residual, j)
+        store(row, j, x)
+        wide = widen(x)
+        sums, squares = sums + wide, squares + wide * wide
     mean = total(sums) / d
-    squares = widen(floats(ZERO))
-    for j in range(0, len(row), LANES):
-        centred = widen(load(row, j)) - mean
-        squares = squares + centred * centred
-    variance = (total(squares) - (len(row) - d) * (mean * mean)) / d
-    inverse = 1 / np.sqrt(variance + eps)
+    inverse = 1 / np.sqrt(max(total(squares) / d - mean * mean, 0.0) + eps)
     for j in range(0, len(row), LANES):
         store(out, j, narrow((widen(load(row, j)) - mean) * inverse) * load(weight, j) + load(bias, j))
-
-
-@kernel()
-def add_and_normalize(row, residual, weight, bias, eps, d, out):
-    """Layer normalization of the sum of two rows, which replaces the first."""
-    for j in range(0, len(row), LANES):
-        store(row, j, load(row, j) + load(residual, j))
-    normalize(row, weight, bias, eps, d, out)

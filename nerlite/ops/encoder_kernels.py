@@ -23,30 +23,29 @@ from nerlite.ops.elementwise import (
     NO_ACTIVATION,
     ONE,
     ZERO,
-    activate,
-    add_and_normalize,
     exp,
     highest_float,
     normalize,
-    quantize_row,
+    whole,
 )
 from nerlite.ops.jit import kernel
+from nerlite.ops.linear_kernels import linear_float, linear_int8
 from nerlite.ops.numpy_ops import ATTENTION_LEVELS
 from nerlite.ops.simd import (
     LANES,
     bits_of,
+    counting_from,
     floats,
     highest,
     ints,
     load,
-    rint,
     store,
     to_float,
-    to_int,
     total,
+    where,
     widen,
 )
-from nerlite.ops.tiles import COLUMNS, ROWS, WIDTH, float_narrow, float_product, int8_product, int16_narrow
+from nerlite.ops.tiles import ROWS, WIDTH, float_narrow, int16_narrow
 
 LEVELS = F4(ATTENTION_LEVELS)
 MINUS_INFINITY = F4(-np.inf)
@@ -55,7 +54,7 @@ MINUS_INFINITY = F4(-np.inf)
 
 
 class Layers(NamedTuple):
-    """The weights of all layers, one after another: panels, constants (see `_linear_int8`), norms (n_layers, 2, d)."""
+    """The weights of all layers, one after another: panels, constants (see `linear_int8`), norms (n_layers, 2, d)."""
 
     qkv: np.ndarray
     qkv_constants: np.ndarray
@@ -104,7 +103,8 @@ class Scratch(NamedTuple):
     total: np.ndarray  # (ROWS, COLUMNS) int32 or float32: a tile's sums, as in the next
     narrow_total: np.ndarray  # (ROWS, WIDTH)
     head: np.ndarray  # (size,) int16
-    scores: np.ndarray  # (ROWS, the longest sequence in whole panels)
+    totals: np.ndarray  # (ROWS, the longest sequence in whole panels), of narrow_total's type
+    scores: np.ndarray  # (ROWS, as many) float32
     weights: np.ndarray  # (ROWS, as many) int16
     factors: np.ndarray  # (ROWS,)
     qkv: np.ndarray  # (chunk, 3 * n_heads * size, whole panels)
@@ -125,38 +125,8 @@ def embed(words, word_scale, places, place_scale, ids, positions, out):
 
 @kernel()
 def _linear_int8(x, first, n_rows, scratch, panels, constants, activation, out):
-    """out[:n_rows] = activation(x[first:first + n_rows] @ weight + bias).
-
-    x: (any, d_in) float32; panels: (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3, COLUMNS) column sums,
-    scales, biases; out: (rows, n_panels * COLUMNS).
-    """
-    quantized, row_scales, total = scratch.quantized, scratch.row_scales, scratch.total
-    for i in range(n_rows):
-        row_scales[i, 0], row_scales[i, 1] = quantize_row(x[first + i], quantized[i])
-    for p in range(panels.shape[0]):
-        column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
-        for row in range(0, n_rows, ROWS):
-            n = min(ROWS, n_rows - row)
-            int8_product(quantized, row, n, panels[p], total)
-            for i in range(n):
-                scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
-                for j in range(0, COLUMNS, LANES):
-                    z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
-                    store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
-
-
-@kernel()
-def linear_float(x, first, n_rows, total, panels, constants, activation, out):
-    """As `_linear_int8` with panels (n_panels, d_in, COLUMNS) float32; total: (ROWS, COLUMNS) scratch."""
-    for p in range(panels.shape[0]):
-        bias = constants[p, 2]
-        for row in range(0, n_rows, ROWS):
-            n = min(ROWS, n_rows - row)
-            float_product(x, first + row, n, panels[p], total)
-            for i in range(n):
-                sums, y = total[i], out[row + i]
-                for j in range(0, COLUMNS, LANES):
-                    store(y, p * COLUMNS + j, activate(activation, load(sums, j) + load(bias, j)))
+    linear_int8(x, first, n_rows, scratch.quantized, scratch.row_scales, scratch.total, panels, constants, activation,
+                out)
 
 
 @kernel()
@@ -164,7 +134,7 @@ def _linear_float(x, first, n_rows, scratch, panels, constants, activation, out)
     linear_float(x, first, n_rows, scratch.total, panels, constants, activation, out)
 
 
-@kernel()
+@kernel(inline=True)
 def _quantize_head(row, start, out):
     """out (size,) int16 = row[start:start + size] as whole numbers up to LEVELS; return their scale."""
     top = ints(I4(0))
@@ -173,7 +143,7 @@ def _quantize_head(row, start, out):
     most = I4(highest(top)).view(F4)
     inverse = LEVELS / most if most > ZERO else ZERO
     for j in range(0, len(out), LANES):
-        store(out, j, to_int(rint(load(row, start + j) * inverse)))
+        store(out, j, whole(load(row, start + j) * inverse))
     return most / LEVELS
 
 
@@ -217,84 +187,82 @@ def _store_float(qkv, row, buffer, panel, lane, factor, heads, scratch):
                 store(target, k, load(qkv, value + p * WIDTH + k))
 
 
-@kernel()
-def _exponentials(scores, n):
-    """scores[:n] = exp(scores[:n] - their highest), 0 behind them up to a multiple of WIDTH; return their sum."""
-    for j in range(n, (n + WIDTH - 1) // WIDTH * WIDTH):
-        scores[j] = MINUS_INFINITY
+@kernel(inline=True)
+def _weights_int16(totals, scale, key_scales, value_scales, first, n, scores, weights):
+    """weights (…,) int16 = softmax of (totals * scale * key_scales), times value_scales; return their scale.
+
+    totals: (…,) int32 and scores: (…,) scratch, up to the end of the n keys' panels; those keys' scales begin at first.
+    """
     top = floats(MINUS_INFINITY)
     for j in range(0, n, LANES):
-        top = max(top, load(scores, j))
-    most = highest_float(top)
-    sums = widen(floats(ZERO))
-    for j in range(0, (n + WIDTH - 1) // WIDTH * WIDTH, LANES):
-        x = exp(load(scores, j) - most)
-        sums = sums + widen(x)
-        store(scores, j, x)
-    return F4(total(sums))
-
-
-@kernel()
-def _quantize_weights(scores, value_scales, weights):
-    """weights int16 = scores times their values' scales, (n_panels * WIDTH,) each; return the weights' scale."""
-    top = floats(ZERO)
-    for j in range(0, len(value_scales), LANES):
-        x = load(scores, j) * load(value_scales, j)
-        top = max(top, x)
-        store(scores, j, x)
+        score = (to_float(load(totals, j)) * scale) * load(key_scales, first + j)
+        score = where(counting_from(I4(j)) < I4(n), score, floats(MINUS_INFINITY))
+        top = max(top, score)
+        store(scores, j, score)
+    most, sums, top = highest_float(top), widen(floats(ZERO)), floats(ZERO)
+    for j in range(0, n, LANES):
+        weight = exp(load(scores, j) - most)
+        sums = sums + widen(weight)
+        weight = weight * load(value_scales, first + j)
+        top = max(top, weight)
+        store(scores, j, weight)
     most = I4(highest(bits_of(top))).view(F4)
     inverse = LEVELS / most if most > ZERO else ZERO
-    for j in range(0, len(value_scales), LANES):
-        store(weights, j, to_int(rint(load(scores, j) * inverse)))
-    return most / LEVELS
+    for j in range(0, n, LANES):
+        store(weights, j, whole(load(scores, j) * inverse))
+    return most / LEVELS / F4(total(sums))
 
 
 @kernel()
 def _attend_int16(row, n_rows, buffer, panel, n, head, heads, scratch, first):
     """scratch.mixed[first:first + n_rows] = attention of as many queries to n keys; panel: their first."""
-    scores, weights, total = scratch.scores, scratch.weights, scratch.narrow_total
-    n_panels, size = (n + WIDTH - 1) // WIDTH, heads.queries.shape[3]
-    for p in range(n_panels):
-        int16_narrow(heads.queries[buffer, head], row, n_rows, heads.keys[buffer, panel + p, head], total)
-        key_scale = heads.key_scales[buffer, head]
-        for i in range(n_rows):
-            scale, target, sums = heads.query_scales[buffer, head, row + i], scores[i], total[i]
-            for j in range(0, WIDTH, LANES):
-                score = (to_float(load(sums, j)) * scale) * load(key_scale, (panel + p) * WIDTH + j)
-                store(target, p * WIDTH + j, score)
-    value_scales = heads.value_scales[buffer, head, panel * WIDTH:(panel + n_panels) * WIDTH]
+    totals, narrow_total, size = scratch.totals, scratch.narrow_total, heads.queries.shape[3]
+    for p in range((n + WIDTH - 1) // WIDTH):
+        int16_narrow(heads.queries[buffer, head], row, n_rows, heads.keys[buffer, panel + p, head],
+                     totals[:, p * WIDTH:])
     for i in range(n_rows):
-        mass = _exponentials(scores[i], n)
-        scratch.factors[i] = _quantize_weights(scores[i], value_scales, weights[i]) / mass
+        scratch.factors[i] = _weights_int16(
+            totals[i], heads.query_scales[buffer, head, row + i], heads.key_scales[buffer, head],
+            heads.value_scales[buffer, head], panel * WIDTH, n, scratch.scores[i], scratch.weights[i])
     first_pair = panel * (WIDTH // 2)
     for p in range(size // WIDTH):
         pairs = heads.values[buffer, first_pair:first_pair + (n + 1) // 2, head, p]
-        int16_narrow(weights, 0, n_rows, pairs, total)
+        int16_narrow(scratch.weights, 0, n_rows, pairs, narrow_total)
         place = head * size + p * WIDTH
         for i in range(n_rows):
-            factor, target, sums = scratch.factors[i], scratch.mixed[first + i], total[i]
+            factor, target, sums = scratch.factors[i], scratch.mixed[first + i], narrow_total[i]
             for j in range(0, WIDTH, LANES):
                 store(target, place + j, to_float(load(sums, j)) * factor)
+
+
+@kernel(inline=True)
+def _weights_float(scores, n):
+    """scores = exp(scores - the highest of the first n); return the sum of n, inverted."""
+    top = floats(MINUS_INFINITY)
+    for j in range(0, n, LANES):
+        top = max(top, where(counting_from(I4(j)) < I4(n), load(scores, j), floats(MINUS_INFINITY)))
+    most, sums = highest_float(top), widen(floats(ZERO))
+    for j in range(0, n, LANES):
+        weight = exp(load(scores, j) - most)
+        sums = sums + widen(where(counting_from(I4(j)) < I4(n), weight, floats(ZERO)))
+        store(scores, j, weight)
+    return ONE / F4(total(sums))
 
 
 @kernel()
 def _attend_float(row, n_rows, buffer, panel, n, head, heads, scratch, first):
     """As `_attend_int16`."""
-    n_panels, scores, total = (n + WIDTH - 1) // WIDTH, scratch.scores, scratch.narrow_total
-    size = heads.queries.shape[3]
-    for p in range(n_panels):
-        float_narrow(heads.queries[buffer, head], row, n_rows, heads.keys[buffer, panel + p, head], total)
-        for i in range(n_rows):
-            target, sums = scores[i], total[i]
-            for j in range(0, WIDTH, LANES):
-                store(target, p * WIDTH + j, load(sums, j))
+    scores, narrow_total, size = scratch.totals, scratch.narrow_total, heads.queries.shape[3]
+    for p in range((n + WIDTH - 1) // WIDTH):
+        float_narrow(heads.queries[buffer, head], row, n_rows, heads.keys[buffer, panel + p, head],
+                     scores[:, p * WIDTH:])
     for i in range(n_rows):
-        scratch.factors[i] = ONE / _exponentials(scores[i], n)
+        scratch.factors[i] = _weights_float(scores[i], n)
     for p in range(size // WIDTH):
-        float_narrow(scores, 0, n_rows, heads.values[buffer, panel * WIDTH:panel * WIDTH + n, head, p], total)
+        float_narrow(scores, 0, n_rows, heads.values[buffer, panel * WIDTH:panel * WIDTH + n, head, p], narrow_total)
         place = head * size + p * WIDTH
         for i in range(n_rows):
-            factor, target, sums = scratch.factors[i], scratch.mixed[first + i], total[i]
+            factor, target, sums = scratch.factors[i], scratch.mixed[first + i], narrow_total[i]
             for j in range(0, WIDTH, LANES):
                 store(target, place + j, load(sums, j) * factor)
 
@@ -324,20 +292,20 @@ def _make_encode(linear, store, attend):
         linear(scratch.mixed, 0, n, scratch, layers.attention_out[layer], layers.attention_out_constants[layer],
                NO_ACTIVATION, hidden)
         for i in range(n):
-            add_and_normalize(hidden[i], x[rows[first + i]], norm[0], norm[1], eps, d, out[first + i])
+            normalize(hidden[i], x[rows[first + i]], norm[0], norm[1], eps, d, out[first + i])
         linear(out, first, n, scratch, layers.ffn_in[layer], layers.ffn_in_constants[layer], GELU, scratch.inner)
         linear(scratch.inner, 0, n, scratch, layers.ffn_out[layer], layers.ffn_out_constants[layer], NO_ACTIVATION,
                hidden)
         norm = layers.ffn_norm[layer]
         for i in range(n):
-            add_and_normalize(hidden[i], out[first + i], norm[0], norm[1], eps, d, out[first + i])
+            normalize(hidden[i], out[first + i], norm[0], norm[1], eps, d, out[first + i])
 
     @kernel()
-    def encode(d, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in, ffn_in_constants,
-               ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, chunk, everything, offsets, rows,
-               row_offsets, asked, lanes, panels, queries, query_scales, keys, key_scales, values, value_scales,
-               counters, x, out, quantized, row_scales, total, narrow_total, head, scores, weights, factors, qkv_rows,
-               mixed, hidden, inner):
+    def encode(d, zeros, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in,
+               ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, chunk, everything,
+               offsets, rows, row_offsets, asked, lanes, panels, queries, query_scales, keys, key_scales, values,
+               value_scales, counters, x, out, quantized, row_scales, total, narrow_total, head, totals, scores,
+               weights, factors, qkv_rows, mixed, hidden, inner):
         """out = last hidden state of the rows asked for; x: (n_rows, d and padding), embeddings not yet normalized.
 
         Every thread passes the same arrays but for those from quantized on, and counters: (n_layers + 1, 2), zeros.
@@ -346,8 +314,8 @@ def _make_encode(linear, store, attend):
                         ffn_out_constants, attention_norm, ffn_norm)
         batch = Batch(everything, offsets, rows, row_offsets, asked, lanes, panels)
         heads = Heads(queries, query_scales, keys, key_scales, values, value_scales)
-        scratch = Scratch(quantized, row_scales, total, narrow_total, head, scores, weights, factors, qkv_rows, mixed,
-                          hidden, inner)
+        scratch = Scratch(quantized, row_scales, total, narrow_total, head, totals, scores, weights, factors, qkv_rows,
+                          mixed, hidden, inner)
         n_layers, factor = len(attention_norm), F4(factor)
         for phase in range(n_layers + 1):
             mine, mine_offsets, target = everything, offsets, x
@@ -361,7 +329,7 @@ def _make_encode(linear, store, attend):
                     break
                 if phase == 0:
                     for i in range(first, first + n):
-                        normalize(x[mine[i]], embedding_norm[0], embedding_norm[1], eps, d, target[i])
+                        normalize(x[mine[i]], zeros, embedding_norm[0], embedding_norm[1], eps, d, target[i])
                 else:
                     end_layer(x, first, n, phase - 1, mine, mine_offsets, d, eps, layers, batch, heads, scratch,
                               target)

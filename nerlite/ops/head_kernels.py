@@ -1,18 +1,11 @@
-"""The kernels of what stands on the encoder, but for the CRF: dense layers, character convolution, LSTM."""
+"""The kernels of what stands on the encoder, but for the CRF: character convolution and LSTM."""
 
 from __future__ import annotations
 
 from nerlite.ops.elementwise import ZERO, gate, tanh
-from nerlite.ops.encoder_kernels import linear_float
 from nerlite.ops.jit import kernel
 from nerlite.ops.simd import LANES, floats, load, store
 from nerlite.ops.tiles import COLUMNS, ROWS, float_product
-
-
-@kernel()
-def dense(panels, constants, activation, x, total, out):
-    """As `linear_float`, all rows."""
-    linear_float(x, 0, len(x), total, panels, constants, activation, out)
 
 
 @kernel()

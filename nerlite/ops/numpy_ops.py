@@ -146,7 +146,7 @@ def quantize_rows(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     highest = np.maximum(x.max(axis=1, keepdims=True), F4(0))
     scale = (highest - lowest) / F4(127)
     inverse = np.divide(F4(127), highest - lowest, out=np.zeros_like(lowest), where=highest > lowest)
-    return np.minimum(np.rint((x - lowest) * inverse), F4(127)), scale, lowest
+    return np.rint((x - lowest) * inverse), scale, lowest
 
 
 def quantize_heads(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -176,9 +176,9 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) 
     x: (n_rows, d); weight, bias: (d,) → (n_rows, d).
     """
     wide = x.astype(np.float64)
-    centred = wide - wide.mean(axis=1, keepdims=True)
-    variance = (centred * centred).mean(axis=1, keepdims=True)
-    return (centred * (1 / np.sqrt(variance + eps))).astype(np.float32) * weight + bias
+    mean = wide.mean(axis=1, keepdims=True)
+    variance = np.maximum((wide * wide).mean(axis=1, keepdims=True) - mean * mean, 0)
+    return ((wide - mean) * (1 / np.sqrt(variance + eps))).astype(np.float32) * weight + bias
 
 
 def attention(qkv: np.ndarray, offsets: np.ndarray, n_heads: int, rows: np.ndarray,
@@ -273,9 +273,9 @@ class LSTM:
                  hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
         """Keep the weights.
 
-        w_ih: (d_in, 4 * hidden) and w_hh: (hidden, 4 * hidden), blocks i, f, g, o; hard_sigmoid: gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has
-        them; peepholes: (3, hidden) for i, f and o: the cell state times these is added before the gate's sigmoid,
-        the old state for i and f, the new one for o.
+        w_ih: (d_in, 4 * hidden) and w_hh: (hidden, 4 * hidden), blocks i, f, g, o; hard_sigmoid: gates are clip(0.2 x
+        + 0.5, 0, 1), as Keras 1 has them; peepholes: (3, hidden) for i, f and o: the cell state times these is added
+        before the gate's sigmoid, the old state for i and f, the new one for o.
         """
         self.project = Linear(w_ih)
         self._w_hh, self._reverse, self._gate = w_hh, reverse, _hard_sigmoid if hard_sigmoid else sigmoid

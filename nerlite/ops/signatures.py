@@ -6,14 +6,16 @@ import numpy as np
 
 # An array is named by its dtype and number of dimensions (C-contiguous), a scalar by 0 dimensions.
 _ENCODE = """
-    d i8:0 embedding_norm f4:2
-    qkv {panels} qkv_constants f4:4 attention_out {panels} attention_out_constants f4:4
+    d i8:0 zeros f4:1 embedding_norm f4:2
+    qkv {panels} qkv_constants f4:4
+    attention_out {panels} attention_out_constants f4:4
     ffn_in {panels} ffn_in_constants f4:4 ffn_out {panels} ffn_out_constants f4:4 attention_norm f4:3 ffn_norm f4:3
     factor f8:0 eps f8:0 chunk i8:0
     everything i8:1 offsets i8:1 rows i8:1 row_offsets i8:1 asked i8:1 lanes i8:1 panels i8:1
     queries {head}:4 query_scales f4:3 keys {store} key_scales f4:3 values {store} value_scales f4:3
     counters i8:2 x f4:2 out f4:2
-    quantized u1:2 row_scales f4:2 total {total}:2 narrow_total {total}:2 head i2:1 scores f4:2 weights i2:2
+    quantized u1:2 row_scales f4:2 total {total}:2 narrow_total {total}:2 head i2:1 totals {total}:2
+    scores f4:2 weights i2:2
     factors f4:1 qkv_rows f4:2 mixed f4:2 hidden f4:2 inner f4:2
 """
 _CRF = "emissions f4:2 offsets i8:1 start f4:1 transitions f4:2 end f4:1"
@@ -21,7 +23,9 @@ _TEXT = {
     "encode_int8": _ENCODE.format(panels="i1:5", head="i2", store="i2:6", total="i4"),
     "encode_float": _ENCODE.format(panels="f4:4", head="f4", store="f4:5", total="f4"),
     "embed": "words i1:2 word_scale f4:1 places i1:2 place_scale f4:1 ids i8:1 positions i8:1 out f4:2",
-    "dense": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
+    "dense_int8": "panels i1:4 constants f4:3 activation i8:0 x f4:2 quantized u1:2 row_scales f4:2 total i4:2 "
+                  "out f4:2",
+    "dense_float": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
     "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
     "lstm": "w_hh f4:3 peepholes f4:2 hard_sigmoid i8:0 reverse i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "
             "by_length i8:1 total f4:2 h f4:2 cell f4:2 z f4:2 out f4:2",

@@ -95,6 +95,7 @@ for _kind, _compare in ((FLOATS, "fcmp_ordered"), (INTS, "icmp_signed")):
     _operator(min, _kind, _kind, _choose(_compare, "<"))
     _operator(max, _kind, _kind, _choose(_compare, ">"))
 _operator(operator.lt, FLOATS, BOOLS, lambda builder, a, b: builder.fcmp_ordered("<", a, b))
+_operator(operator.lt, INTS, BOOLS, lambda builder, a, b: builder.icmp_signed("<", a, b))
 
 
 def _address(context: Any, builder: Any, kind: Any, array: ir.Value, index: ir.Value, pointee: ir.Type) -> ir.Value:
@@ -162,6 +163,12 @@ def floats(builder: Any, value: ir.Value) -> ir.Value:
 def ints(builder: Any, value: ir.Value) -> ir.Value:
     """Return LANES of an int32."""
     return splat(builder, INTS.llvm, value)
+
+
+@_function(INTS, types.int32)
+def counting_from(builder: Any, value: ir.Value) -> ir.Value:
+    """Return value, value + 1, value + 2 and so on."""
+    return builder.add(splat(builder, INTS.llvm, value), ir.Constant(INTS.llvm, list(range(LANES))))
 
 
 @_function(FLOATS, FLOATS)

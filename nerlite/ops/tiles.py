@@ -60,10 +60,10 @@ def _dot2(builder: Any, level: Level, total: ir.Value, a: ir.Value, b: ir.Value)
 
 def emit_tile(builder: Any, level: Level, element: ir.Type, multiply_add: MultiplyAdd, n_rows: int, n_vectors: int,
               a: ir.Value, a_stride: ir.Value, panel: ir.Value, panel_stride: ir.Value, depth: ir.Value,
-              out: ir.Value) -> None:
+              out: ir.Value, out_stride: ir.Value) -> None:
     """Emit one tile: out (n_rows, n_vectors vectors) = rows from a @ panel, `depth` ≥ 1 steps.
 
-    a, panel, out: addresses; strides in bytes, of a row and of a step. Each step broadcasts 32 bits of each row (a
+    a, panel, out: addresses; strides in bytes, of a row, a step and a row. Each step broadcasts 32 bits of each row (a
     float, four uint8 or two int16) and multiplies them into the panel's lanes.
     """
     size = 4 * level.lanes
@@ -95,7 +95,8 @@ def emit_tile(builder: Any, level: Level, element: ir.Type, multiply_add: Multip
     builder.position_at_end(done)
     for row in range(n_rows):
         for i in range(n_vectors):
-            builder.store(sums[row][i], address(out, I64(size * (row * n_vectors + i)), vector), align=4)
+            place = builder.add(builder.mul(out_stride, I64(row)), I64(size * i))
+            builder.store(sums[row][i], address(out, place, vector), align=4)
 
 
 # The element of sums, and what a step does.
@@ -107,12 +108,13 @@ INT16: Kind = (I32, _dot2)
 
 def _make_tile(kind: Kind, n_rows: int, n_vectors: int) -> Any:
     @intrinsic
-    def tile(typing_context: Any, a: Any, a_stride: Any, panel: Any, panel_stride: Any, depth: Any, out: Any) -> Any:
+    def tile(typing_context: Any, a: Any, a_stride: Any, panel: Any, panel_stride: Any, depth: Any, out: Any,
+             out_stride: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             emit_tile(builder, LEVEL, *kind, n_rows, n_vectors, *arguments)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 6), generate
+        return types.void(*[types.intp] * 7), generate
 
     return tile
 
@@ -120,21 +122,23 @@ def _make_tile(kind: Kind, n_rows: int, n_vectors: int) -> Any:
 def _make_product(kind: Kind, n_vectors: int) -> Any:
     """Return a kernel (x, row, n_rows, panel, out): out[:n_rows] = x[row:row + n_rows] @ panel, n_rows ≤ ROWS.
 
-    x: (rows, at least the panel's depth); panel: (depth, …), its steps not always side by side; out: (ROWS, columns).
+    x: (rows, at least the panel's depth); panel: (depth, columns, …) and out: (ROWS, at least its columns), not
+    always contiguous.
     """
     if LEVEL.name == "any":
         return {FLOAT: _plain_float, INT8: _plain_int8, INT16: _plain_int16}[kind]
     one, several = _make_tile(kind, 1, n_vectors), _make_tile(kind, ROWS, n_vectors)
 
-    @kernel()
+    @kernel(inline=True)
     def product(x, row, n_rows, panel, out):
         stride, panel_stride, depth = x.strides[0], panel.strides[0], panel.shape[0]
-        first = x.ctypes.data + row * stride
+        first, out_stride = x.ctypes.data + row * stride, out.strides[0]
         if n_rows == ROWS:
-            several(first, stride, panel.ctypes.data, panel_stride, depth, out.ctypes.data)
+            several(first, stride, panel.ctypes.data, panel_stride, depth, out.ctypes.data, out_stride)
         else:
             for i in range(n_rows):
-                one(first + i * stride, stride, panel.ctypes.data, panel_stride, depth, out[i].ctypes.data)
+                one(first + i * stride, stride, panel.ctypes.data, panel_stride, depth,
+                    out.ctypes.data + i * out_stride, out_stride)
 
     return product
 

@@ -1,0 +1,56 @@
+"""The kernels of linear layers."""
+
+from __future__ import annotations
+
+from nerlite.ops.elementwise import activate, quantize_row
+from nerlite.ops.jit import kernel
+from nerlite.ops.simd import LANES, load, store, to_float
+from nerlite.ops.tiles import COLUMNS, ROWS, float_product, int8_product
+
+
+@kernel()
+def linear_int8(x, first, n_rows, quantized, row_scales, total, panels, constants, activation, out):
+    """out[:n_rows] = activation(x[first:first + n_rows] @ weight + bias).
+
+    x: (any, d_in) float32; panels: (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3, COLUMNS) column sums,
+    scales, biases; out: (rows, n_panels * COLUMNS). Scratch: quantized (rows, d_in) uint8, row_scales (rows, 2) and
+    total (ROWS, COLUMNS) int32.
+    """
+    for i in range(n_rows):
+        row_scales[i, 0], row_scales[i, 1] = quantize_row(x[first + i], quantized[i])
+    for p in range(panels.shape[0]):
+        column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
+        for row in range(0, n_rows, ROWS):
+            n = min(ROWS, n_rows - row)
+            int8_product(quantized, row, n, panels[p], total)
+            for i in range(n):
+                scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
+                for j in range(0, COLUMNS, LANES):
+                    z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
+                    store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
+
+
+@kernel()
+def linear_float(x, first, n_rows, total, panels, constants, activation, out):
+    """As `linear_int8` with panels (n_panels, d_in, COLUMNS) and total (ROWS, COLUMNS) float32."""
+    for p in range(panels.shape[0]):
+        bias = constants[p, 2]
+        for row in range(0, n_rows, ROWS):
+            n = min(ROWS, n_rows - row)
+            float_product(x, first + row, n, panels[p], total)
+            for i in range(n):
+                sums, y = total[i], out[row + i]
+                for j in range(0, COLUMNS, LANES):
+                    store(y, p * COLUMNS + j, activate(activation, load(sums, j) + load(bias, j)))
+
+
+@kernel()
+def dense_int8(panels, constants, activation, x, quantized, row_scales, total, out):
+    """As `linear_int8`, all rows."""
+    linear_int8(x, 0, len(x), quantized, row_scales, total, panels, constants, activation, out)
+
+
+@kernel()
+def dense_float(panels, constants, activation, x, total, out):
+    """As `linear_float`, all rows."""
+    linear_float(x, 0, len(x), total, panels, constants, activation, out)
