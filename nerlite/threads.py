@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -25,32 +27,64 @@ def available_cores() -> int:
     return min(cores, int(wanted)) if wanted.isdigit() and int(wanted) else cores
 
 
+Tasks = SimpleQueue[Callable[[], Any] | None]
+
+
 class Workers:
-    """Threads that sleep until there is work; they start at the first, and anew in a process that was forked."""
+    """Threads that sleep until there is work; they start at the first, and anew in a process that was forked.
+
+    `concurrent.futures` would do, but takes several milliseconds to import and some more microseconds a call.
+    """
 
     def __init__(self, n: int) -> None:
         """n: how many threads work together, the calling one among them."""
         self.n = n
-        self._pool: ThreadPoolExecutor | None = None
+        self._tasks: Tasks = SimpleQueue()
         self._process = 0
 
-    def _ready_pool(self) -> ThreadPoolExecutor:
-        if self._pool is None or self._process != os.getpid():
-            self._pool, self._process = ThreadPoolExecutor(self.n), os.getpid()
-        return self._pool
+    def __del__(self) -> None:
+        """Let the threads go."""
+        for _ in range(self.n - 1):
+            self._tasks.put(None)
+
+    def _start(self) -> None:
+        if self._process != os.getpid():
+            self._tasks, self._process = SimpleQueue(), os.getpid()
+            for _ in range(self.n - 1):
+                Thread(target=_work, args=(self._tasks,), name="nerlite", daemon=True).start()
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Return function(item) of each item."""
+        """Return function(item) of each item; where calls raise, raise what the first of them did."""
         items = list(items)
-        if self.n == 1 or len(items) < 2:
-            return [function(item) for item in items]
-        return list(self._ready_pool().map(function, items))
+        results: list[Any] = [None] * len(items)
+        errors: dict[int, BaseException] = {}
+        claimed, done = iter(range(len(items))), SimpleQueue[int]()
+
+        def work() -> None:
+            for i in claimed:  # a range's iterator gives each number to one thread alone
+                try:
+                    results[i] = function(items[i])
+                except BaseException as error:
+                    errors[i] = error
+                done.put(i)
+
+        self.help(work, *[work] * min(self.n - 1, len(items) - 1))
+        for _ in items:
+            done.get()
+        if errors:
+            raise errors[min(errors)]
+        return results
 
     def help(self, mine: Callable[[], Any], *others: Callable[[], Any]) -> None:
         """Call `mine` here while other threads call `others`; return once mine has, which can do without them."""
-        futures = [self._ready_pool().submit(other) for other in others]
-        try:
-            mine()
-        finally:
-            for future in futures:
-                future.cancel()
+        if others:
+            self._start()
+        for other in others:
+            self._tasks.put(other)
+        mine()
+
+
+def _work(tasks: Tasks) -> None:
+    while task := tasks.get():
+        with contextlib.suppress(Exception):  # who asked for help can do without, and meets the same error then
+            task()

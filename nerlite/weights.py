@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -130,8 +131,13 @@ class MappedTensors(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         entry = self._entries[name]
-        return np.asarray(np.memmap(self._path, _DTYPES[entry["dtype"]], "r", self._start + entry["data_offsets"][0],
-                                    tuple(entry["shape"])))
+        start, stop = (self._start + offset for offset in entry["data_offsets"])
+        if start == stop:
+            return np.empty(entry["shape"], _DTYPES[entry["dtype"]])
+        lead = start % mmap.ALLOCATIONGRANULARITY
+        with self._path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), stop - start + lead, access=mmap.ACCESS_READ, offset=start - lead)
+        return np.frombuffer(mapped, _DTYPES[entry["dtype"]], offset=lead).reshape(entry["shape"])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

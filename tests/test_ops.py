@@ -131,7 +131,7 @@ def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner,
 
     layers = [LayerParameters(linear(d, 3 * d), linear(d, d), norm(), linear(d, d_inner), linear(d_inner, d), norm())
               for _ in range(n_layers)]
-    arguments = layers, norm(), n_heads, 1e-5
+    arguments = layers, n_layers, norm(), n_heads, 1e-5
     reference, encoder = numpy_ops.EncoderLayers(*arguments), ops.EncoderLayers(*arguments)
     lengths = [*LENGTHS, 70]
     x, offsets = floats(sum(lengths), d) * 3, offsets_of(lengths)

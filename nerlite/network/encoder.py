@@ -22,7 +22,8 @@ class Encoder:
         self._places, self._place_scale = _table(tensors, "encoder.position_embeddings")
         self._layers = ops.EncoderLayers(
             (_layer(tensors, f"encoder.layers.{i}") for i in range(config.num_hidden_layers)),
-            _norm(tensors, "encoder.embedding_norm"), config.num_attention_heads, config.layer_norm_eps)
+            config.num_hidden_layers, _norm(tensors, "encoder.embedding_norm"), config.num_attention_heads,
+            config.layer_norm_eps)
 
     def __call__(self, piece_ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
                  row_offsets: np.ndarray, workers: Workers | None = None) -> np.ndarray:

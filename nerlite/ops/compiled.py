@@ -90,7 +90,7 @@ class Linear:
         d_in, self._d_out = parameters.weight.shape
         self._is_int8, self._tile = parameters.scale is not None, (ROWS, level.columns)
         self._d_in = padded(d_in, max(level.lanes, 4)) if self._is_int8 else d_in
-        panels, constants = pack(parameters, level, self._d_in)
+        panels, constants = packed(kernels, level, parameters, self._d_in)
         self._n_columns = len(panels) * level.columns
         self._run = partial(kernels.dense_int8 if self._is_int8 else kernels.dense_float, panels, constants,
                             ACTIVATIONS[activation])
@@ -121,7 +121,7 @@ class LSTM:
         self.project = Linear(kernels, level, LinearParameters(
             self._widen(w_ih.weight), self._widen(w_ih.bias), None if w_ih.scale is None else self._widen(w_ih.scale)))
         wide = self._widen(w_hh)
-        panels, _ = pack(LinearParameters(wide, np.zeros(wide.shape[1], np.float32)), level, self._size)
+        panels, _ = packed(kernels, level, LinearParameters(wide, np.zeros(wide.shape[1], np.float32)), self._size)
         self._n_columns = len(panels) * level.columns
         peepholes = np.zeros((3, self._hidden), np.float32) if peepholes is None else peepholes
         self._run = partial(kernels.lstm, panels, np.pad(peepholes, [(0, 0), (0, self._size - self._hidden)]),
@@ -144,43 +144,48 @@ class LSTM:
 class EncoderLayers:
     """All layers of a transformer, in one call of a kernel."""
 
-    def __init__(self, kernels: Any, level: Level, layers: Iterable[LayerParameters], embedding_norm: Norm,
-                 n_heads: int, eps: float) -> None:
+    def __init__(self, kernels: Any, level: Level, layers: Iterable[LayerParameters], n_layers: int,
+                 embedding_norm: Norm, n_heads: int, eps: float) -> None:
         """Pack the weights of all layers into panels; arguments as in the reference."""
-        self._level, self._n_heads = level, n_heads
-        norm = np.stack(embedding_norm)
-        self._d, size = norm.shape[1], norm.shape[1] // n_heads
-        self._size = padded(size, level.width)
-        packed = [self._pack(layer, size) for layer in layers]
-        self._is_int8 = bool(packed) and packed[0][0].dtype == np.int8
-        weights: list[np.ndarray]
-        if packed:
-            weights = [np.stack([layer[i] for layer in packed]) for i in range(len(packed[0]))]
-            self._d_inner = weights[4].shape[1] * level.columns
-        else:
-            weights = [np.zeros((0,) * n, np.float32) for n in (4, 4) * 4 + (3, 3)]
-            self._d_inner = level.columns
+        self._kernels, self._level, self._n_layers, self._n_heads = kernels, level, n_layers, n_heads
+        self._d = len(embedding_norm.bias)
+        self._size = padded(self._d // n_heads, level.width)
+        self._d_inner, self._is_int8 = level.columns, False
+        weights = [np.zeros((0,) * n, np.float32) for n in (4, 4) * 4 + (3, 3)]
+        for i, layer in enumerate(layers):
+            if i == 0:
+                weights = self._make_room(layer)
+            self._pack(layer, [weight[i] for weight in weights])
         encode = kernels.encode_int8 if self._is_int8 else kernels.encode_float
         zeros = np.zeros(padded(self._d, level.columns), np.float32)
-        factor = float(np.float32(1 / np.sqrt(size)))
-        self._run = partial(encode, self._d, zeros, self._padded(norm), *weights, factor, eps)
-        self._n_layers = len(packed)
+        factor = float(np.float32(1 / np.sqrt(self._d // n_heads)))
+        self._run = partial(encode, self._d, zeros, self._padded(np.stack(embedding_norm)), *weights, factor, eps)
         self._mine = threading.local()
 
-    def _pack(self, layer: LayerParameters, size: int) -> list[np.ndarray]:
-        """Return a layer's weights in the order of the kernel's parameters, each head widened by zeros."""
-        level, n_heads = self._level, self._n_heads
+    def _make_room(self, layer: LayerParameters) -> list[np.ndarray]:
+        """Return arrays for the weights of layers like this one, in the order of the kernel's parameters."""
+        level, d = self._level, padded(self._d, self._level.columns)
+        heads = self._n_heads * self._size
+        self._d_inner, self._is_int8 = padded(len(layer.ffn_in.bias), level.columns), layer.qkv.scale is not None
+        room: list[np.ndarray] = []
+        for d_in, d_out in ((d, 3 * heads), (heads, self._d), (d, self._d_inner), (self._d_inner, self._d)):
+            panels, constants = panel_shapes(d_in, d_out, level, is_int8=self._is_int8)
+            room += [np.empty((self._n_layers, *panels), np.int8 if self._is_int8 else np.float32),
+                     np.empty((self._n_layers, *constants), np.float32)]
+        return room + [np.empty((self._n_layers, 2, d), np.float32) for _ in range(2)]
+
+    def _pack(self, layer: LayerParameters, room: list[np.ndarray]) -> None:
+        """Fill one layer's room, each head widened by zeros."""
+        size = self._d // self._n_heads
         if self._size != size:
-            weight, bias, scale = layer.qkv
             each = partial(widen, size=size, wider=self._size)
+            weight, bias, scale = layer.qkv
             layer = layer._replace(
                 qkv=LinearParameters(each(weight), each(bias), scale if scale is None else each(scale)),
                 attention_out=layer.attention_out._replace(weight=each(layer.attention_out.weight.T).T))
-        d, inner = padded(self._d, level.columns), padded(len(layer.ffn_in.bias), level.columns)
-        pairs = [pack(layer.qkv, level, d), pack(layer.attention_out, level, n_heads * self._size),
-                 pack(layer.ffn_in, level, d), pack(layer.ffn_out, level, inner)]
-        return [*(array for pair in pairs for array in pair),
-                self._padded(np.stack(layer.attention_norm)), self._padded(np.stack(layer.ffn_norm))]
+        for i, linear in enumerate((layer.qkv, layer.attention_out, layer.ffn_in, layer.ffn_out)):
+            pack(self._kernels, linear, *room[2 * i:2 * i + 2])
+        room[8][:], room[9][:] = map(self._padded, map(np.stack, (layer.attention_norm, layer.ffn_norm)))
 
     def _padded(self, norm: np.ndarray) -> np.ndarray:
         return np.pad(norm, [(0, 0), (0, padded(self._d, self._level.columns) - self._d)])
@@ -253,22 +258,40 @@ def widen(array: np.ndarray, size: int, wider: int) -> np.ndarray:
     return np.pad(blocks, [(0, 0)] * (blocks.ndim - 1) + [(0, wider - size)]).reshape(*array.shape[:-1], -1)
 
 
-def pack(parameters: LinearParameters, level: Level, d_in: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a weight into panels of columns, zeros where a size is no multiple; d_in: rows to make of its own.
+def panel_shapes(d_in: int, d_out: int, level: Level, *, is_int8: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of what `pack` fills; d_in a multiple of four for int8."""
+    n_panels, columns = -(-d_out // level.columns), level.columns
+    panels = (n_panels, d_in // 4, columns, 4) if is_int8 else (n_panels, d_in, columns)
+    return panels, (n_panels, 3, columns)
 
-    → panels: float32 (n_panels, d_in, columns) or int8 (n_panels, d_in / 4, columns, 4); constants: (n_panels, 3,
+
+def pack(kernels: Any, parameters: LinearParameters, panels: np.ndarray, constants: np.ndarray) -> None:
+    """Cut a weight into panels of columns, zeros where a size is no multiple.
+
+    panels: (n_panels, d_in, columns) float32 or (n_panels, d_in / 4, columns, 4) int8; constants: (n_panels, 3,
     columns) float32, column sums (of an int8 weight), scales (1 where there are none) and biases.
     """
     weight, bias, scale = parameters
-    d_out, columns = len(bias), level.columns
-    n_panels = -(-d_out // columns)
-    wide = np.zeros((d_in, n_panels * columns), np.int8 if scale is not None else np.float32)
-    wide[:len(weight), :d_out] = weight
-    constants = np.zeros((3, n_panels * columns), np.float32)
-    constants[0], constants[2, :d_out] = wide.sum(axis=0, dtype=np.int32) if scale is not None else 0, bias
-    constants[1, :d_out] = 1 if scale is None else scale
-    panels: np.ndarray = wide.reshape(d_in, n_panels, columns).swapaxes(0, 1)
-    if scale is not None:
-        panels = panels.reshape(n_panels, d_in // 4, 4, columns).swapaxes(2, 3)
-    return np.ascontiguousarray(panels), np.ascontiguousarray(
-        constants.reshape(3, n_panels, columns).swapaxes(0, 1))
+    n_panels, columns, d_out = len(panels), panels.shape[2], len(bias)
+    wide = np.zeros((3, n_panels * columns), np.float32)
+    wide[1, :d_out], wide[2, :d_out] = 1 if scale is None else scale, bias
+    whole = panels.size // (n_panels * columns), n_panels * columns
+    if weight.shape != whole:
+        weight, narrow = np.zeros(whole, weight.dtype), weight
+        weight[:len(narrow), :d_out] = narrow
+    if scale is None:
+        panels[:] = weight.reshape(-1, n_panels, columns).swapaxes(0, 1)
+    else:
+        sums = np.empty((n_panels, columns), np.int32)
+        kernels.pack_int8(weight, panels.view(np.int32)[..., 0], sums)
+        wide[0] = sums.reshape(-1)
+    constants[:] = wide.reshape(3, n_panels, columns).swapaxes(0, 1)
+
+
+def packed(kernels: Any, level: Level, parameters: LinearParameters, d_in: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return `pack`'s panels and constants; d_in: rows to make of the weight's own, by zeros."""
+    is_int8 = parameters.scale is not None
+    shapes = panel_shapes(d_in, len(parameters.bias), level, is_int8=is_int8)
+    panels, constants = np.empty(shapes[0], np.int8 if is_int8 else np.float32), np.empty(shapes[1], np.float32)
+    pack(kernels, parameters, panels, constants)
+    return panels, constants

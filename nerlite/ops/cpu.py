@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ class Level(NamedTuple):
     """A kind of CPU and how matrix products are cut for it.
 
     lanes: 32-bit lanes of a vector; n_vectors: vectors in a panel of weights; machine, features: what
-    `platform.machine` and /proc/cpuinfo say of such a CPU; llvm_cpu, llvm_features: its names in LLVM.
+    `uname` and /proc/cpuinfo say of such a CPU; llvm_cpu, llvm_features: its names in LLVM.
     """
 
     name: str
@@ -48,7 +47,7 @@ LEVELS = {level.name: level for level in (
 
 def cpu_level() -> Level:
     """Return the best level that this CPU has, or a lower one that NERLITE_CPU_LEVEL names."""
-    machine, features = platform.machine(), _features()
+    machine, features = os.uname().machine if hasattr(os, "uname") else "", _features()
     has = [level for level in LEVELS.values() if level.machine in ("", machine) and level.features <= features]
     wanted = os.environ.get("NERLITE_CPU_LEVEL", has[-1].name)
     if wanted not in LEVELS:

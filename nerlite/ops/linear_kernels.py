@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nerlite.ops.elementwise import activate, quantize_row
+from nerlite.ops.elementwise import I4, activate, quantize_row
 from nerlite.ops.jit import kernel
-from nerlite.ops.simd import LANES, load, store, to_float
+from nerlite.ops.simd import LANES, ints, load, store, to_float
 from nerlite.ops.tiles import COLUMNS, ROWS, float_product, int8_product
 
 
@@ -54,3 +54,21 @@ def dense_int8(panels, constants, activation, x, quantized, row_scales, total, o
 def dense_float(panels, constants, activation, x, total, out):
     """As `linear_float`, all rows."""
     linear_float(x, 0, len(x), total, panels, constants, activation, out)
+
+
+@kernel()
+def pack_int8(weight, panels, sums):
+    """Pack a weight (d_in, n_panels * COLUMNS) int8 and sum its columns.
+
+    panels: (n_panels, d_in / 4, COLUMNS) int32, four rows' numbers in each; sums: (n_panels, COLUMNS) int32.
+    """
+    for p in range(panels.shape[0]):
+        for j in range(0, COLUMNS, LANES):
+            total, place = ints(I4(0)), p * COLUMNS + j
+            for k in range(panels.shape[1]):
+                a, b, c, d = (load(weight[4 * k], place), load(weight[4 * k + 1], place),
+                              load(weight[4 * k + 2], place), load(weight[4 * k + 3], place))
+                total = total + a + b + c + d
+                low = (a & I4(255)) + ((b & I4(255)) << I4(8))
+                store(panels[p, k], j, low + ((c & I4(255)) << I4(16)) + (d << I4(24)))
+            store(sums[p], j, total)

@@ -224,8 +224,9 @@ def _attend_quantized(query: np.ndarray, key: np.ndarray, value: np.ndarray, fac
 class EncoderLayers:
     """All layers of a post-LayerNorm transformer: attention and a feed-forward network, each added to its input."""
 
-    def __init__(self, layers: Iterable[LayerParameters], embedding_norm: Norm, n_heads: int, eps: float) -> None:
-        """Prepare the weights for this backend; layers may be made as they are asked for."""
+    def __init__(self, layers: Iterable[LayerParameters], n_layers: int, embedding_norm: Norm, n_heads: int,
+                 eps: float) -> None:
+        """Prepare the weights for this backend; layers (n_layers of them) may be made as they are asked for."""
         self._norm, self._n_heads, self._eps = embedding_norm, n_heads, eps
         self._layers = [(Linear(layer.qkv), Linear(layer.attention_out), layer.attention_norm,
                          Linear(layer.ffn_in, "gelu"), Linear(layer.ffn_out), layer.ffn_norm,

@@ -25,6 +25,7 @@ _TEXT = {
     "embed": "words i1:2 word_scale f4:1 places i1:2 place_scale f4:1 ids i8:1 positions i8:1 out f4:2",
     "dense_int8": "panels i1:4 constants f4:3 activation i8:0 x f4:2 quantized u1:2 row_scales f4:2 total i4:2 "
                   "out f4:2",
+    "pack_int8": "weight i1:2 panels i4:3 sums i4:2",
     "dense_float": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
     "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
     "lstm": "w_hh f4:3 peepholes f4:2 hard_sigmoid i8:0 reverse i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "
