@@ -15,6 +15,8 @@ from safetensors.numpy import save_file
 from nerlite.config import Config, ModelError
 
 Shape = tuple[int, ...]
+# An int8 matrix has no larger numbers, so that four of them times 0..127 add up in AVX2's int16.
+INT8_LIMIT = 63
 Tensors = Mapping[str, np.ndarray]
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I8": np.dtype("i1")}
@@ -166,13 +168,19 @@ def write_tensors(config: Config, tensors: Tensors, path: Path) -> None:
     partial.replace(path)
 
 
-def quantize(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (int8 weight, float32 scales): symmetric, one scale an index of the kept axis.
+def quantize(weight: np.ndarray, axis: int, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (int8 weight up to ±limit, float32 scales): symmetric, one scale an index of the kept axis.
 
-    weight: (rows, columns); axis 0 scales each column (output channels), axis 1 each row (embeddings).
+    weight: (rows, columns); axis 0 scales each column (output channels), axis 1 each row (embeddings). Of several
+    scales, the least of which cuts off the largest numbers, each gets the one with the least squared error.
     """
-    scale = np.maximum(np.abs(weight).max(axis=axis), 1e-12).astype(np.float32) / np.float32(127)
-    return np.rint(weight / np.expand_dims(scale, axis)).astype(np.int8), scale
+    top = np.maximum(np.abs(weight).max(axis=axis, keepdims=True), 1e-12).astype(np.float32) / np.float32(limit)
+    best, least = top, np.full(top.shape, np.inf, np.float32)
+    for share in np.linspace(0.7, 1, 16, dtype=np.float32):
+        scale = top * share
+        error = np.square(np.clip(np.rint(weight / scale), -limit, limit) * scale - weight).sum(axis, keepdims=True)
+        best, least = np.where(error < least, scale, best), np.minimum(error, least)
+    return np.clip(np.rint(weight / best), -limit, limit).astype(np.int8), best.reshape(-1)
 
 
 def stored_as(config: Config, tensors: Tensors) -> dict[str, np.ndarray]:
@@ -180,8 +188,8 @@ def stored_as(config: Config, tensors: Tensors) -> dict[str, np.ndarray]:
     stored: dict[str, np.ndarray] = {}
     for name, (_, dtype) in expected_tensors(config).items():
         if dtype == "int8":
-            axis = 1 if name.endswith("_embeddings") else 0
-            stored[name], stored[f"{name}.scale"] = quantize(np.asarray(tensors[name], np.float32), axis)
+            axis, limit = (1, 127) if name.endswith("_embeddings") else (0, INT8_LIMIT)
+            stored[name], stored[f"{name}.scale"] = quantize(np.asarray(tensors[name], np.float32), axis, limit)
         elif name not in stored:
             stored[name] = np.asarray(tensors[name], dtype)
     return stored

@@ -155,15 +155,30 @@ def test_tensors_are_read_as_views_of_the_file(tiny_config, directory):
         assert not tensors[name].flags.writeable
 
 
-def test_quantization_is_symmetric_and_within_half_a_step():
+@pytest.mark.parametrize("limit", [63, 127])
+def test_quantization_is_symmetric_and_the_best_of_several_scales(limit):
     weight = np.random.default_rng(0).standard_normal((30, 7)).astype(np.float32)
     weight[:, 3] = 0
     for axis in (0, 1):
-        quantized, scale = quantize(weight, axis)
+        quantized, scale = quantize(weight, axis, limit)
         assert scale.shape == (weight.shape[1 - axis],)
-        assert np.abs(quantized).max() == 127
-        error = np.abs(quantized * np.expand_dims(scale, axis) - weight)
-        assert (error <= np.expand_dims(scale, axis) * 0.501).all()
+        assert np.abs(quantized).max() == limit
+        scale = np.expand_dims(scale, axis)
+        error = np.abs(quantized * scale - weight)
+        assert ((error <= scale * 0.501) | (np.abs(quantized) == limit)).all()
+        plain = np.abs(weight).max(axis, keepdims=True) / limit + np.float32(1e-12)
+        plain_error = np.rint(weight / plain) * plain - weight
+        assert (np.square(error).sum(axis) <= np.square(plain_error).sum(axis) + 1e-9).all()
+
+
+def test_an_int8_matrix_that_could_overflow_is_refused(tiny_config, write_model):
+    path = write_model(dtype="int8")
+    config = read_config(path / "config.json")
+    tensors = {name: np.array(tensor) for name, tensor in read_tensors(config, path / "model.safetensors").items()}
+    tensors["encoder.layers.1.ffn_out.weight"][2, 3] = 64
+    write_tensors(config, tensors, path / "model.safetensors")
+    with pytest.raises(ModelError, match=r"layers\.1\.ffn_out\.weight: expected whole numbers up to ±63"):
+        nerlite.load(path)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])

@@ -12,7 +12,7 @@ from nerlite.config import MAX_INT8_LENGTH
 from nerlite.ops import load_ops, numpy_ops
 from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm
 from nerlite.threads import Workers
-from nerlite.weights import quantize
+from nerlite.weights import INT8_LIMIT, quantize
 
 RNG = np.random.default_rng(7)
 LENGTHS = [3, 1, 8, 1, 5, 17]
@@ -124,7 +124,7 @@ def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner,
     def linear(d_in, d_out):
         weight = floats(d_in, d_out) / math.sqrt(d_in)
         return LinearParameters(*(weight, floats(d_out)) if kind == "float32" else
-                                (lambda q, scale: (q, floats(d_out), scale))(*quantize(weight, 0)))
+                                (lambda q, scale: (q, floats(d_out), scale))(*quantize(weight, 0, INT8_LIMIT)))
 
     def norm():
         return Norm(1 + floats(d) / 10, floats(d))

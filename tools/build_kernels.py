@@ -61,6 +61,10 @@ def _build_level(level: cpu.Level) -> None:
     from numba.core.registry import cpu_target
 
     cpu.cpu_level = lambda: level
+    from nerlite.ops import jit
+
+    if level != jit.LEVEL:
+        raise RuntimeError(f"expected numba to compile for {level.name}, got {jit.LEVEL.name}")
     triple, llvm_cpu, features = cpu_target.target_context.codegen().magic_tuple()
     machine = llvm.Target.from_triple(triple).create_target_machine(
         cpu=llvm_cpu, features=features, opt=3, reloc="pic", codemodel="default")

@@ -6,7 +6,7 @@ import numpy as np
 
 from nerlite.config import ModelError
 from nerlite.ops.numpy_ops import LinearParameters
-from nerlite.weights import Tensors
+from nerlite.weights import INT8_LIMIT, Tensors
 
 
 def floats(tensors: Tensors, name: str) -> np.ndarray:
@@ -23,5 +23,7 @@ def floats(tensors: Tensors, name: str) -> np.ndarray:
 def linear_parameters(tensors: Tensors, weight: str, bias: str) -> LinearParameters:
     """Return the named weight as it is stored, with its scale where that is int8, and the named bias."""
     matrix = tensors[weight]
+    if matrix.dtype == np.int8 and not -INT8_LIMIT <= matrix.min() <= matrix.max() <= INT8_LIMIT:
+        raise ModelError(f"{weight}: expected whole numbers up to ±{INT8_LIMIT}, got some beyond")
     scale = floats(tensors, f"{weight}.scale") if matrix.dtype == np.int8 else None
     return LinearParameters(matrix, floats(tensors, bias), scale)

@@ -39,8 +39,8 @@ _V4 = _V3 | frozenset(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"
 LEVELS = {level.name: level for level in (
     Level("any", 8, 2),
     Level("neon", 4, 4, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
-    Level("avx2", 8, 2, "x86_64", _V3, "x86-64-v3"),
-    Level("avxvnni", 8, 2, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avxvnni"),
+    Level("avx2", 8, 2, "x86_64", _V3, "x86-64-v3", "+avx2"),
+    Level("avxvnni", 8, 2, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
     Level("vnni", 16, 4, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
 )}
 

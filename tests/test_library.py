@@ -1,0 +1,137 @@
+"""Kernels compiled ahead of time: what they need of others, which CPU gets which, and what happens without them."""
+
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nerlite.ops import cpu, library, load_ops
+from nerlite.ops.signatures import SIGNATURES
+
+ROOT = Path(__file__).parent.parent
+HERE = [level for level in cpu.LEVELS.values() if level.machine == platform.machine()]
+
+
+@pytest.fixture(scope="module")
+def build():
+    """The tool, and the libraries of this kind of machine, built if they are not there."""
+    pytest.importorskip("numba")
+    spec = importlib.util.spec_from_file_location("build_kernels", ROOT / "tools" / "build_kernels.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_python(code, **environment):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env=os.environ | environment).stdout.strip()
+
+
+def test_each_level_has_a_library_that_needs_little_more_than_mathematics(build):
+    for level, path in zip(HERE, build.build(), strict=True):
+        assert path == library.library_path(level)
+        assert path.stat().st_size < 400_000
+        assert build.needs(path) <= build.MAY_NEED
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the instructions are x86's")
+def test_each_librarys_code_is_of_its_level(build):
+    build.build()
+    # What the instruction of an int8 product begins with, after its prefix: opcode maps of VEX and EVEX.
+    for name, wanted, absent in (("avx2", "vpmaddubsw", "vpdpbusd"), ("avxvnni", "vpdpbusd", "zmm"),
+                                 ("vnni", "vpdpbusd", "vpmaddubsw")):
+        code = subprocess.run(["objdump", "-d", library.library_path(cpu.LEVELS[name])], capture_output=True, text=True,
+                              check=True).stdout
+        assert wanted in code
+        assert absent not in code
+
+
+def test_tagging_with_a_library_never_imports_numba():
+    if load_ops("auto").name != "native":
+        pytest.skip("no library fits this machine")
+    code = ("import sys, nerlite; tagger = nerlite.load(); tagger('My name is John!'); "
+            "print(tagger.backend, [name for name in sys.modules if name.split('.')[0] in ('numba', 'llvmlite')])")
+    assert run_python(code) == "native []"
+
+
+def test_the_level_is_the_best_that_the_cpu_has_or_a_lower_one_that_is_asked_for(monkeypatch):
+    monkeypatch.setattr(cpu.os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}))
+    for name in ("any", "avx2", "avxvnni", "vnni"):
+        features = cpu.LEVELS[name].features
+        monkeypatch.setattr(cpu, "_features", lambda features=features: features)
+        monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
+        assert cpu.cpu_level().name == name
+        monkeypatch.setenv("NERLITE_CPU_LEVEL", "vnni")
+        assert cpu.cpu_level().name == name
+        monkeypatch.setenv("NERLITE_CPU_LEVEL", "any")
+        assert cpu.cpu_level().name == "any"
+    monkeypatch.setattr(cpu.os, "uname", lambda: type("Uname", (), {"machine": "aarch64"}))
+    monkeypatch.setattr(cpu, "_features", lambda: frozenset(["fp", "asimd", "asimddp"]))
+    monkeypatch.delenv("NERLITE_CPU_LEVEL")
+    assert cpu.cpu_level().name == "neon"
+
+
+def test_a_library_of_other_sources_or_for_another_python_is_not_taken(monkeypatch, tmp_path):
+    level = cpu.cpu_level()
+    monkeypatch.setattr(library, "FOLDER", tmp_path)
+    assert library.load_library(level) is None
+    (tmp_path / library.library_path(level).name).write_bytes(b"not a library")
+    assert library.load_library(level) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(library, "DATA", library.DATA + 8)
+    assert library.load_library(level) is None
+
+
+def test_machine_code_is_given_nothing_that_it_does_not_expect():
+    kernels = library.load_library(cpu.cpu_level())
+    if kernels is None:
+        pytest.skip("no library fits this machine")
+    taps, bias, ids, offsets, out = (np.zeros(shape, dtype) for shape, dtype in (
+        ((3, 2, 4), "f4"), (4, "f4"), (2, "i8"), (2, "i8"), ((1, 4), "f4")))
+    kernels.char_cnn(taps, bias, ids, offsets, out)
+    for i, wrong in ((0, taps[0]), (1, bias.astype("f8")), (2, ids.astype("i4")), (4, np.zeros((4, 8), "f4")[:, ::2])):
+        arguments = [taps, bias, ids, offsets, out]
+        arguments[i] = wrong
+        with pytest.raises(TypeError, match=f"char_cnn: {SIGNATURES['char_cnn'][i][0]}: expected "):
+            kernels.char_cnn(*arguments)
+    with pytest.raises(ValueError, match="zip"):
+        kernels.char_cnn(taps, bias, ids, offsets)
+
+
+@pytest.mark.parametrize(("name", "triple", "kind", "wanted", "absent"), [
+    ("neon", "aarch64-unknown-linux-gnu", "INT8", r"\bsdot\s+v", r"\bsmull|\bmul\s"),
+    ("neon", "aarch64-unknown-linux-gnu", "INT16", r"\bsmull2?\s+v", r"\bfm"),
+    ("neon", "aarch64-unknown-linux-gnu", "FLOAT", r"\bfmla\s+v", r"\bfmul\s"),
+    ("avxvnni", "x86_64-unknown-linux-gnu", "INT8", r"\{vex\}\s+vpdpbusd\s", r"zmm|vpmaddubsw"),
+    ("avxvnni", "x86_64-unknown-linux-gnu", "INT16", r"\{vex\}\s+vpdpwssd\s", r"zmm"),
+    ("vnni", "x86_64-unknown-linux-gnu", "INT8", r"\bvpdpbusd\s.*zmm", r"vpmaddubsw"),
+    ("vnni", "x86_64-unknown-linux-gnu", "INT16", r"\bvpdpwssd\s.*zmm", r"vpmaddwd"),
+    ("avx2", "x86_64-unknown-linux-gnu", "INT8", r"\bvpmaddubsw\s", r"zmm|vpdpbusd"),
+    ("avx2", "x86_64-unknown-linux-gnu", "INT16", r"\bvpmaddwd\s", r"zmm|vpdpwssd"),
+])
+def test_tiles_of_every_level_compile_to_its_instructions(name, triple, kind, wanted, absent):
+    """What may not run here is compiled here for its CPU, and its code read."""
+    pytest.importorskip("numba")
+    import llvmlite.binding as llvm
+    from llvmlite import ir
+
+    from nerlite.ops import tiles
+
+    level, module = cpu.LEVELS[name], ir.Module()
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 7), "tile")
+    builder = ir.IRBuilder(function.append_basic_block())
+    tiles.emit_tile(builder, level, getattr(tiles, kind), tiles.ROWS, level.n_vectors, *function.args)
+    builder.ret_void()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple(triple).create_target_machine(
+        cpu=level.llvm_cpu, features=level.llvm_features, opt=3, reloc="pic")
+    code = machine.emit_assembly(llvm.parse_assembly(str(module)))
+    assert len(re.findall(wanted, code)) >= tiles.ROWS * level.n_vectors
+    assert not re.search(absent, code)

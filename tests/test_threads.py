@@ -1,0 +1,69 @@
+"""Threads that work together, and what is remembered between texts."""
+
+import threading
+import time
+
+import pytest
+
+from nerlite import memory
+from nerlite.memory import Memory
+from nerlite.threads import Workers
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_map_keeps_order_and_raises_what_the_first_failing_call_raised(n):
+    workers = Workers(n)
+    assert workers.map(lambda x: x * x, range(100)) == [x * x for x in range(100)]
+    assert workers.map(str, []) == []
+
+    def fail(x):
+        if x % 10 == 7:
+            raise ValueError(x)
+        return x
+
+    with pytest.raises(ValueError, match=r"^7$"):
+        workers.map(fail, range(50))
+    assert workers.map(str, [1]) == ["1"]
+
+
+def test_work_is_shared_and_those_who_need_help_do_not_wait_for_it():
+    workers, both = Workers(2), threading.Barrier(2, timeout=10)
+    workers.help(both.wait, both.wait)  # neither passes without the other
+    late = threading.Event()
+    start = time.perf_counter()
+    workers.help(lambda: None, lambda: late.wait(10))
+    assert time.perf_counter() - start < 5
+    late.set()
+
+
+def test_threads_end_with_their_workers():
+    before = set(threading.enumerate())
+    workers = Workers(3)
+    workers.map(str, range(10))
+    own = set(threading.enumerate()) - before
+    assert len(own) == 2
+    del workers
+    for thread in own:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_memory_computes_each_key_once_and_keeps_a_limited_number(monkeypatch):
+    monkeypatch.setattr(memory, "LIMIT", 3)
+    asked = []
+
+    def compute(keys):
+        asked.extend(keys)
+        return [key.upper() for key in keys]
+
+    remembered = Memory(compute, str)
+    assert remembered(["a", "b", "a"]) == ["A", "B", "A"]
+    assert remembered(["b", "c"]) == ["B", "C"]
+    assert asked == ["a", "b", "c"]
+    assert remembered(["d", "a"]) == ["D", "A"]  # forgets the others
+    assert remembered(["b", "d"]) == ["B", "D"]
+    assert asked == ["a", "b", "c", "d", "b"]
+    long = "x" * (memory.LONGEST + 1)
+    assert remembered([long]) == remembered([long]) == [long.upper()]
+    assert asked[-2:] == [long, long]
+    assert remembered([]) == []
