@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
+import nerlite
 from nerlite.batch import Input, make_batch
 from nerlite.config import read_config
 from nerlite.formats import read_conll
@@ -113,14 +114,31 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def paired(a: Callable[[], Any], b: Callable[[], Any], n_pairs: int) -> Pairs:
-    """Time A B A B …, with rests in between."""
+def paired(a: Callable[[], Any], b: Callable[[], Any], n_pairs: int,
+           before: Callable[[], Any] = lambda: None) -> Pairs:
+    """Time A B A B …, with rests in between; `before` each pair, untimed."""
     pairs = Pairs([], [])
     for _ in range(n_pairs):
+        before()
         for work, seconds in ((a, pairs.a), (b, pairs.b)):
             time.sleep(REST)
             seconds.append(timed(work))
     return pairs
+
+
+class Anew:
+    """A tagger that is loaded anew before each round, so that it remembers no words of the round before."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        """Load the model."""
+        self._model, self._threads = model, threads
+        self.load()
+
+    def load(self) -> None:
+        """Load, and tag some sentences of CoNLL-2003 train, for threads to be there and memory to be warm."""
+        self.tagger = nerlite.load(self._model, threads=self._threads)
+        for _ in self.tagger.pipe(" ".join(words) for words in conll("train")[:64]):
+            pass
 
 
 def confine(n_cores: int) -> None:

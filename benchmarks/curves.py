@@ -2,7 +2,7 @@
 
     python benchmarks/curves.py
 
-Text length: one document of sentences of CoNLL-2003 test, repeated as often as need be, tagged whole by nerlite; the
+Text length: one document of the sentences of CoNLL-2003, repeated as often as need be, tagged whole by nerlite; the
 opponent, onnxruntime in int8, runs the encoder on the pieces of the same overlapping windows, 32 of like length at a
 time. Each length and side has a process of its own, whose peak memory is read at its end. Batch size: sentences by
 `Tagger.pipe(texts, batch_size=N)`, and by the opponent's encoder in sorted batches of N; the sides take turns. First
@@ -18,6 +18,7 @@ from typing import Any
 
 from common import (
     MODEL,
+    Anew,
     conll,
     fresh,
     inputs_of,
@@ -43,7 +44,7 @@ N_CHECKED = 20_000  # bytes of the document whose word vectors are compared
 
 def document(n_bytes: int) -> str:
     """Return about so many bytes of sentences, a line each."""
-    text = "\n".join(" ".join(words) for words in conll("test")).encode()
+    text = "\n".join(" ".join(words) for part in ("test", "valid", "train") for words in conll(part)).encode()
     text = b"\n".join([text] * -(-n_bytes // len(text)))[:n_bytes]
     return text[:text.rindex(b"\n")].decode()
 
@@ -82,14 +83,14 @@ def by_batch(cache: Path, threads: int, n_sentences: int, n_pairs: int, with_opp
     """Return both sides' words/s of each batch size, or nerlite's alone."""
     sentences = sample(n_sentences)
     texts, n_words = [each.text for each in sentences], sum(each.n_words for each in sentences)
-    tagger = nerlite.load(MODEL, threads=threads)
+    anew = Anew(MODEL, threads)
     opponent = open_opponent(OPPONENT, Exports(cache), threads, single=False) if with_opponent else None
     rows = []
     for size in BATCHES:
         batches = batches_of([each for sentence in sentences for each in sentence.inputs], size)
 
         def ours(size: int = size) -> None:
-            for _ in tagger.pipe(texts, batch_size=size):
+            for _ in anew.tagger.pipe(texts, batch_size=size):
                 pass
 
         def theirs(batches: list[Batch] = batches) -> None:
@@ -97,7 +98,7 @@ def by_batch(cache: Path, threads: int, n_sentences: int, n_pairs: int, with_opp
                 run_batches(opponent, batches)
 
         paired(ours, theirs, 1)
-        rates = paired(ours, theirs, n_pairs).rates(n_words)
+        rates = paired(ours, theirs, n_pairs, anew.load).rates(n_words)
         rows.append({"batch": size, **(rates if opponent else {"nerlite": rates["nerlite"]})})
     return rows
 

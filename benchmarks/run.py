@@ -77,7 +77,7 @@ def main() -> int:
 def speed_of_all(attempt: Attempt, cache: Path, quick: bool) -> list[dict[str, Any]]:
     """Measure every opponent on every number of threads."""
     rows = []
-    n_sentences, n_pairs = (150, 2) if quick else (1000, 5)
+    n_sentences, n_pairs = (150, 2) if quick else (500, 5)
     for name, kind in OPPONENTS.items():
         for threads in thread_counts():
             result = attempt(f"{name}, threads: {threads}",

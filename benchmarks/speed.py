@@ -22,11 +22,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import MODEL, Pairs, Sentence, confine, fresh, paired, parser, sample, thread_counts, word_vectors
+from common import (
+    MODEL,
+    Anew,
+    Pairs,
+    Sentence,
+    confine,
+    fresh,
+    paired,
+    parser,
+    sample,
+    thread_counts,
+    word_vectors,
+)
 from export import Exports, export
 from opponents import OPPONENTS, Batch, Opponent, batches_of, open_opponent
 
-import nerlite
 from nerlite.batch import Input
 
 BATCH = 32
@@ -73,18 +84,16 @@ def measure(name: str, cache: Path, threads: int, n_sentences: int, n_pairs: int
     model = MODEL if OPPONENTS[name].dtype == "int8" else exports.float32
     texts, n_words = [each.text for each in sentences], sum(each.n_words for each in sentences)
     inputs = [each for sentence in sentences for each in sentence.inputs]
-    tagger, batches = nerlite.load(model, threads=threads), batches_of(inputs, BATCH)
+    anew, batches = Anew(model, threads), batches_of(inputs, BATCH)
     opponent = open_opponent(name, exports, threads, single=False)
     numbers = agreement(opponent, model, exports.float32, inputs)
-    for _ in tagger.pipe(texts):
-        pass
-    batched = paired(lambda: list(tagger.pipe(texts)), lambda: opponent.run_all(batches), n_pairs)
-    single = one_at_a_time(tagger, open_opponent(name, exports, threads, single=True), sentences, n_pairs)
+    batched = paired(lambda: list(anew.tagger.pipe(texts)), lambda: opponent.run_all(batches), n_pairs, anew.load)
+    single = one_at_a_time(anew, open_opponent(name, exports, threads, single=True), sentences, n_pairs)
     return {"opponent": name, "title": opponent.title, "dtype": opponent.dtype, "threads": threads,
             "agreement": numbers, "batched": batched.rates(n_words), "single": single, "words": n_words}
 
 
-def one_at_a_time(tagger: nerlite.Tagger, opponent: Opponent, sentences: Sequence[Sentence],
+def one_at_a_time(anew: Anew, opponent: Opponent, sentences: Sequence[Sentence],
                   n_pairs: int) -> dict[str, Any]:
     """Return both sides' rates and milliseconds a sentence.
 
@@ -95,6 +104,7 @@ def one_at_a_time(tagger: nerlite.Tagger, opponent: Opponent, sentences: Sequenc
     work: list[tuple[str, list[Batch]]] = [(each.text, batches_of(each.inputs, 1)) for each in sentences]
 
     def ours() -> None:
+        tagger = anew.tagger
         for text, _ in work:
             started = time.perf_counter()
             tagger(text)
@@ -110,7 +120,7 @@ def one_at_a_time(tagger: nerlite.Tagger, opponent: Opponent, sentences: Sequenc
     paired(ours, theirs, 1)  # the libraries see each length once
     for each in milliseconds.values():
         each.clear()
-    pairs: Pairs = paired(ours, theirs, n_pairs)
+    pairs: Pairs = paired(ours, theirs, n_pairs, anew.load)
     result: dict[str, Any] = pairs.rates(sum(each.n_words for each in sentences))
     for side, each in milliseconds.items():
         p50, p99 = np.percentile(each, (50, 99)).tolist()
@@ -140,7 +150,7 @@ def main() -> None:
     chosen = options.parse_args()
     for name in chosen.opponents:
         for threads in chosen.threads:
-            print(json.dumps(run(name, chosen.cache, threads, chosen.sentences or (200 if chosen.quick else 1000),
+            print(json.dumps(run(name, chosen.cache, threads, chosen.sentences or (200 if chosen.quick else 500),
                                  chosen.pairs or (2 if chosen.quick else 5)), indent=1))
 
 
