@@ -57,16 +57,17 @@ class Workers:
         """Return function(item) of each item; where calls raise, raise what the first of them did."""
         items = list(items)
         results: list[Any] = [None] * len(items)
-        errors: dict[int, BaseException] = {}
+        errors: dict[int, Exception] = {}
         claimed, done = iter(range(len(items))), SimpleQueue[int]()
 
         def work() -> None:
             for i in claimed:  # a range's iterator gives each number to one thread alone
                 try:
                     results[i] = function(items[i])
-                except BaseException as error:
+                except Exception as error:
                     errors[i] = error
-                done.put(i)
+                finally:
+                    done.put(i)
 
         self.help(work, *[work] * min(self.n - 1, len(items) - 1))
         for _ in items:

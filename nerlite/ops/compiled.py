@@ -116,7 +116,7 @@ class LSTM:
     def __init__(self, kernels: Any, level: Level, w_ih: LinearParameters, w_hh: np.ndarray, *, reverse: bool = False,
                  hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
         """Pack the weights into panels, each gate widened by zeros to whole vectors; arguments as in the reference."""
-        self._hidden, self._columns = len(w_hh), level.columns
+        self._hidden = len(w_hh)
         self._size = padded(self._hidden, level.lanes)
         self.project = Linear(kernels, level, LinearParameters(
             self._widen(w_ih.weight), self._widen(w_ih.bias), None if w_ih.scale is None else self._widen(w_ih.scale)))
@@ -136,8 +136,8 @@ class LSTM:
         n_seqs = len(offsets) - 1
         out = np.empty((n_seqs if final else len(rows), self._size), np.float32)
         by_length = np.argsort(offsets[:-1] - offsets[1:], kind="stable")
-        self._run(int(final), gates, rows, offsets, by_length, np.empty((ROWS, self._columns), np.float32),
-                  *np.empty((2, ROWS, self._size), np.float32), np.empty((ROWS, self._n_columns), np.float32), out)
+        self._run(int(final), gates, rows, offsets, by_length, *np.empty((2, ROWS, self._size), np.float32),
+                  np.empty((ROWS, self._n_columns), np.float32), out)
         return out[:, :self._hidden]
 
 
@@ -228,9 +228,11 @@ class EncoderLayers:
         return np.ascontiguousarray(out[:, :self._d])
 
     def _scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
-        """Return this thread's scratch for chunks and sequences of so many rows and panels, kept for the next call."""
-        if getattr(self._mine, "sizes", None) != (chunk, longest):
-            self._mine.sizes, self._mine.scratch = (chunk, longest), self._new_scratch(chunk, longest)
+        """Return this thread's scratch for at least so many rows and panels of keys, kept for later."""
+        sizes = getattr(self._mine, "sizes", (0, 0))
+        if sizes[0] < chunk or sizes[1] < longest:
+            self._mine.sizes = sizes = max(sizes[0], chunk), max(sizes[1], longest)
+            self._mine.scratch = self._new_scratch(*sizes)
         scratch: list[np.ndarray] = self._mine.scratch
         return scratch
 

@@ -51,8 +51,6 @@ LEVELS = F4(ATTENTION_LEVELS)
 MINUS_INFINITY = F4(-np.inf)
 
 
-
-
 class Layers(NamedTuple):
     """The weights of all layers, one after another: panels, constants (see `linear_int8`), norms (n_layers, 2, d)."""
 

@@ -21,12 +21,11 @@ def char_cnn(taps, bias, ids, offsets, out):
 
 
 @kernel()
-def lstm(w_hh, peepholes, hard_sigmoid, reverse, final, gates, rows, offsets, by_length, total, h, cell, z, out):
+def lstm(w_hh, peepholes, hard_sigmoid, reverse, final, gates, rows, offsets, by_length, h, cell, z, out):
     """Run an LSTM over the sequences, ROWS at a time, so that each step fetches the weights once for all of them.
 
-    w_hh: panels (n_panels, hidden, COLUMNS); by_length: sequences, the longest first; total: (ROWS, COLUMNS), h and
-    cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS), scratch; the rest as in the reference. Here hidden is a
-    multiple of LANES.
+    w_hh: panels (n_panels, hidden, COLUMNS); by_length: sequences, the longest first; h and cell: (ROWS, hidden), z:
+    (ROWS, n_panels * COLUMNS), scratch; the rest as in the reference. Here hidden is a multiple of LANES.
     """
     for group in range(0, len(by_length), ROWS):
         running = min(ROWS, len(by_length) - group)
@@ -38,10 +37,7 @@ def lstm(w_hh, peepholes, hard_sigmoid, reverse, final, gates, rows, offsets, by
             while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
                 running -= 1
             for p in range(len(w_hh)):
-                float_product(h, 0, running, w_hh[p], total)
-                for i in range(running):
-                    for j in range(0, COLUMNS, LANES):
-                        store(z[i], p * COLUMNS + j, load(total[i], j))
+                float_product(h, 0, running, w_hh[p], z[:, p * COLUMNS:])
             for i in range(running):
                 sequence = by_length[group + i]
                 row = offsets[sequence + 1] - 1 - step if reverse else offsets[sequence] + step

@@ -29,7 +29,7 @@ _TEXT = {
     "dense_float": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
     "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
     "lstm": "w_hh f4:3 peepholes f4:2 hard_sigmoid i8:0 reverse i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "
-            "by_length i8:1 total f4:2 h f4:2 cell f4:2 z f4:2 out f4:2",
+            "by_length i8:1 h f4:2 cell f4:2 z f4:2 out f4:2",
     "viterbi": f"{_CRF} came_from i8:2 state f4:1 following f4:1 path i8:1",
     "forward_backward": "emissions f4:2 offsets i8:1 start f4:1 forward f8:2 end f4:1 ways f8:1 sums f8:1 "
                         "alpha f8:2 beta f8:2 log_partition f8:1",
