@@ -4,6 +4,7 @@ import importlib.util
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ HERE = [level for level in cpu.LEVELS.values() if level.machine == platform.mach
 def build():
     """The tool, and the libraries of this kind of machine, built if they are not there."""
     pytest.importorskip("numba")
+    if not (shutil.which("cc") and shutil.which("objdump")):
+        pytest.skip("no C compiler, or no objdump")
     spec = importlib.util.spec_from_file_location("build_kernels", ROOT / "tools" / "build_kernels.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -12,6 +12,7 @@ import argparse
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ MAY_NEED = {"exp", "log", "memcpy", "memset", "memmove", "sched_yield"}
 
 def build(levels: list[str] | None = None) -> list[Path]:
     """Build what is not there yet and return the libraries' paths; None builds each level of this kind of machine."""
+    if shutil.which("cc") is None:
+        raise RuntimeError("expected a C compiler, cc, to link with; found none")
     names = levels or [level.name for level in cpu.LEVELS.values() if level.machine == platform.machine()]
     paths = {name: library.library_path(cpu.LEVELS[name]) for name in names}
     children = {}
@@ -142,7 +145,11 @@ def main() -> None:
     if options.child:
         _build_level(cpu.LEVELS[options.child])
         return
-    for path in build(options.levels):
+    try:
+        paths = build(options.levels)
+    except (OSError, RuntimeError) as error:
+        sys.exit(f"build_kernels: {error}")
+    for path in paths:
         print(f"{path.relative_to(ROOT)}  {path.stat().st_size // 1024} KB")
 
 
