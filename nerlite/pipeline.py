@@ -27,7 +27,7 @@ DEFAULT_MODEL = "conll2003-minilm-l6"
 # One pass of the network takes about so many pieces: enough for full matrix products, few enough for the caches.
 PIECES_PER_BATCH = 512
 # More shares than threads, so that those who are done early find another.
-SHARES_PER_THREAD = 2
+SHARES_PER_THREAD = 4
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
 
@@ -88,7 +88,7 @@ class Tagger:
     @overload
     def pipe(self, texts: Iterable[tuple[str, Context]], *, batch_size: int = ...
              ) -> Iterator[tuple[Document, Context]]: ...
-    def pipe(self, texts: Iterable[Any], *, batch_size: int = 64) -> Iterator[Any]:
+    def pipe(self, texts: Iterable[Any], *, batch_size: int = 256) -> Iterator[Any]:
         """Tag many texts, or (text, context) pairs, `batch_size` at a time; yield results in order as they come.
 
         Long texts make smaller batches, so memory does not grow with their number. The results are those of tagging
