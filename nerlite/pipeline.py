@@ -141,11 +141,11 @@ class Tagger:
         return self._rules.read_words(text, list(words), offsets)
 
     def _tag_all(self, texts: Sequence[Text], read: Callable[[Text], Readable]) -> list[Document]:
-        """Tag texts together: many by a share of them to each thread, few by a share of the network's rows."""
-        n_shares = SHARES_PER_THREAD * self.threads
-        if self.threads == 1 or len(texts) < n_shares:
+        """Tag texts together: threads share out the texts, or the network's rows where texts are few or one is long."""
+        n_shares, lengths = SHARES_PER_THREAD * self.threads, [len(text) for text in texts]
+        if self.threads == 1 or len(texts) < n_shares or max(lengths) * self.threads > sum(lengths):
             return self._documents([read(text) for text in texts], self._workers)
-        ends = np.cumsum([len(text) for text in texts])
+        ends = np.cumsum(lengths)
         seams: list[int] = np.searchsorted(ends, ends[-1] * np.arange(1, n_shares) / n_shares).tolist()
         shares = [texts[start:stop] for start, stop in itertools.pairwise([0, *seams, len(texts)])]
         tagged = self._workers.map(lambda share: self._documents([read(text) for text in share], None), shares)

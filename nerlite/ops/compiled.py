@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from nerlite.ops.cpu import Level
+from nerlite.ops.cpu import ROWS, Level
 from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm
 from nerlite.ops.numpy_ops import embed as gather_embeddings
 from nerlite.threads import Workers
 
-# Rows of a tile; `nerlite.ops.tiles` has the same.
-ROWS = 4
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
 CHUNK = 64
 ACTIVATIONS = {None: 0, "gelu": 1, "relu": 2}

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+# Rows that a tile of a matrix product takes at once.
+ROWS = 4
+
 
 class Level(NamedTuple):
     """A kind of CPU and how matrix products are cut for it.

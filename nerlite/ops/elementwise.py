@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nerlite.ops.compiled import ACTIVATIONS
 from nerlite.ops.jit import kernel
 from nerlite.ops.numpy_ops import ERF_LIMIT, ERF_P, ERF_Q, EXP_POLYNOMIAL, LN2_HIGH, LN2_LOW, LOG2_E
 from nerlite.ops.simd import (
@@ -27,7 +28,7 @@ ZERO, HALF, ONE, TWO = F4(0), F4(0.5), F4(1), F4(2)
 E5, E4, E3, E2, E1, E0 = EXP_POLYNOMIAL
 P5, P4, P3, P2, P1, P0 = ERF_P
 Q5, Q4, Q3, Q2, Q1, Q0 = ERF_Q
-NO_ACTIVATION, GELU, RELU = range(3)
+NO_ACTIVATION, GELU, RELU = (ACTIVATIONS[name] for name in (None, "gelu", "relu"))
 
 
 @kernel(inline=True)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nerlite.ops.atomics import claim, finish, wait
+from nerlite.ops.cpu import ROWS
 from nerlite.ops.elementwise import (
     F4,
     GELU,
@@ -45,7 +46,7 @@ from nerlite.ops.simd import (
     where,
     widen,
 )
-from nerlite.ops.tiles import ROWS, WIDTH, float_narrow, int16_narrow
+from nerlite.ops.tiles import WIDTH, float_narrow, int16_narrow
 
 LEVELS = F4(ATTENTION_LEVELS)
 MINUS_INFINITY = F4(-np.inf)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from nerlite.ops.cpu import ROWS
 from nerlite.ops.elementwise import ZERO, gate, tanh
 from nerlite.ops.jit import kernel
 from nerlite.ops.simd import LANES, floats, load, store
-from nerlite.ops.tiles import COLUMNS, ROWS, float_product
+from nerlite.ops.tiles import COLUMNS, float_product
 
 
 @kernel()

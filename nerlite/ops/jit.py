@@ -43,20 +43,16 @@ class _Cache(FunctionCache):  # type: ignore[misc]
             super().save_overload(sig, data)
 
 
-def kernel(*, sums: bool = False, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:
+def kernel(*, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function without the GIL and keep the machine code on disk where a cache folder is writable.
 
-    Kernels can neither allocate nor raise, so that their machine code needs no Python at all.
-    Formulas are computed as written, so that they give the bits of the NumPy reference; with sums=True additions may
-    be reordered and contracted, which is for float64 sums (rounded once) and for values that nothing quantizes; NaN
-    and infinities keep their meaning.
-    inline=True is for scalar functions that belong into their caller's loop, which must be able to vectorize.
+    Kernels can neither allocate nor raise, so that their machine code needs no Python at all. Formulas are computed as
+    written, so that they give the bits of the NumPy reference. inline=True is for functions whose arguments (vectors,
+    or several arrays) would cost more to hand over than the work itself.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        fastmath = {"nsz", "arcp", "contract", "afn", "reassoc"} if sums else False
-        compiled = numba.njit(nogil=True, fastmath=fastmath, forceinline=inline, error_model="numpy",
-                              _nrt=False)(function)
+        compiled = numba.njit(nogil=True, forceinline=inline, error_model="numpy", _nrt=False)(function)
         # With cache=True numba raises here where no folder is writable; then every process compiles for itself.
         with contextlib.suppress(RuntimeError, OSError, AttributeError):
             compiled._cache = _Cache(compiled.py_func)

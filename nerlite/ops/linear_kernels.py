@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from nerlite.ops.cpu import ROWS
 from nerlite.ops.elementwise import I4, activate, quantize_row
 from nerlite.ops.jit import kernel
 from nerlite.ops.simd import LANES, ints, load, store, to_float
-from nerlite.ops.tiles import COLUMNS, ROWS, float_product, int8_product
+from nerlite.ops.tiles import COLUMNS, float_product, int8_product
 
 
 @kernel()

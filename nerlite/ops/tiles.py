@@ -15,11 +15,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from nerlite.ops.cpu import Level
+from nerlite.ops.cpu import ROWS, Level
 from nerlite.ops.jit import LEVEL, kernel
 from nerlite.ops.simd import call, splat
 
-ROWS = 4
 COLUMNS, WIDTH = LEVEL.columns, LEVEL.width
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 MultiplyAdd = Callable[[Any, Level, ir.Value, list[ir.Value], list[ir.Value]], ir.Value]
