@@ -23,6 +23,7 @@ from nerlite.console import Input, Output, display_name
 from nerlite.document import Document
 from nerlite.evaluate import evaluate
 from nerlite.formats import InputError
+from nerlite.ops import BACKENDS
 from nerlite.ops.cpu import cpu_level
 from nerlite.ops.library import library_path
 from nerlite.ops.signatures import SIGNATURES
@@ -262,8 +263,8 @@ def _as_conll(document: Document, source: Source) -> str:
 def _parser() -> argparse.ArgumentParser:
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--model", metavar="DIR", help="a model directory, or the name of a shipped model")
-    model.add_argument("--backend", choices=("auto", "numba", "numpy"), default="auto",
-                       help="auto: numba where it is installed (the default)")
+    model.add_argument("--backend", choices=BACKENDS, default="auto",
+                       help="auto: the first of the others that there is here (the default)")
     model.add_argument("--threads", type=positive_integer, metavar="N",
                        help="default: the processors that this process may use")
     model.add_argument("--window", action="store_true",
