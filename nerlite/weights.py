@@ -30,8 +30,8 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
 
     dtype "float32" and "float16" store everything so. "int8" stores the encoder's matrices as int8 with a
     float32 scale an output channel, and its two embedding tables as int8 with a float32 scale a row
-    (`NAME.scale`, value = int8 * scale); its vectors stay float32. Of the head the matrices that each word's vector
-    passes through are int8 too, the rest, small and sensitive, float16.
+    (`NAME.scale`, value = int8 * scale); its vectors stay float32. Of the head the context network's matrices are int8
+    too, the rest, small and sensitive, float16.
     """
     encoder, hidden, inner = config.encoder, config.encoder.hidden_size, config.encoder.intermediate_size
     tensors: dict[str, tuple[Shape, str]] = {}
@@ -55,10 +55,10 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
 
     def bilstm(name: str, d_in: int, size: int, dtype: str, peepholes: bool = False) -> None:
         for direction in ("forward", "backward"):
-            tensors[f"{name}.{direction}.w_ih"] = (d_in, 4 * size), dtype
-            if dtype == "int8":
-                tensors[f"{name}.{direction}.w_ih.scale"] = (4 * size,), "float32"
-            tensors[f"{name}.{direction}.w_hh"] = (size, 4 * size), head
+            for matrix, n_rows in (("w_ih", d_in), ("w_hh", size)):
+                tensors[f"{name}.{direction}.{matrix}"] = (n_rows, 4 * size), dtype
+                if dtype == "int8":
+                    tensors[f"{name}.{direction}.{matrix}.scale"] = (4 * size,), "float32"
             tensors[f"{name}.{direction}.bias"] = (4 * size,), head
             if peepholes:
                 tensors[f"{name}.{direction}.peepholes"] = (3, size), head

@@ -129,12 +129,12 @@ def test_tiles_of_every_level_compile_to_its_instructions(name, triple, kind, wa
     level, module = cpu.LEVELS[name], ir.Module()
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 7), "tile")
     builder = ir.IRBuilder(function.append_basic_block())
-    tiles.emit_tile(builder, level, getattr(tiles, kind), cpu.ROWS, level.n_vectors, *function.args)
+    tiles.emit_tile(builder, level, getattr(tiles, kind), level.rows, level.n_vectors, *function.args)
     builder.ret_void()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     machine = llvm.Target.from_triple(triple).create_target_machine(
         cpu=level.llvm_cpu, features=level.llvm_features, opt=3, reloc="pic")
     code = machine.emit_assembly(llvm.parse_assembly(str(module)))
-    assert len(re.findall(wanted, code)) >= cpu.ROWS * level.n_vectors
+    assert len(re.findall(wanted, code)) >= level.rows * level.n_vectors
     assert not re.search(absent, code)

@@ -19,7 +19,7 @@ class BiLSTM:
         names = [f"{name}.forward", f"{name}.backward"]
         self._directions = [
             ops.LSTM(linear_parameters(tensors, f"{n}.w_ih", f"{n}.bias"),
-                     floats(tensors, f"{n}.w_hh"), reverse=n.endswith("backward"), hard_sigmoid=hard_sigmoid,
+                     linear_parameters(tensors, f"{n}.w_hh"), reverse=n.endswith("backward"), hard_sigmoid=hard_sigmoid,
                      peepholes=floats(tensors, f"{n}.peepholes") if peepholes else None) for n in names]
 
     def gates(self, x: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:

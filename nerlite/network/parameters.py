@@ -20,10 +20,11 @@ def floats(tensors: Tensors, name: str) -> np.ndarray:
     return array
 
 
-def linear_parameters(tensors: Tensors, weight: str, bias: str) -> LinearParameters:
-    """Return the named weight as it is stored, with its scale where that is int8, and the named bias."""
+def linear_parameters(tensors: Tensors, weight: str, bias: str | None = None) -> LinearParameters:
+    """Return the named weight as it is stored, with its scale where that is int8, and the named bias or zeros."""
     matrix = tensors[weight]
     if matrix.dtype == np.int8 and not -INT8_LIMIT <= matrix.min() <= matrix.max() <= INT8_LIMIT:
         raise ModelError(f"{weight}: expected whole numbers up to ±{INT8_LIMIT}, got some beyond")
     scale = floats(tensors, f"{weight}.scale") if matrix.dtype == np.int8 else None
-    return LinearParameters(matrix, floats(tensors, bias), scale)
+    shift = np.zeros(matrix.shape[1], np.float32) if bias is None else floats(tensors, bias)
+    return LinearParameters(matrix, shift, scale)

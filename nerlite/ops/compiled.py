@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nerlite.ops.cpu import ROWS, Level
+from nerlite.ops.cpu import Level
 from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm
 from nerlite.ops.numpy_ops import embed as gather_embeddings
 from nerlite.threads import Workers
@@ -86,7 +86,7 @@ class Linear:
     def __init__(self, kernels: Any, level: Level, parameters: LinearParameters, activation: str | None = None) -> None:
         """Pack the weight into panels; arguments as in the reference."""
         d_in, self._d_out = parameters.weight.shape
-        self._is_int8, self._tile = parameters.scale is not None, (ROWS, level.columns)
+        self._is_int8, self._tile = parameters.scale is not None, (level.rows, level.columns)
         self._d_in = padded(d_in, max(level.lanes, 4)) if self._is_int8 else d_in
         panels, constants = packed(kernels, level, parameters, self._d_in)
         self._n_columns = len(panels) * level.columns
@@ -111,31 +111,35 @@ class Linear:
 class LSTM:
     """One direction of an LSTM over each sequence of a ragged batch, from zero states."""
 
-    def __init__(self, kernels: Any, level: Level, w_ih: LinearParameters, w_hh: np.ndarray, *, reverse: bool = False,
+    def __init__(self, kernels: Any, level: Level, w_ih: LinearParameters, w_hh: LinearParameters, *,
+                 reverse: bool = False,
                  hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
         """Pack the weights into panels, each gate widened by zeros to whole vectors; arguments as in the reference."""
-        self._hidden = len(w_hh)
-        self._size = padded(self._hidden, level.lanes)
-        self.project = Linear(kernels, level, LinearParameters(
-            self._widen(w_ih.weight), self._widen(w_ih.bias), None if w_ih.scale is None else self._widen(w_ih.scale)))
-        wide = self._widen(w_hh)
-        panels, _ = packed(kernels, level, LinearParameters(wide, np.zeros(wide.shape[1], np.float32)), self._size)
+        self._hidden = len(w_hh.weight)
+        self._size, self._rows = padded(self._hidden, level.lanes), level.rows
+        self.project = Linear(kernels, level, self._widen(w_ih))
+        panels, constants = packed(kernels, level, self._widen(w_hh), self._size)
+        self._tile, self._sum = (level.rows, level.columns), np.float32 if w_hh.scale is None else np.int32
         self._n_columns = len(panels) * level.columns
         peepholes = np.zeros((3, self._hidden), np.float32) if peepholes is None else peepholes
-        self._run = partial(kernels.lstm, panels, np.pad(peepholes, [(0, 0), (0, self._size - self._hidden)]),
-                            int(hard_sigmoid), int(reverse))
+        peepholes = np.pad(peepholes, [(0, 0), (0, self._size - self._hidden)])
+        self._run = partial(kernels.lstm_float if w_hh.scale is None else kernels.lstm_int8, panels, constants,
+                            peepholes, int(hard_sigmoid), int(reverse))
 
-    def _widen(self, gates: np.ndarray) -> np.ndarray:
-        """gates: (…, 4 * hidden) → (…, 4 * size), each block with zeros behind it."""
-        return widen(gates, self._hidden, self._size)
+    def _widen(self, gates: LinearParameters) -> LinearParameters:
+        """Put zeros behind each gate's columns: (…, 4 * hidden) → (…, 4 * size)."""
+        wide = partial(widen, size=self._hidden, wider=self._size)
+        return LinearParameters(wide(gates.weight), wide(gates.bias),
+                                None if gates.scale is None else wide(gates.scale))
 
     def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
         """Return the hidden states; as the reference."""
         n_seqs = len(offsets) - 1
         out = np.empty((n_seqs if final else len(rows), self._size), np.float32)
         by_length = np.argsort(offsets[:-1] - offsets[1:], kind="stable")
-        self._run(int(final), gates, rows, offsets, by_length, *np.empty((2, ROWS, self._size), np.float32),
-                  np.empty((ROWS, self._n_columns), np.float32), out)
+        self._run(int(final), gates, rows, offsets, by_length, *np.empty((2, self._rows, self._size), np.float32),
+                  np.empty((self._rows, self._size), np.uint8), np.empty((self._rows, 2), np.float32),
+                  np.empty(self._tile, self._sum), np.empty((self._rows, self._n_columns), np.float32), out)
         return out[:, :self._hidden]
 
 
@@ -204,7 +208,7 @@ class EncoderLayers:
         tail = (2,) if self._is_int8 else ()
         queries = np.empty((2, n_heads, n, size), number)
         keys = np.empty((2, total_panels, n_heads, size // step, width, *tail), number)
-        values = np.empty((2, total_panels * width // step, n_heads, size // width, width, *tail), number)
+        values = np.empty((2, total_panels * width, n_heads, size), number)
         scales = np.zeros((2, 2, n_heads, total_panels * width), np.float32)
         hidden = np.zeros((n, d), np.float32)
         hidden[:, :self._d] = x
@@ -235,14 +239,16 @@ class EncoderLayers:
         return scratch
 
     def _new_scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
-        columns, width, size, n_heads = self._level.columns, self._level.width, self._size, self._n_heads
+        rows, columns, width = self._level.rows, self._level.columns, self._level.width
+        size, n_heads = self._size, self._n_heads
         d, qkv = padded(self._d, columns), padded(3 * n_heads * size, columns)
         total = np.int32 if self._is_int8 else np.float32
         return [np.empty((chunk, max(d, self._d_inner, n_heads * size)), np.uint8), np.empty((chunk, 2), np.float32),
-                np.empty((ROWS, columns), total), np.empty((ROWS, width), total), np.empty(size, np.int16),
-                np.empty((ROWS, longest * width), total), np.empty((ROWS, longest * width), np.float32),
-                np.empty((ROWS, longest * width), np.int16),
-                np.empty(ROWS, np.float32), np.empty((chunk, qkv), np.float32),
+                np.empty((rows, columns), total), np.empty((rows, width), total), np.empty(size, np.int16),
+                np.empty((size // width, longest * width // 2, width, 2), np.int16),
+                np.empty((rows, longest * width), total), np.empty((rows, longest * width), np.float32),
+                np.empty((rows, longest * width), np.int16),
+                np.empty(rows, np.float32), np.empty((chunk, qkv), np.float32),
                 np.empty((chunk, n_heads * size), np.float32), np.empty((chunk, d), np.float32),
                 np.empty((chunk, self._d_inner), np.float32)]
 

@@ -6,20 +6,19 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-# Rows that a tile of a matrix product takes at once.
-ROWS = 4
-
 
 class Level(NamedTuple):
     """A kind of CPU and how matrix products are cut for it.
 
-    lanes: 32-bit lanes of a vector; n_vectors: vectors in a panel of weights; machine, features: what
-    `uname` and /proc/cpuinfo say of such a CPU; llvm_cpu, llvm_features: its names in LLVM.
+    lanes: 32-bit lanes of a vector; n_vectors: vectors in a panel of weights; rows: how many a tile of a product takes
+    at most, so that its sums fit the registers; machine, features: what `uname` and /proc/cpuinfo say of such a CPU;
+    llvm_cpu, llvm_features: its names in LLVM.
     """
 
     name: str
     lanes: int
     n_vectors: int
+    rows: int
     machine: str = ""
     features: frozenset[str] = frozenset()
     llvm_cpu: str = ""
@@ -40,11 +39,11 @@ _V3 = frozenset(["avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"])
 _V4 = _V3 | frozenset(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"])
 # From the least to the best of each machine; "any" is plain loops, for whatever the compiler makes of them.
 LEVELS = {level.name: level for level in (
-    Level("any", 8, 2),
-    Level("neon", 4, 4, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
-    Level("avx2", 8, 2, "x86_64", _V3, "x86-64-v3", "+avx2"),
-    Level("avxvnni", 8, 2, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
-    Level("vnni", 16, 4, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
+    Level("any", 8, 2, 4),
+    Level("neon", 4, 4, 4, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
+    Level("avx2", 8, 2, 4, "x86_64", _V3, "x86-64-v3", "+avx2"),
+    Level("avxvnni", 8, 2, 4, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
+    Level("vnni", 16, 4, 5, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
 )}
 
 

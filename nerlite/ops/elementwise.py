@@ -6,7 +6,7 @@ import numpy as np
 
 from nerlite.ops.compiled import ACTIVATIONS
 from nerlite.ops.jit import kernel
-from nerlite.ops.numpy_ops import ERF_LIMIT, ERF_P, ERF_Q, EXP_POLYNOMIAL, LN2_HIGH, LN2_LOW, LOG2_E
+from nerlite.ops.numpy_ops import EXP_POLYNOMIAL, LN2_HIGH, LN2_LOW, LOG2_E, PHI_LIMIT, PHI_POLYNOMIAL
 from nerlite.ops.simd import (
     LANES,
     bits_of,
@@ -26,8 +26,7 @@ from nerlite.ops.simd import (
 F4, I4 = np.float32, np.int32
 ZERO, HALF, ONE, TWO = F4(0), F4(0.5), F4(1), F4(2)
 E5, E4, E3, E2, E1, E0 = EXP_POLYNOMIAL
-P5, P4, P3, P2, P1, P0 = ERF_P
-Q5, Q4, Q3, Q2, Q1, Q0 = ERF_Q
+P5, P4, P3, P2, P1, P0 = PHI_POLYNOMIAL
 NO_ACTIVATION, GELU, RELU = (ACTIVATIONS[name] for name in (None, "gelu", "relu"))
 
 
@@ -59,11 +58,14 @@ def gate(x, hard):
 
 @kernel(inline=True)
 def _gelu(x):
-    z = min(max(x * F4(0.70710678), -ERF_LIMIT), ERF_LIMIT)
-    t = z * z
-    p = ((((P5 * t + P4) * t + P3) * t + P2) * t + P1) * t + P0
-    q = ((((Q5 * t + Q4) * t + Q3) * t + Q2) * t + Q1) * t + Q0
-    return (x * HALF) * (ONE + min(max(z * p / q, -ONE), ONE))
+    u = min(of_bits(bits_of(x) & I4(0x7FFFFFFF)), PHI_LIMIT)
+    phi = ((((P5 * u + P4) * u + P3) * u + P2) * u + P1) * u + P0
+    phi = phi * phi
+    phi = phi * phi
+    phi = phi * phi
+    phi = phi * phi
+    phi = phi * phi
+    return max(x, ZERO) - u * phi
 
 
 @kernel(inline=True)

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 from nerlite.ops.atomics import claim, finish, wait
-from nerlite.ops.cpu import ROWS
 from nerlite.ops.elementwise import (
     F4,
     GELU,
@@ -41,12 +40,13 @@ from nerlite.ops.simd import (
     ints,
     load,
     store,
+    store_apart,
     to_float,
     total,
     where,
     widen,
 )
-from nerlite.ops.tiles import WIDTH, float_narrow, int16_narrow
+from nerlite.ops.tiles import ROWS, WIDTH, float_narrow, int16_narrow
 
 LEVELS = F4(ATTENTION_LEVELS)
 MINUS_INFINITY = F4(-np.inf)
@@ -83,14 +83,14 @@ class Heads(NamedTuple):
     """What attention reads, for an int8 encoder: int16, and the float32 scales of each row's numbers of a head.
 
     A sequence's keys and values lie in panels of WIDTH of its own. A float32 encoder has float32 numbers, keys (…,
-    size, WIDTH), values (panels * WIDTH, …, WIDTH), and no scales.
+    size, WIDTH), and no scales.
     """
 
     queries: np.ndarray  # (2, n_heads, n_rows, size): one layer's are read as the next one's are written
     query_scales: np.ndarray  # (2, n_heads, n_rows)
     keys: np.ndarray  # (2, n_panels, n_heads, size / 2, WIDTH, 2)
     key_scales: np.ndarray  # (2, n_heads, n_panels * WIDTH)
-    values: np.ndarray  # (2, n_panels * WIDTH / 2, n_heads, size / WIDTH, WIDTH, 2)
+    values: np.ndarray  # (2, n_panels * WIDTH, n_heads, size)
     value_scales: np.ndarray  # (2, n_heads, n_panels * WIDTH), 0 where a panel has no key
 
 
@@ -102,6 +102,7 @@ class Scratch(NamedTuple):
     total: np.ndarray  # (ROWS, COLUMNS) int32 or float32: a tile's sums, as in the next
     narrow_total: np.ndarray  # (ROWS, WIDTH)
     head: np.ndarray  # (size,) int16
+    pairs: np.ndarray  # (size / WIDTH, the longest sequence in whole panels / 2, WIDTH, 2) int16: a head's values
     totals: np.ndarray  # (ROWS, the longest sequence in whole panels), of narrow_total's type
     scores: np.ndarray  # (ROWS, as many) float32
     weights: np.ndarray  # (ROWS, as many) int16
@@ -122,13 +123,13 @@ def embed(words, word_scale, places, place_scale, ids, positions, out):
                   + to_float(load(place, j)) * place_scale[positions[i]])
 
 
-@kernel()
+@kernel(inline=True)
 def _linear_int8(x, first, n_rows, scratch, panels, constants, activation, out):
     linear_int8(x, first, n_rows, scratch.quantized, scratch.row_scales, scratch.total, panels, constants, activation,
                 out)
 
 
-@kernel()
+@kernel(inline=True)
 def _linear_float(x, first, n_rows, scratch, panels, constants, activation, out):
     linear_float(x, first, n_rows, scratch.total, panels, constants, activation, out)
 
@@ -146,7 +147,7 @@ def _quantize_head(row, start, out):
     return most / LEVELS
 
 
-@kernel()
+@kernel(inline=True)
 def _store_int16(qkv, row, buffer, panel, lane, factor, heads, scratch):
     """Keep one row's queries (as row `row`, if not -1) times a factor, and its keys and values as a panel's lane.
 
@@ -159,17 +160,14 @@ def _store_int16(qkv, row, buffer, panel, lane, factor, heads, scratch):
             scale = _quantize_head(qkv, head * size, heads.queries[buffer, head, row])
             heads.query_scales[buffer, head, row] = scale * factor
         heads.key_scales[buffer, head, place] = _quantize_head(qkv, (n_heads + head) * size, head16)
-        twos, columns = head16.view(np.int32), heads.keys[buffer, panel, head].view(np.int32)
-        for k in range(len(twos)):
-            columns[k, lane, 0] = twos[k]
-        heads.value_scales[buffer, head, place] = _quantize_head(qkv, (2 * n_heads + head) * size, head16)
-        for p in range(size // WIDTH):
-            target = heads.values[buffer, place // 2, head, p]
-            for k in range(WIDTH):
-                target[k, place % 2] = head16[p * WIDTH + k]
+        twos = head16.view(np.int32)
+        for k in range(0, len(twos), LANES):
+            store_apart(heads.keys[buffer, panel, head].view(np.int32), k * WIDTH + lane, WIDTH, load(twos, k))
+        heads.value_scales[buffer, head, place] = _quantize_head(qkv, (2 * n_heads + head) * size,
+                                                                 heads.values[buffer, place, head])
 
 
-@kernel()
+@kernel(inline=True)
 def _store_float(qkv, row, buffer, panel, lane, factor, heads, scratch):
     """As `_store_int16`."""
     _, n_heads, _, size = heads.queries.shape
@@ -178,12 +176,9 @@ def _store_float(qkv, row, buffer, panel, lane, factor, heads, scratch):
         columns = heads.keys[buffer, panel, head]
         for k in range(0, size if row >= 0 else 0, LANES):
             store(heads.queries[buffer, head, row], k, load(qkv, query + k) * factor)
-        for k in range(size):
-            columns[k, lane] = qkv[key + k]
-        for p in range(size // WIDTH):
-            target = heads.values[buffer, panel * WIDTH + lane, head, p]
-            for k in range(0, WIDTH, LANES):
-                store(target, k, load(qkv, value + p * WIDTH + k))
+        for k in range(0, size, LANES):
+            store_apart(columns, k * WIDTH + lane, WIDTH, load(qkv, key + k))
+            store(heads.values[buffer, panel * WIDTH + lane, head], k, load(qkv, value + k))
 
 
 @kernel(inline=True)
@@ -212,7 +207,24 @@ def _weights_int16(totals, scale, key_scales, value_scales, first, n, scores, we
     return most / LEVELS / F4(total(sums))
 
 
-@kernel()
+@kernel(inline=True)
+def _pair_int16(buffer, panel, n, head, heads, scratch):
+    """Lay the values of n keys side by side, two and two; panel: their first."""
+    place, pairs = panel * WIDTH, scratch.pairs.view(np.int32)
+    for k in range((n + 1) // 2):
+        one, other = heads.values[buffer, place + 2 * k, head], heads.values[buffer, place + 2 * k + 1, head]
+        for p in range(len(pairs)):
+            target = pairs[p, k, :, 0]
+            for j in range(0, WIDTH, LANES):
+                store(target, j, (load(one, p * WIDTH + j) & I4(0xFFFF)) + (load(other, p * WIDTH + j) << I4(16)))
+
+
+@kernel(inline=True)
+def _pair_float(buffer, panel, n, head, heads, scratch):
+    """Do nothing: float32 values are read as they lie."""
+
+
+@kernel(inline=True)
 def _attend_int16(row, n_rows, buffer, panel, n, head, heads, scratch, first):
     """scratch.mixed[first:first + n_rows] = attention of as many queries to n keys; panel: their first."""
     totals, narrow_total, size = scratch.totals, scratch.narrow_total, heads.queries.shape[3]
@@ -223,10 +235,8 @@ def _attend_int16(row, n_rows, buffer, panel, n, head, heads, scratch, first):
         scratch.factors[i] = _weights_int16(
             totals[i], heads.query_scales[buffer, head, row + i], heads.key_scales[buffer, head],
             heads.value_scales[buffer, head], panel * WIDTH, n, scratch.scores[i], scratch.weights[i])
-    first_pair = panel * (WIDTH // 2)
     for p in range(size // WIDTH):
-        pairs = heads.values[buffer, first_pair:first_pair + (n + 1) // 2, head, p]
-        int16_narrow(scratch.weights, 0, n_rows, pairs, narrow_total)
+        int16_narrow(scratch.weights, 0, n_rows, scratch.pairs[p, :(n + 1) // 2], narrow_total)
         place = head * size + p * WIDTH
         for i in range(n_rows):
             factor, target, sums = scratch.factors[i], scratch.mixed[first + i], narrow_total[i]
@@ -248,7 +258,7 @@ def _weights_float(scores, n):
     return ONE / F4(total(sums))
 
 
-@kernel()
+@kernel(inline=True)
 def _attend_float(row, n_rows, buffer, panel, n, head, heads, scratch, first):
     """As `_attend_int16`."""
     scores, narrow_total, size = scratch.totals, scratch.narrow_total, heads.queries.shape[3]
@@ -258,7 +268,8 @@ def _attend_float(row, n_rows, buffer, panel, n, head, heads, scratch, first):
     for i in range(n_rows):
         scratch.factors[i] = _weights_float(scores[i], n)
     for p in range(size // WIDTH):
-        float_narrow(scores, 0, n_rows, heads.values[buffer, panel * WIDTH:panel * WIDTH + n, head, p], narrow_total)
+        values = heads.values[buffer, panel * WIDTH:panel * WIDTH + n, head, p * WIDTH:(p + 1) * WIDTH]
+        float_narrow(scores, 0, n_rows, values, narrow_total)
         place = head * size + p * WIDTH
         for i in range(n_rows):
             factor, target, sums = scratch.factors[i], scratch.mixed[first + i], narrow_total[i]
@@ -266,10 +277,10 @@ def _attend_float(row, n_rows, buffer, panel, n, head, heads, scratch, first):
                 store(target, place + j, load(sums, j) * factor)
 
 
-def _make_encode(linear, store, attend):
+def _make_encode(linear, store, pair, attend):
     """Return the kernel that runs all layers, of the parts that differ between int8 and float32."""
 
-    @kernel()
+    @kernel(inline=True)
     def start_layer(x, first, n, layer, slots, factor, layers, batch, heads, scratch):
         """Keep the queries, keys and values of rows first:first + n; slots: where each row's queries go, or -1."""
         linear(x, first, n, scratch, layers.qkv[layer], layers.qkv_constants[layer], NO_ACTIVATION, scratch.qkv)
@@ -277,13 +288,14 @@ def _make_encode(linear, store, attend):
             lane = batch.lanes[first + i]
             store(scratch.qkv[i], slots[first + i], layer % 2, lane // WIDTH, lane % WIDTH, factor, heads, scratch)
 
-    @kernel()
+    @kernel(inline=True)
     def end_layer(x, first, n, layer, rows, row_offsets, d, eps, layers, batch, heads, scratch, out):
         """out[first:first + n] = what the layer makes of x[rows[first:first + n]]; x itself may be out."""
         for sequence in range(len(row_offsets) - 1):
             start, stop = max(first, row_offsets[sequence]), min(first + n, row_offsets[sequence + 1])
             n_keys = batch.offsets[sequence + 1] - batch.offsets[sequence]
             for head in range(heads.queries.shape[1] if start < stop else 0):
+                pair(layer % 2, batch.panels[sequence], n_keys, head, heads, scratch)
                 for row in range(start, stop, ROWS):
                     attend(row, min(ROWS, stop - row), layer % 2, batch.panels[sequence], n_keys, head, heads, scratch,
                            row - first)
@@ -303,7 +315,7 @@ def _make_encode(linear, store, attend):
     def encode(d, zeros, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in,
                ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, chunk, everything,
                offsets, rows, row_offsets, asked, lanes, panels, queries, query_scales, keys, key_scales, values,
-               value_scales, counters, x, out, quantized, row_scales, total, narrow_total, head, totals, scores,
+               value_scales, counters, x, out, quantized, row_scales, total, narrow_total, head, pairs, totals, scores,
                weights, factors, qkv_rows, mixed, hidden, inner):
         """out = last hidden state of the rows asked for; x: (n_rows, d and padding), embeddings not yet normalized.
 
@@ -313,8 +325,8 @@ def _make_encode(linear, store, attend):
                         ffn_out_constants, attention_norm, ffn_norm)
         batch = Batch(everything, offsets, rows, row_offsets, asked, lanes, panels)
         heads = Heads(queries, query_scales, keys, key_scales, values, value_scales)
-        scratch = Scratch(quantized, row_scales, total, narrow_total, head, totals, scores, weights, factors, qkv_rows,
-                          mixed, hidden, inner)
+        scratch = Scratch(quantized, row_scales, total, narrow_total, head, pairs, totals, scores, weights, factors,
+                          qkv_rows, mixed, hidden, inner)
         n_layers, factor = len(attention_norm), F4(factor)
         for phase in range(n_layers + 1):
             mine, mine_offsets, target = everything, offsets, x
@@ -341,5 +353,5 @@ def _make_encode(linear, store, attend):
     return encode
 
 
-encode_int8 = _make_encode(_linear_int8, _store_int16, _attend_int16)
-encode_float = _make_encode(_linear_float, _store_float, _attend_float)
+encode_int8 = _make_encode(_linear_int8, _store_int16, _pair_int16, _attend_int16)
+encode_float = _make_encode(_linear_float, _store_float, _pair_float, _attend_float)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nerlite.ops.cpu import ROWS
-from nerlite.ops.elementwise import ZERO, gate, tanh
+from nerlite.ops.elementwise import NO_ACTIVATION, ZERO, gate, tanh
 from nerlite.ops.jit import kernel
+from nerlite.ops.linear_kernels import linear_float, linear_int8
 from nerlite.ops.simd import LANES, floats, load, store
-from nerlite.ops.tiles import COLUMNS, float_product
+from nerlite.ops.tiles import ROWS
 
 
 @kernel()
@@ -21,30 +21,14 @@ def char_cnn(taps, bias, ids, offsets, out):
                 out[word, j] = max(out[word, j], ((before + taps[1, at, j]) + after) + bias[j])
 
 
-@kernel()
-def lstm(w_hh, peepholes, hard_sigmoid, reverse, final, gates, rows, offsets, by_length, h, cell, z, out):
-    """Run an LSTM over the sequences, ROWS at a time, so that each step fetches the weights once for all of them.
+@kernel(inline=True)
+def _recur_int8(h, n, quantized, row_scales, total, w_hh, constants, z):
+    linear_int8(h, 0, n, quantized, row_scales, total, w_hh, constants, NO_ACTIVATION, z)
 
-    w_hh: panels (n_panels, hidden, COLUMNS); by_length: sequences, the longest first; h and cell: (ROWS, hidden), z:
-    (ROWS, n_panels * COLUMNS), scratch; the rest as in the reference. Here hidden is a multiple of LANES.
-    """
-    for group in range(0, len(by_length), ROWS):
-        running = min(ROWS, len(by_length) - group)
-        for i in range(running):
-            for j in range(0, h.shape[1], LANES):
-                store(h[i], j, floats(ZERO))
-                store(cell[i], j, floats(ZERO))
-        for step in range(offsets[by_length[group] + 1] - offsets[by_length[group]]):
-            while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
-                running -= 1
-            for p in range(len(w_hh)):
-                float_product(h, 0, running, w_hh[p], z[:, p * COLUMNS:])
-            for i in range(running):
-                sequence = by_length[group + i]
-                row = offsets[sequence + 1] - 1 - step if reverse else offsets[sequence] + step
-                _cell(gates[rows[row]], z[i], cell[i], peepholes, hard_sigmoid, h[i])
-                for j in range(0, h.shape[1], LANES):
-                    store(out[sequence if final else row], j, load(h[i], j))
+
+@kernel(inline=True)
+def _recur_float(h, n, quantized, row_scales, total, w_hh, constants, z):
+    linear_float(h, 0, n, total, w_hh, constants, NO_ACTIVATION, z)
 
 
 @kernel()
@@ -60,3 +44,38 @@ def _cell(gates, z, cell, peepholes, hard_sigmoid, h):
         new = forget * old + enter * tanh(z_g)
         store(cell, j, new)
         store(h, j, gate(z_o + new * load(peepholes[2], j), hard_sigmoid) * tanh(new))
+
+
+def _make_lstm(recur):
+    """Return the kernel of an LSTM, of the product that differs between int8 and float32."""
+
+    @kernel()
+    def lstm(w_hh, constants, peepholes, hard_sigmoid, reverse, final, gates, rows, offsets, by_length, h, cell,
+             quantized, row_scales, total, z, out):
+        """Run over the sequences, ROWS at a time, so that each step fetches the weights once for all of them.
+
+        w_hh and constants: see `linear_int8`, d_in being hidden, here a multiple of LANES; by_length: sequences, the
+        longest first; h and cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS) and those before it, scratch; the rest
+        as in the reference.
+        """
+        for group in range(0, len(by_length), ROWS):
+            running = min(ROWS, len(by_length) - group)
+            for i in range(running):
+                for j in range(0, h.shape[1], LANES):
+                    store(h[i], j, floats(ZERO))
+                    store(cell[i], j, floats(ZERO))
+            for step in range(offsets[by_length[group] + 1] - offsets[by_length[group]]):
+                while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
+                    running -= 1
+                recur(h, running, quantized, row_scales, total, w_hh, constants, z)
+                for i in range(running):
+                    sequence = by_length[group + i]
+                    row = offsets[sequence + 1] - 1 - step if reverse else offsets[sequence] + step
+                    _cell(gates[rows[row]], z[i], cell[i], peepholes, hard_sigmoid, h[i])
+                    for j in range(0, h.shape[1], LANES):
+                        store(out[sequence if final else row], j, load(h[i], j))
+
+    return lstm
+
+
+lstm_int8, lstm_float = _make_lstm(_recur_int8), _make_lstm(_recur_float)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from nerlite.ops.cpu import ROWS
 from nerlite.ops.elementwise import I4, activate, quantize_row
 from nerlite.ops.jit import kernel
 from nerlite.ops.simd import LANES, ints, load, store, to_float
-from nerlite.ops.tiles import COLUMNS, float_product, int8_product
+from nerlite.ops.tiles import COLUMNS, ROWS, float_product, int8_product
+
+
+@kernel(inline=True)
+def _share(n_rows):
+    """Return how many of the rows that are left the next tile takes, for all tiles to be about as full."""
+    n_tiles = (n_rows + ROWS - 1) // ROWS
+    return (n_rows + n_tiles - 1) // n_tiles
 
 
 @kernel()
@@ -21,14 +27,16 @@ def linear_int8(x, first, n_rows, quantized, row_scales, total, panels, constant
         row_scales[i, 0], row_scales[i, 1] = quantize_row(x[first + i], quantized[i])
     for p in range(panels.shape[0]):
         column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
-        for row in range(0, n_rows, ROWS):
-            n = min(ROWS, n_rows - row)
+        row = 0
+        while row < n_rows:
+            n = _share(n_rows - row)
             int8_product(quantized, row, n, panels[p], total)
             for i in range(n):
                 scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
                     store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
+            row += n
 
 
 @kernel()
@@ -36,13 +44,15 @@ def linear_float(x, first, n_rows, total, panels, constants, activation, out):
     """As `linear_int8` with panels (n_panels, d_in, COLUMNS) and total (ROWS, COLUMNS) float32."""
     for p in range(panels.shape[0]):
         bias = constants[p, 2]
-        for row in range(0, n_rows, ROWS):
-            n = min(ROWS, n_rows - row)
+        row = 0
+        while row < n_rows:
+            n = _share(n_rows - row)
             float_product(x, first + row, n, panels[p], total)
             for i in range(n):
                 sums, y = total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     store(y, p * COLUMNS + j, activate(activation, load(sums, j) + load(bias, j)))
+            row += n
 
 
 @kernel()

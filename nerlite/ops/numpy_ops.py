@@ -26,10 +26,10 @@ LOG2_E, LN2_HIGH, LN2_LOW = F4(1.44269504), F4(0.693359375), F4(-2.12194440e-4)
 # exp(r) = 1 + r + r²·polynomial on |r| ≤ ln(2)/2; source: Cephes expf (S. L. Moshier).
 EXP_POLYNOMIAL = tuple(map(F4, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
                                 1.6666665459e-1, 5.0000001201e-1)))
-# erf(z) = z·P(z²)/Q(z²) on |z| ≤ 3.95, a least-squares fit made minimax by reweighting: error below 4e-7.
-ERF_LIMIT = F4(3.95)
-ERF_P = tuple(map(F4, (2.0117453e-6, 2.87598708e-4, 3.91725903e-3, 5.32068828e-2, 1.94034399e-1, 1.12837901)))
-ERF_Q = tuple(map(F4, (3.78396369e-5, 1.19818535e-3, 1.52705871e-2, 1.15590212e-1, 5.05289997e-1, 1.0)))
+# Φ(-u) = P(u)**32 on 0 ≤ u ≤ 5.5, a least-squares fit made minimax by reweighting: u·Φ(-u) is off by less than 5e-7.
+PHI_LIMIT = F4(5.5)
+PHI_POLYNOMIAL = tuple(map(F4, (-1.3068583e-5, 2.49746634e-4, -8.97200662e-4, -9.41797905e-3, -2.44019534e-2,
+                                9.7857219e-1)))
 # Rows of an int8 product whose sums float32 holds exactly: 127 * 127 * 1024 < 2**24.
 EXACT_ROWS = 1024
 # An int8 encoder's attention multiplies numbers up to this: 2048 products of two of them fit an int32.
@@ -61,15 +61,11 @@ def tanh(x: np.ndarray) -> np.ndarray:
 
 def gelu(x: np.ndarray) -> np.ndarray:
     """x·Φ(x), the exact GELU, float32, any shape. Source: Hendrycks & Gimpel 2016."""
-    z = np.clip(x * F4(0.70710678), -ERF_LIMIT, ERF_LIMIT)
-    t = z * z
-    p, q = np.full_like(x, ERF_P[0]), np.full_like(x, ERF_Q[0])
-    for coefficient in ERF_P[1:]:
-        p = p * t + coefficient
-    for coefficient in ERF_Q[1:]:
-        q = q * t + coefficient
-    erf = np.clip(z * p / q, F4(-1), F4(1))
-    return (x * F4(0.5)) * (F4(1) + erf)
+    u = np.minimum(np.abs(x), PHI_LIMIT)
+    root = np.full_like(x, PHI_POLYNOMIAL[0])
+    for coefficient in PHI_POLYNOMIAL[1:]:
+        root = root * u + coefficient
+    return np.maximum(x, F4(0)) - u * np.square(np.square(np.square(np.square(np.square(root)))))
 
 
 def relu(x: np.ndarray) -> np.ndarray:
@@ -120,6 +116,11 @@ class Linear:
         """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
         y = self._float(x, offsets) if self._scale is None else self._int8(x)
         return self._activation(y) if self._activation else y
+
+    def each(self, x: np.ndarray) -> np.ndarray:
+        """Return what a call would of each row alone, without an activation."""
+        # (1, d_in) @ (d_in, d_out) a row: BLAS cannot see how many there are.
+        return np.matmul(x[:, None], self._weight)[:, 0] + self._bias if self._scale is None else self._int8(x)
 
     def _float(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         y = np.empty((len(x), len(self._bias)), np.float32)
@@ -270,17 +271,17 @@ class LSTM:
     Source: Hochreiter & Schmidhuber 1997, in PyTorch's gate order; Gers & Schmidhuber 2000 for peepholes.
     """
 
-    def __init__(self, w_ih: LinearParameters, w_hh: np.ndarray, *, reverse: bool = False,
+    def __init__(self, w_ih: LinearParameters, w_hh: LinearParameters, *, reverse: bool = False,
                  hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
         """Keep the weights.
 
-        w_ih: (d_in, 4 * hidden) and w_hh: (hidden, 4 * hidden), blocks i, f, g, o; hard_sigmoid: gates are clip(0.2 x
-        + 0.5, 0, 1), as Keras 1 has them; peepholes: (3, hidden) for i, f and o: the cell state times these is added
-        before the gate's sigmoid, the old state for i and f, the new one for o.
+        w_ih: (d_in, 4 * hidden) and w_hh: (hidden, 4 * hidden), blocks i, f, g, o, w_hh's bias zeros; hard_sigmoid:
+        gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has them; peepholes: (3, hidden) for i, f and o: the cell state
+        times these is added before the gate's sigmoid, the old state for i and f, the new one for o.
         """
-        self.project = Linear(w_ih)
-        self._w_hh, self._reverse, self._gate = w_hh, reverse, _hard_sigmoid if hard_sigmoid else sigmoid
-        self._peepholes = np.zeros((3, len(w_hh)), np.float32) if peepholes is None else peepholes
+        self.project, self._recur, self._hidden = Linear(w_ih), Linear(w_hh), len(w_hh.weight)
+        self._reverse, self._gate = reverse, _hard_sigmoid if hard_sigmoid else sigmoid
+        self._peepholes = np.zeros((3, self._hidden), np.float32) if peepholes is None else peepholes
 
     def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
         """Return the hidden states.
@@ -289,7 +290,7 @@ class LSTM:
         reads; offsets: (n_seqs + 1,) of rows, no sequence empty → (n_steps, hidden), or with final=True the last
         ones alone (n_seqs, hidden).
         """
-        gate, hidden, (peephole_i, peephole_f, peephole_o) = self._gate, len(self._w_hh), self._peepholes
+        gate, hidden, (peephole_i, peephole_f, peephole_o) = self._gate, self._hidden, self._peepholes
         out = np.empty((0 if final else len(rows), hidden), np.float32)
         lengths = np.diff(offsets)
         by_length = np.argsort(-lengths, kind="stable")
@@ -297,8 +298,7 @@ class LSTM:
         for step in range(lengths.max(initial=0)):
             running = by_length[:np.searchsorted(-lengths[by_length], -step)]
             steps = offsets[1:][running] - 1 - step if self._reverse else offsets[:-1][running] + step
-            # One product a sequence, (1, hidden) @ (hidden, 4 * hidden): BLAS cannot see how many there are.
-            z = gates[rows[steps]] + np.matmul(h[running, None], self._w_hh)[:, 0]
+            z = gates[rows[steps]] + self._recur.each(h[running])
             old, (z_i, z_f, z_g, z_o) = c[running], np.split(z, 4, axis=1)
             new = gate(z_f + old * peephole_f) * old + gate(z_i + old * peephole_i) * tanh(z_g)
             c[running] = new

@@ -1,6 +1,6 @@
 """Matrix-product tiles for the CPU at hand, emitted as LLVM IR so that sums stay in registers.
 
-A tile multiplies one or ROWS rows by one panel of columns. Its right side is packed so that one step of it loads
+A tile multiplies up to ROWS rows by one panel of columns. Its right side is packed so that one step of it loads
 whole vectors: float32 (d_in, columns), int8 (d_in / 4, columns, 4) with an even d_in / 4, int16 (d_in / 2, columns, 2).
 Each sum runs over d_in in order, in one accumulator, so a row's result does not depend on the rows beside it.
 """
@@ -15,11 +15,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from nerlite.ops.cpu import ROWS, Level
+from nerlite.ops.cpu import Level
 from nerlite.ops.jit import LEVEL, kernel
 from nerlite.ops.simd import call, splat
 
-COLUMNS, WIDTH = LEVEL.columns, LEVEL.width
+ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.columns, LEVEL.width
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 MultiplyAdd = Callable[[Any, Level, ir.Value, list[ir.Value], list[ir.Value]], ir.Value]
 
@@ -115,15 +115,25 @@ def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: in
             builder.store(sums[row][i], address(out, place, vector), align=4)
 
 
-def _make_tile(kind: Kind, n_rows: int, n_vectors: int) -> Any:
+def _make_tile(kind: Kind, n_vectors: int) -> Any:
+    """Return a function that jumps to the tile of as many rows as there are."""
+
     @intrinsic
-    def tile(typing_context: Any, a: Any, a_stride: Any, panel: Any, panel_stride: Any, depth: Any, out: Any,
-             out_stride: Any) -> Any:
+    def tile(typing_context: Any, n_rows: Any, a: Any, a_stride: Any, panel: Any, panel_stride: Any, depth: Any,
+             out: Any, out_stride: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            emit_tile(builder, LEVEL, kind, n_rows, n_vectors, *arguments)
+            done = builder.append_basic_block("tiled")
+            switch = builder.switch(arguments[0], done)
+            for n in range(1, ROWS + 1):
+                block = builder.append_basic_block(f"rows{n}")
+                switch.add_case(I64(n), block)
+                builder.position_at_end(block)
+                emit_tile(builder, LEVEL, kind, n, n_vectors, *arguments[1:])
+                builder.branch(done)
+            builder.position_at_end(done)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 7), generate
+        return types.void(*[types.intp] * 8), generate
 
     return tile
 
@@ -136,18 +146,12 @@ def _make_product(kind: Kind, n_vectors: int) -> Any:
     """
     if LEVEL.name == "any":
         return {FLOAT: _plain_float, INT8: _plain_int8, INT16: _plain_int16}[kind]
-    one, several = _make_tile(kind, 1, n_vectors), _make_tile(kind, ROWS, n_vectors)
+    tile = _make_tile(kind, n_vectors)
 
     @kernel(inline=True)
     def product(x, row, n_rows, panel, out):
-        stride, panel_stride, depth = x.strides[0], panel.strides[0], panel.shape[0]
-        first, out_stride = x.ctypes.data + row * stride, out.strides[0]
-        if n_rows == ROWS:
-            several(first, stride, panel.ctypes.data, panel_stride, depth, out.ctypes.data, out_stride)
-        else:
-            for i in range(n_rows):
-                one(first + i * stride, stride, panel.ctypes.data, panel_stride, depth,
-                    out.ctypes.data + i * out_stride, out_stride)
+        tile(n_rows, x.ctypes.data + row * x.strides[0], x.strides[0], panel.ctypes.data, panel.strides[0],
+             panel.shape[0], out.ctypes.data, out.strides[0])
 
     return product
 
