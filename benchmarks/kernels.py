@@ -71,7 +71,7 @@ def encode(inputs: tuple[np.ndarray, ...], network: Any) -> np.ndarray:
 
 
 def head_parts(model: Path, rng: np.random.Generator) -> Iterator[Part]:
-    """Yield the parts that follow the encoder; they compute in float32 in every model."""
+    """Yield the parts that follow the encoder; the context network's products are int8, as the encoder's are."""
     config = read_config(model / "config.json")
     context, chars, n = config.context, config.chars, N_ROWS // WORD_LENGTH * WORD_LENGTH
     if not context or not chars:
@@ -84,9 +84,9 @@ def head_parts(model: Path, rng: np.random.Generator) -> Iterator[Part]:
     dense, hidden = context.dense_size, context.lstm_hidden_size
     of_context = 2 * n * (config.features_size * dense + 2 * context.num_layers * (dense + hidden) * 4 * hidden)
     yield Part("characters: CNN and BiLSTM", "words", n, 0, None, lambda network: network.chars(words, offsets))
-    yield Part("context: dense, BiLSTM", "words", n, of_context, "float32",
+    yield Part("context: dense, BiLSTM", "words", n, of_context, config.dtype,
                lambda network: network.context(features, offsets))
-    yield Part("whole head, up to scores", "words", n, of_context, "float32",
+    yield Part("whole head, up to scores", "words", n, of_context, config.dtype,
                lambda network: network.head(vectors, words, offsets))
     yield Part("Viterbi", "words", n, 0, None, lambda network: network.crf.tags(emissions, offsets))
     yield Part("entities and their probabilities", "words", n, 0, None,

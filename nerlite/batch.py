@@ -37,18 +37,20 @@ class Batch(NamedTuple):
 
 def make_batch(inputs: Sequence[Input]) -> Batch:
     """Concatenate inputs."""
-    piece_offsets = offsets_of([len(each.piece_ids) for each in inputs])
+    n_pieces, n_words = [len(each.piece_ids) for each in inputs], [len(each.words) for each in inputs]
+    piece_offsets = offsets_of(n_pieces)
     return Batch(
         np.concatenate([each.piece_ids for each in inputs]),
-        np.concatenate([np.arange(len(each.piece_ids)) for each in inputs]),
+        np.arange(piece_offsets[-1]) - np.repeat(piece_offsets[:-1], n_pieces),
         piece_offsets,
-        np.concatenate([each.first_pieces + start
-                        for each, start in zip(inputs, piece_offsets[:-1], strict=True)]),
-        offsets_of([len(each.words) for each in inputs]),
+        np.concatenate([each.first_pieces for each in inputs]) + np.repeat(piece_offsets[:-1], n_words),
+        offsets_of(n_words),
         [word for each in inputs for word in each.words],
     )
 
 
 def offsets_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
     """Return where each of several runs begins and, last, where the last ends: (n + 1,) int64."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets

@@ -178,7 +178,8 @@ class Tagger:
 
     def _run(self, sequences: list[batch.Input], workers: Workers | None = None) -> list[np.ndarray]:
         together = batch.make_batch(sequences)
-        return np.split(self._network.emissions(together, workers), together.word_offsets[1:-1])
+        scores = self._network.emissions(together, workers)
+        return [scores[start:stop] for start, stop in itertools.pairwise(together.word_offsets.tolist())]
 
 
 def _checked(text: str) -> str:

@@ -6,6 +6,7 @@ same label touches the one before. BIOES: B- I* E-, or S- for a single word.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ def split_tag(tag: str) -> tuple[str, str]:
     return prefix, label
 
 
+@functools.lru_cache(maxsize=4096)
 def is_boundary(previous: str, tag: str) -> bool:
     """Whether a span (or a stretch of O) ends between two neighbouring tags.
 

@@ -92,7 +92,8 @@ def test_head_computes_what_torch_does(ops, name):
     x = network.context.dense(np.concatenate([chars, vectors], axis=1), offsets)
     stages["dense"] = x
     for i, layer in enumerate(network.context.layers):
-        x = x + layer(x, offsets) if config.context.residual else layer(x, offsets)
+        hidden = layer(layer.project(x, offsets), np.arange(len(x)), offsets)
+        x = x + hidden if config.context.residual else hidden
         stages[f"context_{i}"] = x
     stages["emissions"] = network.emissions(batch)
     check(f"{ops.name} {name}", stages, golden)

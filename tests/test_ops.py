@@ -10,7 +10,7 @@ import pytest
 from nerlite.batch import offsets_of
 from nerlite.config import MAX_INT8_LENGTH
 from nerlite.ops import load_ops, numpy_ops
-from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm
+from nerlite.ops.parameters import LayerParameters, LinearParameters, LSTMParameters, Norm
 from nerlite.threads import Workers
 from nerlite.weights import INT8_LIMIT, quantize
 
@@ -29,7 +29,7 @@ def floats(*shape):
 
 
 def test_backends_have_the_same_names_and_parameters(ops):
-    names = [name for name in vars(numpy_ops) if name in ("Linear", "LSTM", "EncoderLayers", "embed", "char_cnn",
+    names = [name for name in vars(numpy_ops) if name in ("Linear", "BiLSTM", "EncoderLayers", "embed", "char_cnn",
                                                           "viterbi", "forward_backward", "span_log_probabilities")]
     assert len(names) == 8
     for name in names:
@@ -165,45 +165,44 @@ def test_char_cnn(ops):
     np.testing.assert_allclose(ops.char_cnn(ids, offsets, table @ kernel, bias), expected, atol=3e-6)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("hard_sigmoid", [False, True])
 @pytest.mark.parametrize("with_peepholes", [False, True])
 @pytest.mark.parametrize("is_int8", [False, True])
-def test_lstm(ops, reverse, hard_sigmoid, with_peepholes, is_int8):
+def test_bilstm(ops, hard_sigmoid, with_peepholes, is_int8):
     offsets, hidden = offsets_of(LENGTHS), 6
-    x, w_ih, w_hh = floats(sum(LENGTHS), 5), floats(5, 4 * hidden) / 2, floats(hidden, 4 * hidden) / 2
-    bias = floats(4 * hidden)
-    recurrent = LinearParameters(w_hh, np.zeros(4 * hidden, np.float32))
-    if is_int8:
-        weight, scale = quantize(w_hh, 0, INT8_LIMIT)
-        recurrent, w_hh = LinearParameters(weight, recurrent.bias, scale), weight * scale
+    gate = (lambda z: np.clip(0.2 * z + 0.5, 0, 1)) if hard_sigmoid else (lambda z: 1 / (1 + np.exp(-z)))
 
     def seen(h):
         quantized, scale, lowest = numpy_ops.quantize_rows(h[None].astype(np.float32))
         return (quantized * scale + lowest)[0] if is_int8 else h
 
-    gates = x @ w_ih + bias
-    peepholes = floats(3, hidden) if with_peepholes else None
-    p_i, p_f, p_o = np.zeros((3, hidden)) if peepholes is None else peepholes
-    gate = (lambda z: np.clip(0.2 * z + 0.5, 0, 1)) if hard_sigmoid else (lambda z: 1 / (1 + np.exp(-z)))
-    expected = np.empty((len(gates), hidden))
-    for first, stop in itertools.pairwise(offsets):
-        h, c = np.zeros((2, hidden))
-        for row in (range(stop - 1, first - 1, -1) if reverse else range(first, stop)):
-            i, f, g, o = np.split(gates[row] + seen(h) @ w_hh, 4)
-            old, c = c, gate(f + c * p_f) * c + gate(i + c * p_i) * np.tanh(g)
-            assert old is not c
-            h = expected[row] = gate(o + c * p_o) * np.tanh(c)
-    rows = RNG.permutation(len(gates))
+    x, zeros = floats(sum(LENGTHS), 5), np.zeros(4 * hidden, np.float32)
+    directions, expected = [], np.empty((len(x), 2, hidden))
+    for direction in range(2):
+        w_ih, w_hh, bias = floats(5, 4 * hidden) / 2, floats(hidden, 4 * hidden) / 2, floats(4 * hidden)
+        peepholes = floats(3, hidden) if with_peepholes else np.zeros((3, hidden), np.float32)
+        recurrent = LinearParameters(w_hh, zeros)
+        if is_int8:
+            weight, scale = quantize(w_hh, 0, INT8_LIMIT)
+            recurrent, w_hh = LinearParameters(weight, zeros, scale), weight * scale
+        directions.append(LSTMParameters(LinearParameters(w_ih, bias), recurrent, peepholes))
+        gates, (p_i, p_f, p_o) = x @ w_ih + bias, peepholes
+        for first, stop in itertools.pairwise(offsets):
+            h, c = np.zeros((2, hidden))
+            for row in (range(stop - 1, first - 1, -1) if direction else range(first, stop)):
+                i, f, g, o = np.split(gates[row] + seen(h) @ w_hh, 4)
+                old, c = c, gate(f + c * p_f) * c + gate(i + c * p_i) * np.tanh(g)
+                assert old is not c
+                h = expected[row, direction] = gate(o + c * p_o) * np.tanh(c)
+    rows = RNG.permutation(len(x))
     shuffled = np.empty_like(x)
     shuffled[rows] = x
-    options = {"reverse": reverse, "hard_sigmoid": hard_sigmoid, "peepholes": peepholes}
-    lstm = ops.LSTM(LinearParameters(w_ih, bias), recurrent, **options)
+    lstm = ops.BiLSTM(*directions, hard_sigmoid=hard_sigmoid)
     projected = lstm.project(shuffled, offsets)
     result = lstm(projected, rows, offsets)
-    np.testing.assert_allclose(result, expected, atol=2e-6)
-    last = offsets[:-1] if reverse else offsets[1:] - 1
-    np.testing.assert_array_equal(lstm(projected, rows, offsets, final=True), result[last])
+    np.testing.assert_allclose(result, expected.reshape(len(x), -1), atol=2e-6)
+    last = np.hstack([result[offsets[1:] - 1, :hidden], result[offsets[:-1], hidden:]])
+    np.testing.assert_array_equal(lstm(projected, rows, offsets, final=True), last)
 
 
 @pytest.fixture(scope="module")

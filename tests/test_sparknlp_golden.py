@@ -115,7 +115,7 @@ def test_stages(tagger, texts, golden):
             x = network.context.dense(x, offsets)
             compare(name, "dense", x)
             for i, layer in enumerate(network.context.layers):
-                x = x + layer(x, offsets)
+                x = x + layer(layer.project(x, offsets), np.arange(len(x)), offsets)
                 compare(name, f"lstm_{i}", x)
     assert largest.pop("embeddings") < 5e-5
     assert largest.pop("scores") < 2e-4

@@ -9,7 +9,7 @@ import numpy as np
 from nerlite.batch import offsets_of
 from nerlite.config import CharsConfig
 from nerlite.memory import Memory
-from nerlite.network.context import BiLSTM
+from nerlite.network.context import bilstm
 from nerlite.network.parameters import floats
 from nerlite.ops import Ops
 from nerlite.weights import Tensors
@@ -37,9 +37,9 @@ class CharFeatures:
             self._taps = embeddings @ kernel.reshape(3, config.cnn.embedding_size, config.cnn.num_filters)
             self._bias = floats(tensors, "chars.cnn.conv.bias")
         if config.lstm:
-            self._lstm = BiLSTM(ops, tensors, "chars.lstm", hard_sigmoid=config.lstm.gate_activation == "hard_sigmoid")
+            self._lstm = bilstm(ops, tensors, "chars.lstm", hard_sigmoid=config.lstm.gate_activation == "hard_sigmoid")
             embeddings = floats(tensors, "chars.lstm.embeddings")
-            self._gates = self._lstm.gates(embeddings, np.array([0, len(embeddings)]))
+            self._gates = self._lstm.project(embeddings, np.array([0, len(embeddings)]))
         self._features = Memory(self._compute, lambda key: key[0])
 
     def __call__(self, words: Sequence[str], offsets: np.ndarray) -> np.ndarray:
@@ -70,5 +70,5 @@ class CharFeatures:
             padded = np.insert(ids, np.repeat(offsets[1:], padding), 0) if padding.any() else ids
             parts.append(self._ops.char_cnn(padded, offsets_of(lengths + padding), self._taps, self._bias))
         if self._config.lstm:
-            parts.append(self._lstm.run(self._gates, ids, offsets, final=True))
+            parts.append(self._lstm(self._gates, ids, offsets, final=True))
         return map(np.copy, np.concatenate(parts, axis=1))  # copies, so that none keeps its neighbours in memory

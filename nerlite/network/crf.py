@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from nerlite.config import Config
 from nerlite.network.parameters import floats
 from nerlite.ops import Ops
-from nerlite.tags import Span, allowed_transitions, is_boundary, split_tag
+from nerlite.tags import Span, allowed_transitions, is_boundary, split_tag, to_spans
 from nerlite.weights import Tensors
 
 # The score of what may not be: low enough to be impossible, finite so that sums with it stay numbers.
@@ -44,7 +45,7 @@ class CRF:
             start, transitions, end = (np.where(allowed, 0, FORBIDDEN)
                                        for allowed in allowed_transitions(config.tags, config.scheme))
         self._scores = tuple(part.astype(np.float32) for part in (start, transitions, end))
-        labels = [split_tag(tag)[1] for tag in config.tags]
+        self._names, labels = config.tags, [split_tag(tag)[1] for tag in config.tags]
         self._label_names = sorted(set(labels))
         self._labels = np.array([self._label_names.index(label) for label in labels], np.int64)
         self._boundaries = np.array([[is_boundary(a, b) for b in config.tags] for a in config.tags], bool)
@@ -63,26 +64,13 @@ class CRF:
     def decode(self, emissions: np.ndarray, offsets: np.ndarray) -> Decoded:
         """emissions: (n_words, n_tags); offsets: (n_seqs + 1,) → best tags, their spans, the spans' probabilities."""
         tags = self.tags(emissions, offsets)
-        spans = self._spans(tags, offsets)
-        probabilities = np.exp(self._ops.span_log_probabilities(
-            emissions, offsets, *self._scores, spans, self._labels, self._boundaries))
-        by_sequence: list[list[Span]] = [[] for _ in offsets[1:]]
-        scores: list[list[float]] = [[] for _ in offsets[1:]]
-        for (sequence, first, stop, label), score in zip(spans.tolist(), probabilities.tolist(), strict=True):
-            origin = int(offsets[sequence])
-            by_sequence[sequence].append(Span(first - origin, stop - origin, self._label_names[label]))
-            scores[sequence].append(min(score, 1.0))
-        return Decoded(tags, by_sequence, scores)
-
-    def _spans(self, tags: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """Return the spans that `tags.to_spans` reads, (n_spans, 4): sequence, first row, stop row, label."""
-        n_rows = len(tags)
-        begins = np.ones(n_rows + 1, bool)
-        begins[1:-1] = self._boundaries[tags[:-1], tags[1:]]
-        begins[offsets] = True
-        edges = np.flatnonzero(begins)
-        first, stop = edges[:-1], edges[1:]
-        label = self._labels[tags[first]]
-        sequence = np.searchsorted(offsets, first, side="right") - 1
-        spans = np.stack([sequence, first, stop, label], axis=1)
-        return spans[label != self._label_names.index("")]
+        names = [self._names[tag] for tag in tags.tolist()]
+        starts = offsets.tolist()
+        spans = [to_spans(names[start:stop]) for start, stop in itertools.pairwise(starts)]
+        rows = [(i, starts[i] + span.start, starts[i] + span.stop, self._label_names.index(span.label))
+                for i, each in enumerate(spans) for span in each]
+        if not rows:
+            return Decoded(tags, spans, [[] for _ in spans])
+        scores = iter(np.exp(self._ops.span_log_probabilities(
+            emissions, offsets, *self._scores, np.array(rows), self._labels, self._boundaries)).tolist())
+        return Decoded(tags, spans, [[min(next(scores), 1.0) for _ in each] for each in spans])

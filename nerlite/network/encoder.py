@@ -7,7 +7,7 @@ import numpy as np
 from nerlite.config import EncoderConfig
 from nerlite.network.parameters import floats, linear_parameters
 from nerlite.ops import Ops
-from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm
+from nerlite.ops.parameters import LayerParameters, LinearParameters, Norm
 from nerlite.threads import Workers
 from nerlite.weights import Tensors
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nerlite.config import ModelError
-from nerlite.ops.numpy_ops import LinearParameters
+from nerlite.ops.parameters import LinearParameters
 from nerlite.weights import INT8_LIMIT, Tensors
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from nerlite.ops.cpu import Level
-from nerlite.ops.numpy_ops import LayerParameters, LinearParameters, Norm
 from nerlite.ops.numpy_ops import embed as gather_embeddings
+from nerlite.ops.parameters import LayerParameters, LinearParameters, LSTMParameters, Norm, beside
 from nerlite.threads import Workers
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
@@ -31,7 +31,7 @@ class CompiledOps:
         """name: of the backend."""
         self.name, self.level, self._kernels = name, level, kernels
         self.Linear = partial(Linear, kernels, level)
-        self.LSTM = partial(LSTM, kernels, level)
+        self.BiLSTM = partial(BiLSTM, kernels, level)
         self.EncoderLayers = partial(EncoderLayers, kernels, level)
 
     def embed(self, ids: np.ndarray, positions: np.ndarray, words: np.ndarray, word_scale: np.ndarray,
@@ -108,23 +108,23 @@ class Linear:
         return np.ascontiguousarray(out[:, :self._d_out])
 
 
-class LSTM:
-    """One direction of an LSTM over each sequence of a ragged batch, from zero states."""
+class BiLSTM:
+    """An LSTM over each sequence of a ragged batch, in both directions, from zero states."""
 
-    def __init__(self, kernels: Any, level: Level, w_ih: LinearParameters, w_hh: LinearParameters, *,
-                 reverse: bool = False,
-                 hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
+    def __init__(self, kernels: Any, level: Level, forward: LSTMParameters, backward: LSTMParameters, *,
+                 hard_sigmoid: bool = False) -> None:
         """Pack the weights into panels, each gate widened by zeros to whole vectors; arguments as in the reference."""
-        self._hidden = len(w_hh.weight)
+        self._hidden = len(forward.w_hh.weight)
         self._size, self._rows = padded(self._hidden, level.lanes), level.rows
-        self.project = Linear(kernels, level, self._widen(w_ih))
-        panels, constants = packed(kernels, level, self._widen(w_hh), self._size)
-        self._tile, self._sum = (level.rows, level.columns), np.float32 if w_hh.scale is None else np.int32
-        self._n_columns = len(panels) * level.columns
-        peepholes = np.zeros((3, self._hidden), np.float32) if peepholes is None else peepholes
-        peepholes = np.pad(peepholes, [(0, 0), (0, self._size - self._hidden)])
-        self._run = partial(kernels.lstm_float if w_hh.scale is None else kernels.lstm_int8, panels, constants,
-                            peepholes, int(hard_sigmoid), int(reverse))
+        self.project = Linear(kernels, level, beside(self._widen(forward.w_ih), self._widen(backward.w_ih)))
+        panels, constants = map(np.stack, zip(*(packed(kernels, level, self._widen(each.w_hh), self._size)
+                                                for each in (forward, backward)), strict=True))
+        is_int8 = forward.w_hh.scale is not None
+        self._tile, self._sum = (level.rows, level.columns), np.int32 if is_int8 else np.float32
+        self._n_columns = panels.shape[1] * level.columns
+        peepholes = widen(np.stack([forward.peepholes, backward.peepholes]), self._hidden, self._size)
+        self._run = partial(kernels.bilstm_int8 if is_int8 else kernels.bilstm_float, panels, constants, peepholes,
+                            int(hard_sigmoid))
 
     def _widen(self, gates: LinearParameters) -> LinearParameters:
         """Put zeros behind each gate's columns: (…, 4 * hidden) → (…, 4 * size)."""
@@ -134,13 +134,13 @@ class LSTM:
 
     def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
         """Return the hidden states; as the reference."""
-        n_seqs = len(offsets) - 1
-        out = np.empty((n_seqs if final else len(rows), self._size), np.float32)
+        n, size = len(offsets) - 1 if final else len(rows), self._size
+        out = np.empty((n, 2 * size), np.float32)
         by_length = np.argsort(offsets[:-1] - offsets[1:], kind="stable")
-        self._run(int(final), gates, rows, offsets, by_length, *np.empty((2, self._rows, self._size), np.float32),
-                  np.empty((self._rows, self._size), np.uint8), np.empty((self._rows, 2), np.float32),
+        self._run(int(final), gates, rows, offsets, by_length, *np.empty((2, self._rows, size), np.float32),
+                  np.empty((self._rows, size), np.uint8), np.empty((self._rows, 2), np.float32),
                   np.empty(self._tile, self._sum), np.empty((self._rows, self._n_columns), np.float32), out)
-        return out[:, :self._hidden]
+        return out.reshape(n, 2, size)[:, :, :self._hidden].reshape(n, 2 * self._hidden)
 
 
 class EncoderLayers:

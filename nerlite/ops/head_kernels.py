@@ -32,13 +32,14 @@ def _recur_float(h, n, quantized, row_scales, total, w_hh, constants, z):
 
 
 @kernel()
-def _cell(gates, z, cell, peepholes, hard_sigmoid, h):
+def _cell(gates, start, z, cell, peepholes, hard_sigmoid, h):
+    """One step of one sequence; gates from start on."""
     hidden = len(h)
     for j in range(0, hidden, LANES):
-        old = load(cell, j)
-        z_i, z_f = load(gates, j) + load(z, j), load(gates, hidden + j) + load(z, hidden + j)
-        z_g = load(gates, 2 * hidden + j) + load(z, 2 * hidden + j)
-        z_o = load(gates, 3 * hidden + j) + load(z, 3 * hidden + j)
+        old, at = load(cell, j), start + j
+        z_i, z_f = load(gates, at) + load(z, j), load(gates, at + hidden) + load(z, hidden + j)
+        z_g = load(gates, at + 2 * hidden) + load(z, 2 * hidden + j)
+        z_o = load(gates, at + 3 * hidden) + load(z, 3 * hidden + j)
         enter = gate(z_i + old * load(peepholes[0], j), hard_sigmoid)
         forget = gate(z_f + old * load(peepholes[1], j), hard_sigmoid)
         new = forget * old + enter * tanh(z_g)
@@ -46,36 +47,39 @@ def _cell(gates, z, cell, peepholes, hard_sigmoid, h):
         store(h, j, gate(z_o + new * load(peepholes[2], j), hard_sigmoid) * tanh(new))
 
 
-def _make_lstm(recur):
-    """Return the kernel of an LSTM, of the product that differs between int8 and float32."""
+def _make_bilstm(recur):
+    """Return the kernel of an LSTM in both directions, of the product that differs between int8 and float32."""
 
     @kernel()
-    def lstm(w_hh, constants, peepholes, hard_sigmoid, reverse, final, gates, rows, offsets, by_length, h, cell,
-             quantized, row_scales, total, z, out):
+    def bilstm(w_hh, constants, peepholes, hard_sigmoid, final, gates, rows, offsets, by_length, h, cell, quantized,
+               row_scales, total, z, out):
         """Run over the sequences, ROWS at a time, so that each step fetches the weights once for all of them.
 
-        w_hh and constants: see `linear_int8`, d_in being hidden, here a multiple of LANES; by_length: sequences, the
-        longest first; h and cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS) and those before it, scratch; the rest
-        as in the reference.
+        w_hh and constants: of each direction, see `linear_int8`, d_in being hidden, here a multiple of LANES;
+        by_length: sequences, the longest first; h and cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS) and those
+        before it, scratch; the rest as in the reference.
         """
-        for group in range(0, len(by_length), ROWS):
-            running = min(ROWS, len(by_length) - group)
-            for i in range(running):
-                for j in range(0, h.shape[1], LANES):
-                    store(h[i], j, floats(ZERO))
-                    store(cell[i], j, floats(ZERO))
-            for step in range(offsets[by_length[group] + 1] - offsets[by_length[group]]):
-                while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
-                    running -= 1
-                recur(h, running, quantized, row_scales, total, w_hh, constants, z)
+        hidden = h.shape[1]
+        for direction in range(2):
+            for group in range(0, len(by_length), ROWS):
+                running = min(ROWS, len(by_length) - group)
                 for i in range(running):
-                    sequence = by_length[group + i]
-                    row = offsets[sequence + 1] - 1 - step if reverse else offsets[sequence] + step
-                    _cell(gates[rows[row]], z[i], cell[i], peepholes, hard_sigmoid, h[i])
-                    for j in range(0, h.shape[1], LANES):
-                        store(out[sequence if final else row], j, load(h[i], j))
+                    for j in range(0, hidden, LANES):
+                        store(h[i], j, floats(ZERO))
+                        store(cell[i], j, floats(ZERO))
+                for step in range(offsets[by_length[group] + 1] - offsets[by_length[group]]):
+                    while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
+                        running -= 1
+                    recur(h, running, quantized, row_scales, total, w_hh[direction], constants[direction], z)
+                    for i in range(running):
+                        sequence = by_length[group + i]
+                        row = offsets[sequence] + step if direction == 0 else offsets[sequence + 1] - 1 - step
+                        _cell(gates[rows[row]], direction * 4 * hidden, z[i], cell[i], peepholes[direction],
+                              hard_sigmoid, h[i])
+                        for j in range(0, hidden, LANES):
+                            store(out[sequence if final else row], direction * hidden + j, load(h[i], j))
 
-    return lstm
+    return bilstm
 
 
-lstm_int8, lstm_float = _make_lstm(_recur_int8), _make_lstm(_recur_float)
+bilstm_int8, bilstm_float = _make_bilstm(_recur_int8), _make_bilstm(_recur_float)

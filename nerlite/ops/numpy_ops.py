@@ -14,10 +14,10 @@ Between backends float32 products and the LSTM differ in their last bits; an int
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
+from nerlite.ops.parameters import LayerParameters, LinearParameters, LSTMParameters, Norm, beside
 from nerlite.threads import Workers
 
 F4 = np.float32
@@ -74,32 +74,6 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 
 ACTIVATIONS = {"gelu": gelu, "relu": relu}
-
-
-class LinearParameters(NamedTuple):
-    """weight (d_in, d_out) of a float type, or int8 with scale (d_out,) and value weight * scale; bias (d_out,)."""
-
-    weight: np.ndarray
-    bias: np.ndarray
-    scale: np.ndarray | None = None
-
-
-class Norm(NamedTuple):
-    """The scale and shift of a layer normalization, (d,) float32 each."""
-
-    weight: np.ndarray
-    bias: np.ndarray
-
-
-class LayerParameters(NamedTuple):
-    """One layer of a transformer: qkv (d, 3 * d), attention_out (d, d), ffn_in (d, d_inner), ffn_out (d_inner, d)."""
-
-    qkv: LinearParameters
-    attention_out: LinearParameters
-    attention_norm: Norm
-    ffn_in: LinearParameters
-    ffn_out: LinearParameters
-    ffn_norm: Norm
 
 
 class Linear:
@@ -265,46 +239,45 @@ def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.nd
     return np.maximum.reduceat(relu(((before + at) + after) + bias), offsets[:-1])
 
 
-class LSTM:
-    """One direction of an LSTM over each sequence of a ragged batch, from zero states.
+class BiLSTM:
+    """An LSTM over each sequence of a ragged batch, in both directions, from zero states.
 
     Source: Hochreiter & Schmidhuber 1997, in PyTorch's gate order; Gers & Schmidhuber 2000 for peepholes.
     """
 
-    def __init__(self, w_ih: LinearParameters, w_hh: LinearParameters, *, reverse: bool = False,
-                 hard_sigmoid: bool = False, peepholes: np.ndarray | None = None) -> None:
-        """Keep the weights.
-
-        w_ih: (d_in, 4 * hidden) and w_hh: (hidden, 4 * hidden), blocks i, f, g, o, w_hh's bias zeros; hard_sigmoid:
-        gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has them; peepholes: (3, hidden) for i, f and o: the cell state
-        times these is added before the gate's sigmoid, the old state for i and f, the new one for o.
-        """
-        self.project, self._recur, self._hidden = Linear(w_ih), Linear(w_hh), len(w_hh.weight)
-        self._reverse, self._gate = reverse, _hard_sigmoid if hard_sigmoid else sigmoid
-        self._peepholes = np.zeros((3, self._hidden), np.float32) if peepholes is None else peepholes
+    def __init__(self, forward: LSTMParameters, backward: LSTMParameters, *, hard_sigmoid: bool = False) -> None:
+        """Keep the weights; hard_sigmoid: gates are clip(0.2 x + 0.5, 0, 1), as Keras 1 has them."""
+        self.project = Linear(beside(forward.w_ih, backward.w_ih))
+        self._directions = [(Linear(each.w_hh), each.peepholes) for each in (forward, backward)]
+        self._gate = _hard_sigmoid if hard_sigmoid else sigmoid
 
     def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
-        """Return the hidden states.
+        """Return the hidden states, forward and backward ones side by side.
 
         gates: what `project`, a Linear, makes of each different input; rows: (n_steps,) which of them each step
-        reads; offsets: (n_seqs + 1,) of rows, no sequence empty → (n_steps, hidden), or with final=True the last
-        ones alone (n_seqs, hidden).
+        reads; offsets: (n_seqs + 1,) of rows, no sequence empty → (n_steps, 2 * hidden), or with final=True the last
+        ones of each direction alone (n_seqs, 2 * hidden).
         """
-        gate, hidden, (peephole_i, peephole_f, peephole_o) = self._gate, self._hidden, self._peepholes
-        out = np.empty((0 if final else len(rows), hidden), np.float32)
         lengths = np.diff(offsets)
+        first, last = offsets[:-1], offsets[1:] - 1
+        return np.concatenate([
+            self._run(*self._directions[0], np.split(gates, 2, axis=1)[0][rows], lengths, first, 1, final),
+            self._run(*self._directions[1], np.split(gates, 2, axis=1)[1][rows], lengths, last, -1, final)], axis=1)
+
+    def _run(self, recur: Linear, peepholes: np.ndarray, gates: np.ndarray, lengths: np.ndarray, begin: np.ndarray,
+             way: int, final: bool) -> np.ndarray:
+        gate, (peephole_i, peephole_f, peephole_o) = self._gate, peepholes
+        out = np.empty((len(gates), peepholes.shape[1]), np.float32)
         by_length = np.argsort(-lengths, kind="stable")
-        h, c = np.zeros((2, len(lengths), hidden), np.float32)
+        h, c = np.zeros((2, len(lengths), peepholes.shape[1]), np.float32)
         for step in range(lengths.max(initial=0)):
             running = by_length[:np.searchsorted(-lengths[by_length], -step)]
-            steps = offsets[1:][running] - 1 - step if self._reverse else offsets[:-1][running] + step
-            z = gates[rows[steps]] + self._recur.each(h[running])
+            steps = begin[running] + way * step
+            z = gates[steps] + recur.each(h[running])
             old, (z_i, z_f, z_g, z_o) = c[running], np.split(z, 4, axis=1)
             new = gate(z_f + old * peephole_f) * old + gate(z_i + old * peephole_i) * tanh(z_g)
             c[running] = new
-            h[running] = gate(z_o + new * peephole_o) * tanh(new)
-            if not final:
-                out[steps] = h[running]
+            out[steps] = h[running] = gate(z_o + new * peephole_o) * tanh(new)
         return h if final else out
 
 

@@ -19,8 +19,8 @@ _ENCODE = """
     factors f4:1 qkv_rows f4:2 mixed f4:2 hidden f4:2 inner f4:2
 """
 _CRF = "emissions f4:2 offsets i8:1 start f4:1 transitions f4:2 end f4:1"
-_LSTM = ("constants f4:3 peepholes f4:2 hard_sigmoid i8:0 reverse i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "
-         "by_length i8:1 h f4:2 cell f4:2 quantized u1:2 row_scales f4:2")
+_LSTM = ("constants f4:4 peepholes f4:3 hard_sigmoid i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 by_length i8:1 "
+         "h f4:2 cell f4:2 quantized u1:2 row_scales f4:2")
 _TEXT = {
     "encode_int8": _ENCODE.format(panels="i1:5", head="i2", keys="i2:6", total="i4"),
     "encode_float": _ENCODE.format(panels="f4:4", head="f4", keys="f4:5", total="f4"),
@@ -30,8 +30,8 @@ _TEXT = {
     "pack_int8": "weight i1:2 panels i4:3 sums i4:2",
     "dense_float": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
     "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
-    "lstm_int8": f"w_hh i1:4 {_LSTM} total i4:2 z f4:2 out f4:2",
-    "lstm_float": f"w_hh f4:3 {_LSTM} total f4:2 z f4:2 out f4:2",
+    "bilstm_int8": f"w_hh i1:5 {_LSTM} total i4:2 z f4:2 out f4:2",
+    "bilstm_float": f"w_hh f4:4 {_LSTM} total f4:2 z f4:2 out f4:2",
     "viterbi": f"{_CRF} came_from i8:2 state f4:1 following f4:1 path i8:1",
     "forward_backward": "emissions f4:2 offsets i8:1 start f4:1 forward f8:2 end f4:1 ways f8:1 sums f8:1 "
                         "alpha f8:2 beta f8:2 log_partition f8:1",

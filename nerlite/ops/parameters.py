@@ -1,0 +1,51 @@
+"""What the layers of every backend are made of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class LinearParameters(NamedTuple):
+    """weight (d_in, d_out) of a float type, or int8 with scale (d_out,) and value weight * scale; bias (d_out,)."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    scale: np.ndarray | None = None
+
+
+def beside(a: LinearParameters, b: LinearParameters) -> LinearParameters:
+    """Return one layer that does the work of two on the same input: first a's columns, then b's."""
+    scale = None if a.scale is None or b.scale is None else np.concatenate([a.scale, b.scale])
+    return LinearParameters(np.concatenate([a.weight, b.weight], axis=1), np.concatenate([a.bias, b.bias]), scale)
+
+
+class Norm(NamedTuple):
+    """The scale and shift of a layer normalization, (d,) float32 each."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+
+class LayerParameters(NamedTuple):
+    """One layer of a transformer: qkv (d, 3 * d), attention_out (d, d), ffn_in (d, d_inner), ffn_out (d_inner, d)."""
+
+    qkv: LinearParameters
+    attention_out: LinearParameters
+    attention_norm: Norm
+    ffn_in: LinearParameters
+    ffn_out: LinearParameters
+    ffn_norm: Norm
+
+
+class LSTMParameters(NamedTuple):
+    """One direction of an LSTM: w_ih (d_in, 4 * hidden) and w_hh (hidden, 4 * hidden), blocks i, f, g, o.
+
+    w_hh's bias is zeros; peepholes: (3, hidden) for i, f and o: the cell state times these is added before the gate's
+    sigmoid, the old state for i and f, the new one for o.
+    """
+
+    w_ih: LinearParameters
+    w_hh: LinearParameters
+    peepholes: np.ndarray
