@@ -7,8 +7,9 @@ or `tools/build_kernels.py` ahead of time.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,8 @@ from nerlite.threads import Workers
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
 CHUNK = 64
+# Bytes: of a line of the caches, and of what Linux maps at once where it can.
+ALIGNMENT, HUGE_PAGE = 64, 2 << 20
 ACTIVATIONS = {None: 0, "gelu": 1, "relu": 2}
 
 
@@ -169,12 +172,12 @@ class EncoderLayers:
         level, d = self._level, padded(self._d, self._level.columns)
         heads = self._n_heads * self._size
         self._d_inner, self._is_int8 = padded(len(layer.ffn_in.bias), level.columns), layer.qkv.scale is not None
-        room: list[np.ndarray] = []
+        kinds: list[tuple[tuple[int, ...], type]] = []
         for d_in, d_out in ((d, 3 * heads), (heads, self._d), (d, self._d_inner), (self._d_inner, self._d)):
             panels, constants = panel_shapes(d_in, d_out, level, is_int8=self._is_int8)
-            room += [np.empty((self._n_layers, *panels), np.int8 if self._is_int8 else np.float32),
-                     np.empty((self._n_layers, *constants), np.float32)]
-        return room + [np.empty((self._n_layers, 2, d), np.float32) for _ in range(2)]
+            kinds += [((self._n_layers, *panels), np.int8 if self._is_int8 else np.float32),
+                      ((self._n_layers, *constants), np.float32)]
+        return side_by_side([*kinds, *[((self._n_layers, 2, d), np.float32)] * 2])
 
     def _pack(self, layer: LayerParameters, room: list[np.ndarray]) -> None:
         """Fill one layer's room, each head widened by zeros."""
@@ -262,6 +265,19 @@ def widen(array: np.ndarray, size: int, wider: int) -> np.ndarray:
     """Put zeros behind each block of `size` numbers of the last axis: (…, n * size) → (…, n * wider)."""
     blocks = array.reshape(*array.shape[:-1], -1, size)
     return np.pad(blocks, [(0, 0)] * (blocks.ndim - 1) + [(0, wider - size)]).reshape(*array.shape[:-1], -1)
+
+
+def side_by_side(kinds: Sequence[tuple[tuple[int, ...], type]]) -> list[np.ndarray]:
+    """Return arrays of these shapes and types, not yet filled, in one stretch of memory.
+
+    For one so large NumPy asks Linux for huge pages: a pass over all weights then takes a thousandth of the entries in
+    the CPU's table of pages, and leaves those of other code there.
+    """
+    sizes = [padded(math.prod(shape) * np.dtype(kind).itemsize, ALIGNMENT) for shape, kind in kinds]
+    memory = np.empty(sum(sizes) + HUGE_PAGE, np.uint8)
+    stops = np.cumsum(sizes) + -memory.ctypes.data % HUGE_PAGE
+    return [memory[stop - size:][:math.prod(shape) * np.dtype(kind).itemsize].view(kind).reshape(shape)
+            for stop, size, (shape, kind) in zip(stops.tolist(), sizes, kinds, strict=True)]
 
 
 def panel_shapes(d_in: int, d_out: int, level: Level, *, is_int8: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
