@@ -88,8 +88,8 @@ class PieceEncoder:
         the middle of what they share.
         """
         n_words = len(offsets) - 1
-        if not n_words:
-            return []
+        if offsets[-1] <= self._budget:
+            return [Window(0, n_words, 0, n_words)] if n_words else []
         spans: list[tuple[int, int]] = []
         start = stop = 0
         while stop < n_words:

@@ -92,10 +92,10 @@ class OwnRules:
         sequences = []
         for window in windows:
             bounds = pieces.offsets[window.start:window.stop + 1]
-            ids = pieces.ids[bounds[0]:bounds[-1]]
-            sequences.append(Input(
-                np.concatenate([[self._pieces.cls_id], ids, [self._pieces.sep_id]]).astype(np.int64),
-                bounds[:-1] - bounds[0] + 1, words[window.start:window.stop]))
+            ids = np.empty(bounds[-1] - bounds[0] + 2, np.int64)
+            ids[0], ids[-1] = self._pieces.cls_id, self._pieces.sep_id
+            ids[1:-1] = pieces.ids[bounds[0]:bounds[-1]]
+            sequences.append(Input(ids, bounds[:-1] - bounds[0] + 1, words[window.start:window.stop]))
         return Reading(text, words, offsets, sequences, windows)
 
     def documents(self, texts: Sequence[Reading], emissions: np.ndarray, offsets: np.ndarray) -> list[Document]:

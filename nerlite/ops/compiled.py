@@ -7,6 +7,7 @@ or `tools/build_kernels.py` ahead of time.
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Iterable, Sequence
@@ -199,14 +200,11 @@ class EncoderLayers:
                  workers: Workers | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; as the reference."""
         n, n_asked, width, n_heads, size = len(x), len(rows), self._level.width, self._n_heads, self._size
-        lengths = np.diff(offsets)
-        n_panels = -(-lengths // width)
-        panels = np.cumsum(n_panels) - n_panels
-        everything = np.arange(n)
-        lanes = everything + np.repeat(panels * width - offsets[:-1], lengths)
-        asked = np.full(n, -1)
-        asked[rows] = everything[:n_asked]
-        total_panels, d = int(n_panels.sum()), padded(self._d, self._level.columns)
+        n_panels = [-(-(stop - start) // width) for start, stop in itertools.pairwise(offsets.tolist())]
+        everything, asked, lanes = np.empty((3, n), np.int64)
+        panels = np.empty(len(n_panels), np.int64)
+        self._kernels.lay_out(offsets, rows, everything, asked, lanes, panels)
+        total_panels, d = sum(n_panels), padded(self._d, self._level.columns)
         number, step = (np.int16, 2) if self._is_int8 else (np.float32, 1)
         tail = (2,) if self._is_int8 else ()
         queries = np.empty((2, n_heads, n, size), number)
@@ -221,7 +219,7 @@ class EncoderLayers:
         shared = (chunk, everything, offsets, rows, row_offsets, asked, lanes, panels,
                   queries, np.empty((2, n_heads, n), np.float32), keys, scales[0], values, scales[1],
                   np.zeros((self._n_layers + 1, 2), np.int64), hidden, out)
-        longest = int(n_panels.max(initial=1))
+        longest = max(n_panels, default=1)
 
         def run() -> None:
             self._run(*shared, *self._scratch(chunk, longest))

@@ -114,6 +114,20 @@ class Scratch(NamedTuple):
 
 
 @kernel()
+def lay_out(offsets, rows, everything, asked, lanes, panels):
+    """Fill the last four with what `Batch` says of them."""
+    n_panels = 0
+    for sequence in range(len(panels)):
+        start, stop = offsets[sequence], offsets[sequence + 1]
+        panels[sequence] = n_panels
+        for row in range(start, stop):
+            everything[row], asked[row], lanes[row] = row, -1, n_panels * WIDTH + row - start
+        n_panels += (stop - start + WIDTH - 1) // WIDTH
+    for i in range(len(rows)):
+        asked[rows[i]] = i
+
+
+@kernel()
 def embed(words, word_scale, places, place_scale, ids, positions, out):
     """As the reference, for int8 tables."""
     for i in range(len(ids)):

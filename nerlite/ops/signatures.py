@@ -24,6 +24,7 @@ _LSTM = ("constants f4:4 peepholes f4:3 hard_sigmoid i8:0 final i8:0 gates f4:2 
 _TEXT = {
     "encode_int8": _ENCODE.format(panels="i1:5", head="i2", keys="i2:6", total="i4"),
     "encode_float": _ENCODE.format(panels="f4:4", head="f4", keys="f4:5", total="f4"),
+    "lay_out": "offsets i8:1 rows i8:1 everything i8:1 asked i8:1 lanes i8:1 panels i8:1",
     "embed": "words i1:2 word_scale f4:1 places i1:2 place_scale f4:1 ids i8:1 positions i8:1 out f4:2",
     "dense_int8": "panels i1:4 constants f4:3 activation i8:0 x f4:2 quantized u1:2 row_scales f4:2 total i4:2 "
                   "out f4:2",
