@@ -8,7 +8,7 @@ The same row gives the same bits whatever stands beside it, and both backends ag
 - integer products are exact; float products are made a sequence at a time, since BLAS picks its order of adding by
   the number of rows.
 
-Between backends float32 products and the LSTM differ in their last bits; an int8 encoder does not.
+Between backends float32 products differ in their last bits, and an LSTM with float32 weights; int8 ones do not.
 """
 
 from __future__ import annotations
