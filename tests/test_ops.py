@@ -56,7 +56,7 @@ def test_elementwise_formulas_against_the_standard_library():
     np.testing.assert_allclose(numpy_ops.gelu(x), exact, rtol=3e-7, atol=6e-7)
 
 
-@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (4, 16, 64), (7, 24, 72), (21, 300, 40)])
+@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (2, 9, 20), (4, 16, 64), (7, 24, 72), (21, 300, 40)])
 @pytest.mark.parametrize("activation", [None, "gelu", "relu"])
 def test_linear(ops, n_rows, d_in, d_out, activation):
     x, bias, offsets = floats(n_rows, d_in), floats(d_out), offsets_of([n_rows - 1, 1])
@@ -82,6 +82,21 @@ def test_int8_linear_is_exact(n_rows, d_in, d_out):
     expected = (row_scale * total.astype(np.float32) + lowest * weight.sum(axis=0).astype(np.float32)) * scale + bias
     result = numpy_ops.Linear(LinearParameters(weight, bias, scale))(x, offsets_of([n_rows]))
     np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("is_int8", [False, True])
+def test_a_row_gives_the_same_bits_however_many_there_are(ops, is_int8):
+    x, weight, bias = floats(12, 40), floats(40, 70), floats(70)
+    parameters = LinearParameters(weight, bias)
+    if is_int8:
+        weight, scale = quantize(weight, 0, INT8_LIMIT)
+        parameters = LinearParameters(weight, bias, scale)
+    linear = ops.Linear(parameters)
+    alone = np.concatenate([linear(row[None], np.array([0, 1])) for row in x])
+    for n in range(1, len(x) + 1):
+        np.testing.assert_array_equal(linear(x[:n], np.arange(n + 1)), alone[:n])
+    if is_int8:
+        np.testing.assert_array_equal(alone, numpy_ops.Linear(parameters)(x, np.arange(len(x) + 1)))
 
 
 def test_layer_norm_and_embed():

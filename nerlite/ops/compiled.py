@@ -120,8 +120,9 @@ class BiLSTM:
         """Pack the weights into panels, each gate widened by zeros to whole vectors; arguments as in the reference."""
         self._hidden = len(forward.w_hh.weight)
         self._size, self._rows = padded(self._hidden, level.lanes), level.rows
-        self.project = Linear(kernels, level, beside(self._widen(forward.w_ih), self._widen(backward.w_ih)))
-        panels, constants = map(np.stack, zip(*(packed(kernels, level, self._widen(each.w_hh), self._size)
+        wide = partial(widen_columns, size=self._hidden, wider=self._size)
+        self.project = Linear(kernels, level, beside(wide(forward.w_ih), wide(backward.w_ih)))
+        panels, constants = map(np.stack, zip(*(packed(kernels, level, wide(each.w_hh), self._size)
                                                 for each in (forward, backward)), strict=True))
         is_int8 = forward.w_hh.scale is not None
         self._tile, self._sum = (level.rows, level.columns), np.int32 if is_int8 else np.float32
@@ -129,12 +130,6 @@ class BiLSTM:
         peepholes = widen(np.stack([forward.peepholes, backward.peepholes]), self._hidden, self._size)
         self._run = partial(kernels.bilstm_int8 if is_int8 else kernels.bilstm_float, panels, constants, peepholes,
                             int(hard_sigmoid))
-
-    def _widen(self, gates: LinearParameters) -> LinearParameters:
-        """Put zeros behind each gate's columns: (…, 4 * hidden) → (…, 4 * size)."""
-        wide = partial(widen, size=self._hidden, wider=self._size)
-        return LinearParameters(wide(gates.weight), wide(gates.bias),
-                                None if gates.scale is None else wide(gates.scale))
 
     def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
         """Return the hidden states; as the reference."""
@@ -184,11 +179,10 @@ class EncoderLayers:
         """Fill one layer's room, each head widened by zeros."""
         size = self._d // self._n_heads
         if self._size != size:
-            each = partial(widen, size=size, wider=self._size)
-            weight, bias, scale = layer.qkv
             layer = layer._replace(
-                qkv=LinearParameters(each(weight), each(bias), scale if scale is None else each(scale)),
-                attention_out=layer.attention_out._replace(weight=each(layer.attention_out.weight.T).T))
+                qkv=widen_columns(layer.qkv, size, self._size),
+                attention_out=layer.attention_out._replace(
+                    weight=widen(layer.attention_out.weight.T, size, self._size).T))
         for i, linear in enumerate((layer.qkv, layer.attention_out, layer.ffn_in, layer.ffn_out)):
             pack(self._kernels, linear, *room[2 * i:2 * i + 2])
         room[8][:], room[9][:] = map(self._padded, map(np.stack, (layer.attention_norm, layer.ffn_norm)))
@@ -265,11 +259,18 @@ def widen(array: np.ndarray, size: int, wider: int) -> np.ndarray:
     return np.pad(blocks, [(0, 0)] * (blocks.ndim - 1) + [(0, wider - size)]).reshape(*array.shape[:-1], -1)
 
 
+def widen_columns(parameters: LinearParameters, size: int, wider: int) -> LinearParameters:
+    """Put zeros behind each block of a layer's columns: (d_in, n * size) → (d_in, n * wider)."""
+    weight, bias, scale = parameters
+    return LinearParameters(widen(weight, size, wider), widen(bias, size, wider),
+                            None if scale is None else widen(scale, size, wider))
+
+
 def side_by_side(kinds: Sequence[tuple[tuple[int, ...], type]]) -> list[np.ndarray]:
     """Return arrays of these shapes and types, not yet filled, in one stretch of memory.
 
-    For one so large NumPy asks Linux for huge pages: a pass over all weights then takes a thousandth of the entries in
-    the CPU's table of pages, and leaves those of other code there.
+    For one so large NumPy asks Linux for huge pages: a pass over all weights then takes few entries of the CPU's
+    table of pages, and leaves those of other code there.
     """
     sizes = [padded(math.prod(shape) * np.dtype(kind).itemsize, ALIGNMENT) for shape, kind in kinds]
     memory = np.empty(sum(sizes) + HUGE_PAGE, np.uint8)

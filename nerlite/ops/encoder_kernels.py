@@ -101,7 +101,7 @@ class Scratch(NamedTuple):
     row_scales: np.ndarray  # (chunk, 2): a row's scale and lowest number
     total: np.ndarray  # (ROWS, COLUMNS) int32 or float32: a tile's sums, as in the next
     narrow_total: np.ndarray  # (ROWS, WIDTH)
-    head: np.ndarray  # (size,) int16
+    head: np.ndarray  # (size,) int16: a row's keys of one head
     pairs: np.ndarray  # (size / WIDTH, the longest sequence in whole panels / 2, WIDTH, 2) int16: a head's values
     totals: np.ndarray  # (ROWS, the longest sequence in whole panels), of narrow_total's type
     scores: np.ndarray  # (ROWS, as many) float32

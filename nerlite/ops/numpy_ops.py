@@ -258,14 +258,14 @@ class BiLSTM:
         reads; offsets: (n_seqs + 1,) of rows, no sequence empty → (n_steps, 2 * hidden), or with final=True the last
         ones of each direction alone (n_seqs, 2 * hidden).
         """
-        lengths = np.diff(offsets)
-        first, last = offsets[:-1], offsets[1:] - 1
+        (forward, backward), lengths = np.split(gates[rows], 2, axis=1), np.diff(offsets)
         return np.concatenate([
-            self._run(*self._directions[0], np.split(gates, 2, axis=1)[0][rows], lengths, first, 1, final),
-            self._run(*self._directions[1], np.split(gates, 2, axis=1)[1][rows], lengths, last, -1, final)], axis=1)
+            self._run(*self._directions[0], forward, lengths, offsets[:-1], 1, final),
+            self._run(*self._directions[1], backward, lengths, offsets[1:] - 1, -1, final)], axis=1)
 
     def _run(self, recur: Linear, peepholes: np.ndarray, gates: np.ndarray, lengths: np.ndarray, begin: np.ndarray,
              way: int, final: bool) -> np.ndarray:
+        """Run one direction. gates: (n_steps, 4 * hidden); begin: (n_seqs,) first steps; way: to the next, 1 or -1."""
         gate, (peephole_i, peephole_f, peephole_o) = self._gate, peepholes
         out = np.empty((len(gates), peepholes.shape[1]), np.float32)
         by_length = np.argsort(-lengths, kind="stable")
