@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from nerlite.config import EncoderConfig
@@ -26,14 +29,16 @@ class Encoder:
             config.layer_norm_eps)
 
     def __call__(self, piece_ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
-                 row_offsets: np.ndarray, workers: Workers | None = None) -> np.ndarray:
+                 row_offsets: np.ndarray, workers: Workers | None = None,
+                 meanwhile: Callable[[], Any] = int) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         piece_ids, positions: (n_pieces,); offsets: (n_seqs + 1,); rows: (n_rows,) of piece_ids, a sequence after the
-        other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may take a share → (n_rows, hidden).
+        other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may take a share, once each has called
+        meanwhile → (n_rows, hidden).
         """
         x = self._ops.embed(piece_ids, positions, self._words, self._word_scale, self._places, self._place_scale)
-        hidden: np.ndarray = self._layers(x, offsets, rows, row_offsets, workers)
+        hidden: np.ndarray = self._layers(x, offsets, rows, row_offsets, workers, meanwhile)
         return hidden
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from nerlite.batch import Batch
@@ -12,7 +14,7 @@ from nerlite.network.crf import CRF
 from nerlite.network.encoder import Encoder
 from nerlite.network.parameters import linear_parameters
 from nerlite.ops import Ops
-from nerlite.threads import Workers
+from nerlite.threads import Once, Workers
 from nerlite.weights import Tensors
 
 
@@ -29,15 +31,17 @@ class Network:
 
     def emissions(self, batch: Batch, workers: Workers | None = None) -> np.ndarray:
         """Return each word's score for each tag, (n_words, n_tags); workers: threads that may take a share."""
-        vectors = self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets,
-                               batch.first_pieces, batch.word_offsets, workers)  # (n_words, hidden)
-        return self.head(vectors, batch.words, batch.word_offsets)
+        characters = Once(partial(self.chars, batch.words, batch.word_offsets)) if self.chars else None
+        vectors = self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces,
+                               batch.word_offsets, workers, characters.begin if characters else int)
+        return self.head(characters.result() if characters else None, vectors, batch.word_offsets)
 
-    def head(self, vectors: np.ndarray, words: list[str], offsets: np.ndarray) -> np.ndarray:
-        """vectors: (n_words, hidden); words: n_words strings; offsets: (n_seqs + 1,) → emissions (n_words, n_tags)."""
-        x = vectors
-        if self.chars:
-            x = np.concatenate([self.chars(words, offsets), x], axis=1)  # (n_words, features)
+    def head(self, characters: np.ndarray | None, vectors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """Return emissions, (n_words, n_tags).
+
+        characters: (n_words, feature_size), of a model that has them; vectors: (n_words, hidden); offsets: (n_seqs + 1,).
+        """
+        x = vectors if characters is None else np.concatenate([characters, vectors], axis=1)  # (n_words, features)
         if self.context:
             x = self.context(x, offsets)  # (n_words, 2 * lstm_hidden)
         scores: np.ndarray = self._emit(x, offsets)

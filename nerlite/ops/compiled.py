@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -191,7 +191,7 @@ class EncoderLayers:
         return np.pad(norm, [(0, 0), (0, padded(self._d, self._level.columns) - self._d)])
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
-                 workers: Workers | None = None) -> np.ndarray:
+                 workers: Workers | None = None, meanwhile: Callable[[], Any] = int) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; as the reference."""
         n, n_asked, width, n_heads, size = len(x), len(rows), self._level.width, self._n_heads, self._size
         n_panels = [-(-(stop - start) // width) for start, stop in itertools.pairwise(offsets.tolist())]
@@ -218,8 +218,12 @@ class EncoderLayers:
         def run() -> None:
             self._run(*shared, *self._scratch(chunk, longest))
 
+        def help_run() -> None:
+            meanwhile()
+            run()
+
         if workers and n > chunk:
-            workers.help(*[run] * min(n_threads, -(-n // chunk)))
+            workers.help(run, *[help_run] * (min(n_threads, -(-n // chunk)) - 1))
         else:
             run()
         return np.ascontiguousarray(out[:, :self._d])

@@ -13,7 +13,8 @@ Between backends float32 products differ in their last bits, and an LSTM with fl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -208,11 +209,12 @@ class EncoderLayers:
                          layer.qkv.scale is not None) for layer in layers]
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
-                 workers: Workers | None = None) -> np.ndarray:
+                 workers: Workers | None = None, meanwhile: Callable[[], Any] = int) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         x: (n_rows, d) embeddings, not normalized yet; offsets: (n_seqs + 1,); rows: (n_asked,) of x, a sequence after
-        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may take a share → (n_asked, d).
+        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may take a share, once each has called
+        meanwhile; those of this backend never do → (n_asked, d).
         """
         x = layer_norm(x, *self._norm, self._eps)
         everything = np.arange(len(x)), offsets
