@@ -22,6 +22,7 @@ from nerlite.formats import read_conll
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
 from nerlite.pieces import PieceEncoder
+from nerlite.rules import Reading
 from nerlite.text import split_words
 from nerlite.threads import available_cores
 from nerlite.weights import read_tensors
@@ -84,15 +85,10 @@ def piece_encoder() -> PieceEncoder:
 
 
 def inputs_of(text: str, encoder: PieceEncoder) -> list[Input]:
-    """Return the windows that nerlite reads of a text, as `nerlite.rules.OwnRules` makes them."""
-    words, _ = split_words(text)
+    """Return the windows that nerlite reads of a text, as a tagger makes them."""
+    words = split_words(text)
     pieces = encoder.encode(words)
-    inputs = []
-    for window in encoder.windows(pieces.offsets):
-        bounds = pieces.offsets[window.start:window.stop + 1]
-        ids = [encoder.cls_id, *pieces.ids[bounds[0]:bounds[-1]], encoder.sep_id]
-        inputs.append(Input(np.array(ids, np.int32), bounds[:-1] - bounds[0] + 1, words[window.start:window.stop]))
-    return inputs
+    return list(Reading(words, pieces, encoder.windows(pieces.offsets), encoder.cls_id, encoder.sep_id).sequences)
 
 
 def word_vectors(model: Path, inputs: list[Input]) -> np.ndarray:

@@ -23,7 +23,7 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def has_vnni() -> bool:
     return bool({"avx512_vnni", "avx_vnni"} & cpu_flags())
 
 
-def pad(piece_ids: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def pad(piece_ids: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """piece_ids: (n_pieces,) each → ids and mask, (n_seqs, longest) int64, padded with 0 on the right."""
     longest = max(map(len, piece_ids))
     ids, mask = np.zeros((2, len(piece_ids), longest), np.int64)

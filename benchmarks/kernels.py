@@ -87,7 +87,7 @@ def head_parts(model: Path, rng: np.random.Generator) -> Iterator[Part]:
     yield Part("context: dense, BiLSTM", "words", n, of_context, config.dtype,
                lambda network: network.context(features, offsets))
     yield Part("whole head, up to scores", "words", n, of_context, config.dtype,
-               lambda network: network.head(vectors, words, offsets))
+               lambda network: network.head(network.chars(words, offsets), vectors, offsets))
     yield Part("Viterbi", "words", n, 0, None, lambda network: network.crf.tags(emissions, offsets))
     yield Part("entities and their probabilities", "words", n, 0, None,
                lambda network: np.concatenate([np.zeros(1), *network.crf.decode(emissions, offsets).scores]))

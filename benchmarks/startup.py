@@ -60,7 +60,7 @@ def measure(cache: Path, n_pairs: int, environment: dict[str, str]) -> dict[str,
     answers = {side: start(arguments, environment)[1] for side, arguments in sides.items()}
     if [label for _, label in answers["nerlite"]["entities"]] != ["PER"]:
         raise ValueError(f"nerlite found {answers['nerlite']['entities']} in {TEXT!r}")
-    pieces = inputs_of(TEXT, piece_encoder())[0].piece_ids.tolist()
+    pieces = inputs_of(TEXT, piece_encoder())[0].piece_ids
     if not missing and answers["opponent"]["pieces"] != pieces:
         raise ValueError(f"the two sides read different pieces: {pieces} and {answers['opponent']['pieces']}")
     seconds: dict[str, list[float]] = {side: [] for side in sides}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +12,12 @@ import numpy as np
 class Input(NamedTuple):
     """One sequence that the network reads: the pieces that the encoder sees, and the words that are tagged.
 
-    piece_ids: (n_pieces,) int64 with [CLS] and [SEP]; first_pieces: (n_words,) the index in piece_ids of each word's
-    first piece; words: n_words strings, for their characters.
+    piece_ids: n_pieces, with [CLS] and [SEP]; first_pieces: the index in piece_ids of each word's first piece; words:
+    n_words strings, for their characters.
     """
 
-    piece_ids: np.ndarray
-    first_pieces: np.ndarray
+    piece_ids: Sequence[int]
+    first_pieces: Sequence[int]
     words: Sequence[str]
 
 
@@ -37,20 +38,18 @@ class Batch(NamedTuple):
 
 def make_batch(inputs: Sequence[Input]) -> Batch:
     """Concatenate inputs."""
-    n_pieces, n_words = [len(each.piece_ids) for each in inputs], [len(each.words) for each in inputs]
-    piece_offsets = offsets_of(n_pieces)
+    piece_offsets = offsets_of(len(each.piece_ids) for each in inputs)
     return Batch(
-        np.concatenate([each.piece_ids for each in inputs]),
-        np.arange(piece_offsets[-1]) - np.repeat(piece_offsets[:-1], n_pieces),
+        np.array([index for each in inputs for index in each.piece_ids], np.int64),
+        np.array([position for each in inputs for position in range(len(each.piece_ids))], np.int64),
         piece_offsets,
-        np.concatenate([each.first_pieces for each in inputs]) + np.repeat(piece_offsets[:-1], n_words),
-        offsets_of(n_words),
+        np.array([start + first for start, each in zip(piece_offsets.tolist(), inputs, strict=False)
+                  for first in each.first_pieces], np.int64),
+        offsets_of(len(each.words) for each in inputs),
         [word for each in inputs for word in each.words],
     )
 
 
-def offsets_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+def offsets_of(lengths: Iterable[int]) -> np.ndarray:
     """Return where each of several runs begins and, last, where the last ends: (n + 1,) int64."""
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
+    return np.array([0, *itertools.accumulate(lengths)], np.int64)

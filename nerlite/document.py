@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from nerlite.tags import Span, from_spans
+from nerlite.text import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +26,38 @@ class Entity:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
-    """A tagged text.
+    """A tagged text. Its words, offsets and tags, lists of one entry a word, are made when they are first asked for.
 
-    words, offsets, tags: one entry a word; text[start:end] == word for its offsets (start, end), in code points.
-    tags are IOB2 and agree with the entities.
+    bounds: where the words lie, see `nerlite.text.Words`.
     truncated_at: where the model stopped reading, a code-point offset; None where it read everything, as it does
     unless it follows the rules of a pipeline that truncates.
     """
 
     text: str
-    words: list[str]
-    offsets: list[tuple[int, int]]
-    tags: list[str]
+    bounds: array[int] = field(repr=False)
     entities: list[Entity]
     truncated_at: int | None = None
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words; text[start:end] == word for its offsets."""
+        return Words(self.text, self.bounds)[:]
+
+    @cached_property
+    def offsets(self) -> list[tuple[int, int]]:
+        """Where each word starts and ends, in code points, end exclusive."""
+        return Words(self.text, self.bounds).offsets
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """The IOB2 tag of each word, those of the entities."""
+        starts = {start: word for word, start in enumerate(self.bounds[::2])}
+        ends = {end: word + 1 for word, end in enumerate(self.bounds[1::2])}
+        spans = (Span(starts[entity.start], ends[entity.end], entity.label) for entity in self.entities)
+        return from_spans(spans, len(self.bounds) // 2, "IOB2")
+
+    def only(self, entities: Iterable[Entity]) -> Document:
+        """Return the document with these of its entities, and tags that agree with them."""
+        return replace(self, entities=list(entities))

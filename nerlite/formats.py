@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from nerlite.document import Document, Entity
@@ -136,18 +135,7 @@ def select(document: Document, labels: Sequence[str], min_score: float) -> Docum
     def keeps(entity: Entity) -> bool:
         return (not labels or entity.label in labels) and entity.score >= min_score
 
-    dropped = [(entity.start, entity.end) for entity in document.entities if not keeps(entity)]
-    if not dropped:
-        return document
-    tags = list(document.tags)
-    i = 0
-    for word, (start, end) in enumerate(document.offsets):
-        while i < len(dropped) and dropped[i][1] <= start:
-            i += 1
-        if i < len(dropped) and dropped[i][0] < end:
-            tags[word] = "O"
-    kept = [entity for entity in document.entities if keeps(entity)]
-    return replace(document, tags=tags, entities=kept)
+    return document.only(entity for entity in document.entities if keeps(entity))
 
 
 def json_line(document: Document, row: dict[str, Any] | None = None) -> str:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import itertools
 import re
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from tokenizers import Tokenizer
 
-from nerlite.batch import offsets_of
 from nerlite.config import ModelError
 from nerlite.memory import Memory
 
+# Words that are cut out of a long text together.
+WORDS_AT_ONCE = 4096
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Pieces(NamedTuple):
     """The pieces of one text's words, without [CLS] and [SEP].
 
-    ids: (n_pieces,) int64; offsets: (n_words + 1,) int64, word w has ids[offsets[w]:offsets[w + 1]], at least one.
+    ids: n_pieces; offsets: n_words + 1, word w has ids[offsets[w]:offsets[w + 1]], at least one; both int64.
     """
 
-    ids: np.ndarray
-    offsets: np.ndarray
+    ids: array[int]
+    offsets: array[int]
 
 
 class Window(NamedTuple):
@@ -69,8 +71,12 @@ class PieceEncoder:
 
     def encode(self, words: Sequence[str]) -> Pieces:
         """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
-        ids = self._pieces_of(words)
-        return Pieces(np.array([i for each in ids for i in each], np.int64), offsets_of(list(map(len, ids))))
+        ids, offsets = array("q"), array("q", [0])
+        for start in range(0, len(words), WORDS_AT_ONCE):
+            for pieces in self._pieces_of(words[start:start + WORDS_AT_ONCE]):
+                ids.extend(pieces)
+                offsets.append(len(ids))
+        return Pieces(ids, offsets)
 
     def _encode(self, words: list[str]) -> list[tuple[int, ...]]:
         """Return the piece ids of each word."""
@@ -81,10 +87,10 @@ class PieceEncoder:
             pieces[owner or 0].append(piece)  # it is never None, since nothing special is added
         return [tuple(each[:self._max_word_pieces]) or (self._unk_id,) for each in pieces]
 
-    def windows(self, offsets: np.ndarray) -> list[Window]:
+    def windows(self, offsets: Sequence[int]) -> list[Window]:
         """Cover a text's words with windows that fit the encoder, each word kept where its context is widest.
 
-        offsets: (n_words + 1,) as in `Pieces`. Consecutive windows share a quarter of a window; the seam lies in
+        offsets: as in `Pieces`. Consecutive windows share a quarter of a window; the seam lies in
         the middle of what they share.
         """
         n_words = len(offsets) - 1
@@ -93,11 +99,11 @@ class PieceEncoder:
         spans: list[tuple[int, int]] = []
         start = stop = 0
         while stop < n_words:
-            stop = int(np.searchsorted(offsets, offsets[start] + self._budget, side="right")) - 1
+            stop = bisect_right(offsets, offsets[start] + self._budget) - 1
             spans.append((start, stop))
-            start = max(start + 1, int(np.searchsorted(offsets, offsets[stop] - self._budget // 4)))
+            start = max(start + 1, bisect_left(offsets, offsets[stop] - self._budget // 4))
         seams = [0]
         for (_, stop), (start, _) in itertools.pairwise(spans):
-            seams.append(int(np.searchsorted(offsets, (offsets[start] + offsets[stop]) / 2)))
+            seams.append(bisect_left(offsets, (offsets[start] + offsets[stop]) / 2))
         seams.append(n_words)
         return [Window(*span, *keep) for span, keep in zip(spans, itertools.pairwise(seams), strict=True)]

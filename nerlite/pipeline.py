@@ -28,6 +28,8 @@ DEFAULT_MODEL = "conll2003-minilm-l6"
 PIECES_PER_BATCH = 512
 # More shares than threads, so that those who are done early find another.
 SHARES_PER_THREAD = 4
+# Passes of a long text that are made ready at once.
+GROUPS_PER_THREAD = 32
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
 
@@ -137,8 +139,7 @@ class Tagger:
         return self._tag_all(texts, self._read_words)
 
     def _read_words(self, words: Sequence[str]) -> Readable:
-        text, offsets = join_words(words)
-        return self._rules.read_words(text, list(words), offsets)
+        return self._rules.read_words(join_words(words))
 
     def _tag_all(self, texts: Sequence[Text], read: Callable[[Text], Readable]) -> list[Document]:
         """Tag texts together: threads share out the texts, or the network's rows where texts are few or one is long."""
@@ -153,33 +154,42 @@ class Tagger:
 
     def _documents(self, texts: list[Readable], workers: Workers | None) -> list[Document]:
         """Run the windows of all texts through the network, then decode each text as one sequence of tags."""
-        offsets = batch.offsets_of([text.n_rows for text in texts])
+        offsets = batch.offsets_of(text.n_rows for text in texts)
         emissions = np.zeros((offsets[-1], len(self.config.tags)), np.float32)
-        windows = [(start, window) for start, text in zip(offsets[:-1], texts, strict=True) for window in text.windows]
-        scores = self._emissions([sequence for text in texts for sequence in text.sequences], workers)
-        for (start, window), rows in zip(windows, scores, strict=True):
-            kept = rows[window.keep_start - window.start:window.keep_stop - window.start]
-            emissions[start + window.keep_start:start + window.keep_stop] = kept
+        scores = self._emissions((sequence for text in texts for sequence in text.sequences), workers)
+        for begin, text in zip(offsets.tolist(), texts, strict=False):
+            for start, _, keep_start, keep_stop in text.windows:
+                emissions[begin + keep_start:begin + keep_stop] = next(scores)[keep_start - start:keep_stop - start]
         return list(self._rules.documents(texts, emissions, offsets))
 
-    def _emissions(self, sequences: list[batch.Input], workers: Workers | None) -> list[np.ndarray]:
-        """Return each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""
-        groups: list[list[batch.Input]] = []
-        size = PIECES_PER_BATCH
-        for sequence in sequences:
-            if size >= PIECES_PER_BATCH:
-                groups.append([])
-                size = 0
-            groups[-1].append(sequence)
-            size += len(sequence.piece_ids)
-        if workers is None or len(groups) < workers.n:
-            return [rows for group in groups for rows in self._run(group, workers)]
-        return [rows for group in workers.map(self._run, groups) for rows in group]
+    def _emissions(self, sequences: Iterable[batch.Input], workers: Workers | None) -> Iterator[np.ndarray]:
+        """Yield each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""
+        groups = _grouped(sequences)
+        while some := list(itertools.islice(groups, GROUPS_PER_THREAD * self.threads)):
+            if workers is None or len(some) < workers.n:
+                results = [self._run(group, workers) for group in some]
+            else:
+                results = workers.map(self._run, some)
+            yield from itertools.chain.from_iterable(results)
 
     def _run(self, sequences: list[batch.Input], workers: Workers | None = None) -> list[np.ndarray]:
         together = batch.make_batch(sequences)
         scores = self._network.emissions(together, workers)
         return [scores[start:stop] for start, stop in itertools.pairwise(together.word_offsets.tolist())]
+
+
+def _grouped(sequences: Iterable[batch.Input]) -> Iterator[list[batch.Input]]:
+    """Yield the sequences of one pass of the network after another."""
+    group: list[batch.Input] = []
+    size = 0
+    for sequence in sequences:
+        group.append(sequence)
+        size += len(sequence.piece_ids)
+        if size >= PIECES_PER_BATCH:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _checked(text: str) -> str:

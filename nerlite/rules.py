@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -12,9 +12,9 @@ from nerlite.batch import Input
 from nerlite.config import Config
 from nerlite.document import Document, Entity
 from nerlite.network.crf import CRF
-from nerlite.pieces import PieceEncoder, Window
-from nerlite.tags import Span, from_spans
-from nerlite.text import split_words
+from nerlite.pieces import PieceEncoder, Pieces, Window
+from nerlite.tags import Span
+from nerlite.text import Words, split_words
 
 
 class Readable(Protocol):
@@ -29,7 +29,7 @@ class Readable(Protocol):
         ...
 
     @property
-    def sequences(self) -> list[Input]:
+    def sequences(self) -> Iterable[Input]:
         """What the network reads."""
         ...
 
@@ -49,8 +49,8 @@ class Rules(Protocol[R]):
         """Split a text and make the network's inputs of it."""
         ...
 
-    def read_words(self, text: str, words: list[str], offsets: list[tuple[int, int]]) -> R:
-        """Make the network's inputs of words that are already split."""
+    def read_words(self, words: Words) -> R:
+        """Make the network's inputs of a text that is already split."""
         ...
 
     def documents(self, texts: Sequence[R], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[Document]:
@@ -61,16 +61,24 @@ class Rules(Protocol[R]):
 class Reading(NamedTuple):
     """A text by nerlite's own rules: a row is a word."""
 
-    text: str
-    words: list[str]
-    offsets: list[tuple[int, int]]
-    sequences: list[Input]
+    words: Words
+    pieces: Pieces
     windows: list[Window]
+    cls_id: int
+    sep_id: int
 
     @property
     def n_rows(self) -> int:
         """The number of words."""
         return len(self.words)
+
+    @property
+    def sequences(self) -> Iterator[Input]:
+        """One a window, made when it is its turn."""
+        for window in self.windows:
+            start, *inner, stop = self.pieces.offsets[window.start:window.stop + 1]
+            yield Input([self.cls_id, *self.pieces.ids[start:stop], self.sep_id],
+                        [1, *(1 + first - start for first in inner)], self.words[window.start:window.stop])
 
 
 class OwnRules:
@@ -83,20 +91,12 @@ class OwnRules:
 
     def read(self, text: str) -> Reading:
         """Split a text and make the network's inputs of it."""
-        return self.read_words(text, *split_words(text))
+        return self.read_words(split_words(text))
 
-    def read_words(self, text: str, words: list[str], offsets: list[tuple[int, int]]) -> Reading:
-        """Make the network's inputs of words that are already split."""
+    def read_words(self, words: Words) -> Reading:
+        """Make the network's inputs of a text that is already split."""
         pieces = self._pieces.encode(words)
-        windows = self._pieces.windows(pieces.offsets)
-        sequences = []
-        for window in windows:
-            bounds = pieces.offsets[window.start:window.stop + 1]
-            ids = np.empty(bounds[-1] - bounds[0] + 2, np.int64)
-            ids[0], ids[-1] = self._pieces.cls_id, self._pieces.sep_id
-            ids[1:-1] = pieces.ids[bounds[0]:bounds[-1]]
-            sequences.append(Input(ids, bounds[:-1] - bounds[0] + 1, words[window.start:window.stop]))
-        return Reading(text, words, offsets, sequences, windows)
+        return Reading(words, pieces, self._pieces.windows(pieces.offsets), self._pieces.cls_id, self._pieces.sep_id)
 
     def documents(self, texts: Sequence[Reading], emissions: np.ndarray, offsets: np.ndarray) -> list[Document]:
         """Decode each text as one sequence of tags; its windows' seams do not show."""
@@ -105,9 +105,9 @@ class OwnRules:
 
 
 def _document(reading: Reading, spans: list[Span], scores: list[float]) -> Document:
+    text, bounds = reading.words.text, reading.words.bounds
     entities = []
-    for span, score in zip(spans, scores, strict=True):
-        start, end = reading.offsets[span.start][0], reading.offsets[span.stop - 1][1]
-        entities.append(Entity(reading.text[start:end], span.label, start, end, score))
-    tags = from_spans(spans, len(reading.words), "IOB2")
-    return Document(reading.text, reading.words, reading.offsets, tags, entities)
+    for (first, stop, label), score in zip(spans, scores, strict=True):
+        start, end = bounds[2 * first], bounds[2 * stop - 1]
+        entities.append(Entity(text[start:end], label, start, end, score))
+    return Document(text, bounds, entities)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import overload
 
 # What Python's \w leaves out of a word: combining marks, vowel signs, joiners, variation selectors.
 _MARKS = (r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
@@ -35,20 +37,49 @@ _WORD = re.compile(rf"""
 """, re.VERBOSE | re.MULTILINE)
 
 
-def split_words(text: str) -> tuple[list[str], list[tuple[int, int]]]:
-    """Return the words of a text and their offsets (start, end) in code points; all but white space is in a word.
+class Words(Sequence[str]):
+    """The words of a text, each cut out of it when it is asked for: a million take 16 MB instead of 200.
+
+    bounds: where they lie, in code points: start, end, start, end and so on, int64.
+    """
+
+    def __init__(self, text: str, bounds: Iterable[int]) -> None:
+        """Keep the text and where its words are."""
+        self.text, self.bounds = text, bounds if isinstance(bounds, array) else array("q", bounds)
+
+    def __len__(self) -> int:
+        return len(self.bounds) // 2
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        text, bounds, which = self.text, self.bounds, range(len(self))[index]
+        if isinstance(which, int):
+            return text[bounds[2 * which]:bounds[2 * which + 1]]
+        return [text[bounds[2 * i]:bounds[2 * i + 1]] for i in which]
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]:
+        """Where each word starts and ends, end exclusive."""
+        return list(zip(self.bounds[::2], self.bounds[1::2], strict=True))
+
+
+def split_words(text: str) -> Words:
+    """Return the words of a text; all but white space is in one.
 
     Punctuation stands alone, except within numbers, abbreviations, initials, addresses and hyphenated words; clitics
     ('s, n't) are words of their own.
     """
-    words, offsets = [], []
+    bounds = array("q")
     for match in _WORD.finditer(text):
-        words.append(match.group())
-        offsets.append(match.span())
-    return words, offsets
+        bounds.extend(match.span())
+    return Words(text, bounds)
 
 
-def join_words(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """Return the text of words that are already split, joined by single spaces, and their offsets in it."""
+def join_words(words: Sequence[str]) -> Words:
+    """Return words that are already split as those of a text: themselves, joined by single spaces."""
     ends = itertools.accumulate(len(word) + 1 for word in words)
-    return " ".join(words), [(end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)]
+    return Words(" ".join(words), itertools.chain.from_iterable(
+        (end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)))

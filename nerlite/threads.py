@@ -31,7 +31,7 @@ class Once(Generic[Result]):
     """A call that is made by whichever thread comes first."""
 
     def __init__(self, function: Callable[[], Result]) -> None:
-        """function: what to call."""
+        """Make no call yet."""
         self._function, self._turns = function, iter((None,))
         self._outcome = SimpleQueue[tuple[Any, Exception | None]]()
 

@@ -146,8 +146,8 @@ def batch_of(name: str, config: Config, golden: dict[str, np.ndarray]):
     sequences = []
     for words, _ in sentences(golden):
         pieces = encoder.encode(words)
-        ids = np.array([encoder.cls_id, *pieces.ids, encoder.sep_id], np.int32)
-        sequences.append(Input(ids, pieces.offsets[:-1] + 1, words))
+        sequences.append(Input([encoder.cls_id, *pieces.ids, encoder.sep_id],
+                               [1 + first for first in pieces.offsets[:-1]], words))
     return make_batch(sequences)
 
 

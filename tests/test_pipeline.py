@@ -231,7 +231,7 @@ def test_parts_of_the_network_are_optional(write_model, tiny_config, backend):
 def test_argmax_scores_are_products_of_probabilities(write_model):
     tagger = nerlite.load(write_model(decoder="argmax"), backend="numpy")
     doc = tagger(TEXTS[0])
-    emissions = tagger._emissions(tagger._rules.read(TEXTS[0]).sequences, None)[0].astype(np.float64)
+    emissions = next(tagger._emissions(tagger._rules.read(TEXTS[0]).sequences, None)).astype(np.float64)
     probabilities = np.exp(emissions - np.logaddexp.reduce(emissions, axis=1, keepdims=True))
     n_tested = 0
     for span, entity in zip(to_spans(doc.tags), doc.entities, strict=True):

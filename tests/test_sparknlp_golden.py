@@ -103,14 +103,15 @@ def test_stages(tagger, texts, golden):
     for name, text in texts.items():
         if f"{name}/embeddings" not in stages:
             continue
-        batch = make_batch(tagger._rules.read(text).sequences)
+        batch = make_batch(list(tagger._rules.read(text).sequences))
         offsets = batch.word_offsets
         vectors = network.encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces, offsets)
         compare(name, "embeddings", vectors)
-        compare(name, "scores", network.head(vectors, batch.words, offsets))
+        characters = network.chars(batch.words, offsets)
+        compare(name, "scores", network.head(characters, vectors, offsets))
         if f"{name}/dense" in stages:
             theirs = stages[f"{name}/embeddings"]
-            x = np.concatenate([network.chars(batch.words, offsets), theirs], axis=1)
+            x = np.concatenate([characters, theirs], axis=1)
             compare(name, "chars_words", x)
             x = network.context.dense(x, offsets)
             compare(name, "dense", x)

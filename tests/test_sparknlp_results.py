@@ -1,7 +1,9 @@
 """What Spark NLP makes of the network's scores, and the shapes in which it gives results."""
 
 import sys
+from array import array
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from nerlite.sparknlp import SparkDocument, SparkPieceEncoder, predict, split, t
 from nerlite.sparknlp.java import float_to_string, utf16_length, utf16_positions
 from nerlite.sparknlp.tagging import chunks
 from nerlite.tags import Span
-from nerlite.text import join_words
+from nerlite.text import Words, join_words
 
 TAGS = ("O", "B-PER", "I-PER", "<unused3>")
 Tag = Callable[..., SparkDocument]
@@ -31,9 +33,8 @@ def tag(tmp_path_factory: pytest.TempPathFactory) -> Tag:
     def of(source: str | list[str], scores: object, best: list[int], tags: tuple[str, ...] = TAGS, **settings: object
            ) -> SparkDocument:
         config = SparkNLPConfig(**{"include_confidence": True, **settings})
-        text, offsets = (source, split(source)[1]) if isinstance(source, str) else join_words(source)
-        words = [text[start:end] for start, end in offsets]
-        inputs = SparkPieceEncoder(path, 512, config).inputs(text, words, offsets)
+        words = Words(source, chain(*split(source)[1])) if isinstance(source, str) else join_words(source)
+        inputs = SparkPieceEncoder(path, 512, config).inputs(words.text, words[:], words.offsets)
         return tag_document(inputs, np.array(scores, np.float64), np.array(best), tags, config)
 
     return of
@@ -104,7 +105,7 @@ def test_chunks(tags: str, spans: list[tuple[int, int, str]]) -> None:
 
 def test_annotations_of_any_document() -> None:
     text = "😀 John!"
-    document = Document(text, *split(text), ["O", "B-PER", "O"], [Entity("John", "PER", 2, 6, 0.75)])
+    document = Document(text, array("q", [0, 1, 2, 6, 6, 7]), [Entity("John", "PER", 2, 6, 0.75)])
     found = to_annotations(document)
     assert [(row["begin"], row["end"], row["result"]) for row in found["token"]] == [
         (0, 1, "😀"), (3, 6, "John"), (7, 7, "!")]
@@ -113,7 +114,7 @@ def test_annotations_of_any_document() -> None:
     assert found["ner"][1] == {"annotatorType": "named_entity", "begin": 3, "end": 6, "result": "B-PER",
                                "metadata": {"word": "John", "sentence": "0"}}
     assert found["ner_chunk"][0]["metadata"] == {"entity": "PER", "sentence": "0", "chunk": "0", "confidence": "0.75"}
-    empty = to_annotations(Document("", [], [], [], []))
+    empty = to_annotations(Document("", array("q"), []))
     assert empty["document"][0]["end"] == -1
     assert [empty[column] for column in ("token", "ner", "ner_chunk")] == [[], [], []]
 

@@ -65,8 +65,8 @@ def write_vocabulary(vocabulary: list[str], path: Path) -> Path:
 
 
 def given_words(words: list[str]) -> tuple[str, list[str], list[tuple[int, int]]]:
-    text, offsets = join_words(words)
-    return text, words, offsets
+    joined = join_words(words)
+    return joined.text, joined[:], joined.offsets
 
 
 def test_cut_of_golden_documents(encoder: Callable[..., SparkPieceEncoder]) -> None:
@@ -115,7 +115,7 @@ def embeddings(inputs: Inputs, encoder: Callable[..., SparkPieceEncoder]) -> lis
     result = []
     for sequence, window in zip(inputs.sequences, inputs.windows, strict=True):
         assert window == (0, len(inputs.word_ids), 0, len(inputs.word_ids))
-        pieces = sequence.piece_ids.tolist()
+        pieces = sequence.piece_ids
         if inputs.truncated_at is not None:  # Spark names the piece that [SEP]'s vector stands in for
             pieces = [pieces[0], *encoder(4096).encode(inputs.words).ids.tolist()]
         for row, text, word, is_start in zip(sequence.first_pieces, sequence.words, inputs.word_ids,
@@ -207,9 +207,8 @@ def test_inputs_are_those_of_the_source(small_encoder: Callable[[SparkNLPConfig]
     assert inputs.is_word_start.tolist() == [is_start for _, is_start, _ in entries]
     assert len(inputs.sequences) == bool(entries)
     for sequence in inputs.sequences:
-        assert sequence.piece_ids.dtype == np.int64
-        assert sequence.piece_ids.tolist() == piece_ids
-        assert sequence.first_pieces.tolist() == [row for _, _, row in entries]
+        assert sequence.piece_ids == piece_ids
+        assert sequence.first_pieces == [row for _, _, row in entries]
         assert sequence.words == [words[word] if cased else words[word].lower() for word, _, _ in entries]
 
 
@@ -311,7 +310,7 @@ def test_long_texts_and_words(encoder: Callable[..., SparkPieceEncoder]) -> None
     assert inputs.truncated_at == offsets[inputs.word_ids[-1]][0]
     word = "x" * 100_000
     inputs = encoder().inputs(word, *split(word))
-    assert inputs.sequences[0].piece_ids.tolist() == [101, 100, 102]
+    assert inputs.sequences[0].piece_ids == [101, 100, 102]
     assert inputs.truncated_at is None
 
 

@@ -27,15 +27,16 @@ from nerlite.text import split_words
     (" \n\t\u3000", ""),
 ])
 def test_splits(text, words):
-    assert " ".join(split_words(text)[0]) == words
+    assert " ".join(split_words(text)) == words
 
 
 @given(st.text())
 def test_everything_but_white_space_is_in_a_word(text):
-    words, offsets = split_words(text)
-    assert [text[start:end] for start, end in offsets] == words
+    words = split_words(text)
+    assert [text[start:end] for start, end in words.offsets] == words[:] == list(words)
     assert "".join(words) == "".join(text.split())
-    assert offsets == sorted(offsets)
+    assert list(words.bounds) == sorted(words.bounds)
+    assert words[::-2] == words[:][::-2]
 
 
 @pytest.mark.parametrize("unit", ["a+", "-+", "a", ".", "n't", "a.", "x@", "'s", "a@b.", "A. ", "1,", "www.", "a'",

@@ -85,7 +85,7 @@ def test_a_run_writes_a_model_directory(trained, encoder):
     assert config.tags == ("O", *(f"{prefix}-{label}" for label in ("LOC", "PER") for prefix in "BIES"))
     assert {"J", "!"} <= set(config.chars.alphabet)
     assert tensors.keys() == expected_tensors(config).keys()
-    assert PieceEncoder(trained / "model" / "tokenizer.json", config.window).encode(["Berlin"]).ids.size
+    assert PieceEncoder(trained / "model" / "tokenizer.json", config.window).encode(["Berlin"]).ids
     for name, allowed in zip(("start_transitions", "transitions", "end_transitions"),
                              allowed_transitions(config.tags, config.scheme), strict=True):
         assert ((tensors[f"crf.{name}"] == -10000) == ~allowed).all()
@@ -171,7 +171,7 @@ def test_the_engine_computes_what_was_trained(tools, trained, corpus):
     config = read_config(path / "config.json")
     engine = Network(load_ops("numpy"), read_tensors(config, path / "model.safetensors"), config)
     found = engine.emissions(make_batch([
-        Input(np.concatenate([[2], text.ids, [3]]), text.offsets[:-1] + 1, text.words) for text in texts]))
+        Input([2, *text.ids, 3], [1 + first for first in text.offsets[:-1]], text.words) for text in texts]))
     with torch.no_grad():
         batch = collate(texts)
         expected = network(batch)[batch.word_mask].numpy()

@@ -79,7 +79,7 @@ def read_texts(path: Path, pieces: PieceEncoder, tags: Sequence[str]) -> list[li
     tag_ids = {tag: i for i, tag in enumerate(tags)}
 
     def text(sentence: Sentence) -> Text:
-        ids, offsets = pieces.encode(sentence.words)
+        ids, offsets = map(np.asarray, pieces.encode(sentence.words))
         names = from_spans(to_spans(sentence.tags), len(sentence.words), SCHEME)
         return Text(sentence.words, ids, offsets, np.array([tag_ids[name] for name in names]))
 

@@ -39,7 +39,7 @@ class Network:
     def head(self, characters: np.ndarray | None, vectors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Return emissions, (n_words, n_tags).
 
-        characters: (n_words, feature_size), of a model that has them; vectors: (n_words, hidden); offsets: (n_seqs + 1,).
+        characters: (n_words, feature_size), if the model has them; vectors: (n_words, hidden); offsets: (n_seqs + 1,).
         """
         x = vectors if characters is None else np.concatenate([characters, vectors], axis=1)  # (n_words, features)
         if self.context:

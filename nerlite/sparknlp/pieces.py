@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,9 +99,8 @@ class SparkPieceEncoder(PieceEncoder):
     def encode(self, words: Sequence[str]) -> Pieces:
         """Return the words' pieces, not truncated, for windows over them; a word may have none."""
         pieces = [self._word_pieces(word)[:self._max_word_pieces] for word in words]
-        offsets = np.zeros(len(words) + 1, np.int64)
-        np.cumsum([len(of_word) for of_word in pieces], out=offsets[1:])
-        return Pieces(np.array([index for of_word in pieces for index, _ in of_word], np.int64), offsets)
+        return Pieces(array("q", (index for of_word in pieces for index, _ in of_word)),
+                      array("q", accumulate(map(len, pieces), initial=0)))
 
     def inputs(self, text: str, words: list[str], offsets: list[tuple[int, int]], *, windows: bool = False) -> Inputs:
         """Return what the network sees of a text: as much as Spark NLP reads of it, or with windows everything.
@@ -149,7 +150,7 @@ class SparkPieceEncoder(PieceEncoder):
         owners = window.start + np.searchsorted(begins[window.start:window.stop], positions)
         rows = np.flatnonzero(begins[np.minimum(owners, window.stop - 1)] == positions)
         owners = owners[rows]
-        sequence = Input(np.array([self.cls_id, *ids[:n_seen], self.sep_id], np.int64), rows + 1,
+        sequence = Input([self.cls_id, *ids[:n_seen], self.sep_id], (rows + 1).tolist(),
                          [self._cased(words[word]) for word in owners.tolist()])
         return _Part(sequence, owners, is_first[rows].astype(bool), sources[rows], cut)
 

@@ -12,6 +12,7 @@ from nerlite.network.crf import CRF
 from nerlite.sparknlp.pieces import Inputs, SparkPieceEncoder
 from nerlite.sparknlp.tagging import SparkDocument, tag_document
 from nerlite.sparknlp.tokenizer import split
+from nerlite.text import Words
 
 
 class SparkRules:
@@ -25,11 +26,11 @@ class SparkRules:
 
     def read(self, text: str) -> Inputs:
         """Split a text and make the network's inputs of it."""
-        return self.read_words(text, *split(text))
+        return self._pieces.inputs(text, *split(text), windows=self._windows)
 
-    def read_words(self, text: str, words: list[str], offsets: list[tuple[int, int]]) -> Inputs:
-        """Make the network's inputs of words that are already split."""
-        return self._pieces.inputs(text, words, offsets, windows=self._windows)
+    def read_words(self, words: Words) -> Inputs:
+        """Make the network's inputs of a text that is already split."""
+        return self._pieces.inputs(words.text, words[:], words.offsets, windows=self._windows)
 
     def documents(self, texts: Sequence[Inputs], emissions: np.ndarray, offsets: np.ndarray) -> list[SparkDocument]:
         """Decode each text as one sequence of tags."""

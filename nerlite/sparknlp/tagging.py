@@ -5,10 +5,12 @@ Source: Spark NLP 3.2, TensorflowNer.scala, NerDatasetEncoder.scala, Tagged.scal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import reduce
+from itertools import chain
 
 import numpy as np
 
@@ -22,19 +24,38 @@ UNUSED = "<unused"
 _FOUR_PLACES = Decimal("0.0001")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SparkDocument(Document):
     """A text tagged by Spark NLP's rules.
 
-    tags: as Spark NLP gives them, well-formed or not, and "O" for a word that it leaves without one. entities: its
-    chunks; an entity's score is the mean confidence of its words' tags.
+    entities: Spark NLP's chunks; an entity's score is the mean confidence of its words' tags.
+    given_tags: what `tags` returns, as Spark NLP gives them, well-formed or not, and "O" for a word that it leaves
+    without one.
     confidences: for each word that has a tag of its own, in order, its index → {"confidence": score}, or with
     include_all_confidence_scores {tag: score} for every tag; float32 of four places.
     settings: those of the model.
     """
 
+    given_tags: list[str] = field(default_factory=list)
     confidences: dict[int, dict[str, np.float32]] = field(default_factory=dict)
     settings: SparkNLPConfig = field(default_factory=SparkNLPConfig)
+
+    @property
+    def tags(self) -> list[str]:
+        """The tag of each word."""
+        return self.given_tags
+
+    def only(self, entities: Iterable[Entity]) -> SparkDocument:
+        """Return the document with these of its entities, and "O" for the words of the others."""
+        kept, tags = dict.fromkeys(entities), list(self.given_tags)
+        dropped = [(each.start, each.end) for each in self.entities if each not in kept]
+        i = 0
+        for word, (start, end) in enumerate(self.offsets):
+            while i < len(dropped) and dropped[i][1] <= start:
+                i += 1
+            if i < len(dropped) and dropped[i][0] < end:
+                tags[word] = "O"
+        return replace(self, given_tags=tags, entities=list(kept))
 
 
 def tag_document(inputs: Inputs, scores: np.ndarray, best: np.ndarray, tags: Sequence[str], settings: SparkNLPConfig
@@ -63,8 +84,8 @@ def tag_document(inputs: Inputs, scores: np.ndarray, best: np.ndarray, tags: Seq
         own = [_own_score(confidences[word], found[word]) for word in range(start, stop)]
         mean = reduce(np.add, own) / np.float32(len(own))
         entities.append(Entity(inputs.text[begin:end], label, begin, end, float(mean)))
-    return SparkDocument(inputs.text, inputs.words, inputs.offsets, found, entities, inputs.truncated_at,
-                         confidences, settings)
+    return SparkDocument(inputs.text, array("q", chain.from_iterable(inputs.offsets)), entities, inputs.truncated_at,
+                         found, confidences, settings)
 
 
 def chunks(tags: Sequence[str]) -> list[Span]:
