@@ -1,4 +1,4 @@
-"""The linear-chain CRF: best tags, marginals, and the probability of entities."""
+"""The linear-chain CRF: best tags, and the probability of entities."""
 
 from __future__ import annotations
 
@@ -54,12 +54,6 @@ class CRF:
         """emissions: (n_words, n_tags); offsets: (n_seqs + 1,) → the best tags (n_words,), lowest first on a tie."""
         best: np.ndarray = self._ops.viterbi(emissions, offsets, *self._scores)
         return best
-
-    def marginals(self, emissions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """emissions: (n_words, n_tags); offsets: (n_seqs + 1,) → each tag's probability (n_words, n_tags) float64."""
-        alpha, beta, log_partition = self._ops.forward_backward(emissions, offsets, *self._scores)
-        probabilities: np.ndarray = np.exp(alpha + beta - np.repeat(log_partition, np.diff(offsets))[:, None])
-        return probabilities
 
     def decode(self, emissions: np.ndarray, offsets: np.ndarray) -> Decoded:
         """emissions: (n_words, n_tags); offsets: (n_seqs + 1,) → best tags, their spans, the spans' probabilities."""

@@ -60,27 +60,19 @@ class CompiledOps:
         """Return the best tag sequence of each sequence; on a tie the lowest tag; as the reference."""
         n_rows, n_tags = emissions.shape
         path = np.empty(n_rows, np.int64)
-        self._kernels.viterbi(emissions, offsets, start, transitions, end, np.empty((n_rows, n_tags), np.int64),
+        self._kernels.viterbi(emissions, offsets, start, transitions, end, np.empty((n_rows, n_tags), np.int16),
                               *np.empty((2, n_tags), np.float32), path)
         return path
-
-    def forward_backward(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
-                         end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return log α, log β and the log-partition of each sequence, in float64; as the reference."""
-        alpha, beta = np.empty((2, *emissions.shape))
-        log_partition = np.zeros(len(offsets) - 1)
-        self._kernels.forward_backward(emissions, offsets, start, np.exp(transitions.astype(np.float64)), end,
-                                       *np.empty((2, len(start))), alpha, beta, log_partition)
-        return alpha, beta, log_partition
 
     def span_log_probabilities(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray,
                                transitions: np.ndarray, end: np.ndarray, spans: np.ndarray, labels: np.ndarray,
                                boundaries: np.ndarray) -> np.ndarray:
         """Return the log-probability of each span: that it begins, ends and is labelled just so; as the reference."""
-        alpha, beta, log_partition = self.forward_backward(emissions, offsets, start, transitions, end)
-        out = np.empty(len(spans))
-        self._kernels.span_log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries,
-                                             alpha, beta, log_partition, *np.empty((2, len(start))), out)
+        n, n_tags = len(spans), len(start)
+        out, scratch = np.empty(n), np.empty((n_tags + n + 3, n_tags))
+        self._kernels.span_log_probabilities(emissions, offsets, start, transitions, end, spans,
+                                             np.argsort(spans[:, 2], kind="stable"), labels, boundaries,
+                                             scratch[:n_tags], *scratch[-3:], scratch[n_tags:-3], out)
         return out
 
 

@@ -1,4 +1,4 @@
-"""The CRF's kernels: Viterbi, forward-backward, and the probability of spans; as in `nerlite.ops.numpy_ops`."""
+"""The CRF's kernels: Viterbi, and forward-backward for the probability of spans; as in `nerlite.ops.numpy_ops`."""
 
 from __future__ import annotations
 
@@ -37,40 +37,84 @@ def viterbi(emissions, offsets, start, transitions, end, came_from, state, follo
 
 
 @kernel()
-def forward_backward(emissions, offsets, start, forward, end, ways, sums, alpha, beta, log_partition):
-    """forward: exp(transitions), float64; ways, sums: (n_tags,) float64 scratch."""
+def span_log_probabilities(emissions, offsets, start, transitions, end, spans, by_stop, labels, boundaries, forward,
+                           state, ways, sums, ahead, out):
+    """As the reference. by_stop: (n_spans,) the spans' numbers, those that stop early first.
+
+    Scratch, float64: forward (n_tags, n_tags); state, ways, sums (n_tags,); ahead (n_spans, n_tags), the backward
+    scores of the rows behind the spans. Of all others only those of one row are kept at a time.
+    """
+    n_tags, i = len(start), 0
+    for source in range(n_tags):
+        for tag in range(n_tags):
+            forward[source, tag] = np.exp(np.float64(transitions[source, tag]))
+    while i < len(spans):
+        sequence, n_after = spans[i, 0], i
+        while n_after < len(spans) and spans[n_after, 0] == sequence:
+            n_after += 1
+        first, stop, last = offsets[sequence], offsets[sequence + 1], n_after - 1
+        for tag in range(n_tags):
+            state[tag] = end[tag]
+        for row in range(stop - 1, first - 1, -1):
+            while last >= i and spans[by_stop[last], 2] >= row:
+                for tag in range(n_tags):
+                    ahead[by_stop[last], tag] = state[tag]
+                last -= 1
+            for tag in range(n_tags):
+                sums[tag] = state[tag] + emissions[row, tag]
+            if row > first:
+                top = _log_scale(sums, ways)
+                for source in range(n_tags):
+                    total = 0.0
+                    for tag in range(n_tags):
+                        total += forward[source, tag] * ways[tag]
+                    state[source] = np.log(total) + top
+        for tag in range(n_tags):
+            sums[tag] += start[tag]
+        log_partition, row = _log_total(sums), first
+        while i < n_after:
+            while i < n_after and spans[i, 1] == row:
+                _enter(emissions, row, spans[i, 2], first, spans[i, 3], start, transitions, labels, boundaries, state,
+                       ways, sums)
+                if spans[i, 2] < stop:
+                    _step(ways, transitions, boundaries, True, emissions[spans[i, 2]], sums)
+                else:
+                    for tag in range(n_tags):
+                        sums[tag] = ways[tag]
+                for tag in range(n_tags):
+                    sums[tag] += ahead[i, tag]
+                out[i] = _log_total(sums) - log_partition
+                i += 1
+            if row == first:
+                for tag in range(n_tags):
+                    state[tag] = emissions[row, tag] + np.float64(start[tag])
+            else:
+                top = _log_scale(state, ways)
+                sums[:] = 0
+                for source in range(n_tags):
+                    for tag in range(n_tags):
+                        sums[tag] += ways[source] * forward[source, tag]
+                for tag in range(n_tags):
+                    state[tag] = emissions[row, tag] + (np.log(sums[tag]) + top)
+            row += 1
+
+
+@kernel()
+def _enter(emissions, row, stop, first, label, start, transitions, labels, boundaries, before, ways, following):
+    """ways = scores at the end of a span from row to stop; before: those of the row before, unless it is the first."""
     n_tags = len(start)
-    for sequence in range(len(offsets) - 1):
-        first, stop = offsets[sequence], offsets[sequence + 1]
-        if first == stop:
-            continue
+    if row == first:
         for tag in range(n_tags):
-            alpha[first, tag] = emissions[first, tag] + np.float64(start[tag])
-            beta[stop - 1, tag] = end[tag]
-        for row in range(first + 1, stop):
-            top = _log_scale(alpha[row - 1], ways)
-            sums[:] = 0
-            for source in range(n_tags):
-                for tag in range(n_tags):
-                    sums[tag] += ways[source] * forward[source, tag]
-            for tag in range(n_tags):
-                alpha[row, tag] = emissions[row, tag] + (np.log(sums[tag]) + top)
-        for row in range(stop - 1, first, -1):
-            for tag in range(n_tags):
-                sums[tag] = beta[row, tag] + emissions[row, tag]
-            top = _log_scale(sums, ways)
-            for source in range(n_tags):
-                total = 0.0
-                for tag in range(n_tags):
-                    total += forward[source, tag] * ways[tag]
-                beta[row - 1, source] = np.log(total) + top
+            following[tag] = start[tag] + np.float64(emissions[row, tag])
+    else:
+        _step(before, transitions, boundaries, True, emissions[row], following)
+    while True:
         for tag in range(n_tags):
-            sums[tag] = alpha[stop - 1, tag] + end[tag]
-        top = _log_scale(sums, ways)
-        total = 0.0
-        for tag in range(n_tags):
-            total += ways[tag]
-        log_partition[sequence] = np.log(total) + top
+            ways[tag] = following[tag] if labels[tag] == label else -np.inf
+        row += 1
+        if row == stop:
+            break
+        _step(ways, transitions, boundaries, False, emissions[row], following)
 
 
 @kernel()
@@ -91,34 +135,12 @@ def _log_scale(scores, out):
 
 
 @kernel()
-def span_log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, alpha, beta,
-                            log_partition, ways, following, out):
-    n_tags = len(start)
-    for i in range(len(spans)):
-        sequence, first, stop, label = spans[i]
-        if first == offsets[sequence]:
-            for tag in range(n_tags):
-                ways[tag] = start[tag] + np.float64(emissions[first, tag]) if labels[tag] == label else -np.inf
-        else:
-            _step(alpha[first - 1], transitions, boundaries, True, emissions[first], ways)
-            for tag in range(n_tags):
-                ways[tag] = ways[tag] if labels[tag] == label else -np.inf
-        for row in range(first + 1, stop):
-            _step(ways, transitions, boundaries, False, emissions[row], following)
-            for tag in range(n_tags):
-                ways[tag] = following[tag] if labels[tag] == label else -np.inf
-        if stop < offsets[sequence + 1]:
-            _step(ways, transitions, boundaries, True, emissions[stop], following)
-            for tag in range(n_tags):
-                following[tag] += beta[stop, tag]
-        else:
-            for tag in range(n_tags):
-                following[tag] = ways[tag] + end[tag]
-        top = _highest(following)
-        total = 0.0
-        for tag in range(n_tags):
-            total += np.exp(following[tag] - top)
-        out[i] = np.log(total) + top - log_partition[sequence]
+def _log_total(scores):
+    """Return the log of the sum of exp(scores)."""
+    top, total = _highest(scores), 0.0
+    for i in range(len(scores)):
+        total += np.exp(scores[i] - top)
+    return np.log(total) + top
 
 
 @kernel()

@@ -345,10 +345,10 @@ def span_log_probabilities(emissions: np.ndarray, offsets: np.ndarray, start: np
                            boundaries: np.ndarray) -> np.ndarray:
     """Return the log-probability of each span: that it begins, ends and is labelled exactly so.
 
-    First arguments as in `viterbi`; spans: (n_spans, 4) of sequence, first row, stop row (exclusive), label;
-    labels: (n_tags,) each tag's label, compared with the span's; boundaries[from, to]: whether a span ends between
-    two tags → (n_spans,) float64. It is forward-backward with the span's tags held to its label, a boundary at both
-    ends and none within. Source: Culotta & McCallum 2004, constrained forward-backward.
+    First arguments as in `viterbi`; spans: (n_spans, 4) of sequence, first row, stop row (exclusive), label, in the
+    order of their first rows; labels: (n_tags,) each tag's label, compared with the span's; boundaries[from, to]:
+    whether a span ends between two tags → (n_spans,) float64. It is forward-backward with the span's tags held to its
+    label, a boundary at both ends and none within. Source: Culotta & McCallum 2004, constrained forward-backward.
     """
     alpha, beta, log_partition = forward_backward(emissions, offsets, start, transitions, end)
     wide = transitions.astype(np.float64)
