@@ -28,10 +28,7 @@ class CharFeatures:
     def __init__(self, ops: Ops, tensors: Tensors, config: CharsConfig) -> None:
         """Build the alphabet's lookup and the tables."""
         self._ops, self._config = ops, config
-        self._codec, self._bytes = ("utf-16-le", 2) if config.unit == "utf16" else ("utf-32-le", 4)
-        codes = [ord(character) for character in config.alphabet]
-        self._ids = np.zeros(max(codes, default=0) + 2, np.int64)  # the last entry stands for all that lie beyond
-        self._ids[codes] = np.arange(1, len(codes) + 1)
+        self._ids = {character: i for i, character in enumerate(config.alphabet, 1)}
         if config.cnn:
             embeddings, kernel = floats(tensors, "chars.cnn.embeddings"), floats(tensors, "chars.cnn.conv.weight")
             self._taps = embeddings @ kernel.reshape(3, config.cnn.embedding_size, config.cnn.num_filters)
@@ -46,29 +43,31 @@ class CharFeatures:
         """words: n_words strings; offsets: (n_seqs + 1,) → (n_words, feature_size): CNN, LSTM forward, backward."""
         padding = [0] * len(words)
         if self._config.cnn and self._config.cnn.pool == "longest":
-            lengths = np.array([self._length(word) for word in words])
+            lengths = np.array([len(self._ids_of(word)) for word in words])
             longest = [lengths[start:stop].max(initial=0)
                        for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
             padding = np.minimum(np.repeat(longest, np.diff(offsets)) - lengths, MAX_PADDING).tolist()
         return np.array(self._features(list(zip(words, padding, strict=True))), np.float32)
 
-    def _length(self, word: str) -> int:
-        """Return how many characters the alphabet's unit sees in a word, at least one."""
-        return max(len(word) if self._bytes == 4 else len(word.encode(self._codec, "surrogatepass")) // 2, 1)
+    def _ids_of(self, word: str) -> list[int]:
+        """Return the ids of a word's characters, at least one."""
+        if self._config.unit == "utf16" and not word.isascii():
+            units = np.frombuffer(word.encode("utf-16-le", "surrogatepass"), "<u2").tolist()
+            return [self._ids.get(chr(unit), 0) for unit in units]
+        return [self._ids.get(character, 0) for character in word] or [0]
 
     def _compute(self, keys: list[tuple[str, int]]) -> Iterator[np.ndarray]:
         """keys: words, and how much padding behind them the convolution sees → the features (feature_size,) of each."""
-        codes = np.frombuffer("".join(word or "\0" for word, _ in keys).encode(self._codec, "surrogatepass"),
-                              f"<u{self._bytes}")
-        ids = self._ids[np.minimum(codes, len(self._ids) - 1)]
-        lengths = np.array([self._length(word) for word, _ in keys])
-        offsets = offsets_of(lengths)
-        ids[offsets[:-1][[not word for word, _ in keys]]] = 0
+        ids = [self._ids_of(word) for word, _ in keys]
         parts = []
         if self._config.cnn:
-            padding = np.array([pad for _, pad in keys])
-            padded = np.insert(ids, np.repeat(offsets[1:], padding), 0) if padding.any() else ids
-            parts.append(self._ops.char_cnn(padded, offsets_of(lengths + padding), self._taps, self._bias))
+            padded = [each + [0] * padding for each, (_, padding) in zip(ids, keys, strict=True)]
+            parts.append(self._ops.char_cnn(*_ragged(padded), self._taps, self._bias))
         if self._config.lstm:
-            parts.append(self._lstm(self._gates, ids, offsets, final=True))
+            parts.append(self._lstm(self._gates, *_ragged(ids), final=True))
         return map(np.copy, np.concatenate(parts, axis=1))  # copies, so that none keeps its neighbours in memory
+
+
+def _ragged(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return all rows' numbers, one row after another, and where each begins."""
+    return np.array([number for row in rows for number in row], np.int64), offsets_of(map(len, rows))
