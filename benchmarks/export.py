@@ -15,7 +15,6 @@ Writes into a folder of the cache, named after what it is made of, whatever is n
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -123,7 +122,7 @@ def pad(piece_ids: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np
 def _write_float32(path: Path) -> None:
     stored_config = read_config(MODEL / "config.json")
     stored = read_tensors(stored_config, MODEL / "model.safetensors")
-    config = dataclasses.replace(stored_config, dtype="float32")
+    config = stored_config._replace(dtype="float32")
     tensors = {}
     for name in expected_tensors(config):
         tensors[name] = stored[name].astype(np.float32)
@@ -159,7 +158,7 @@ def _write_huggingface(model: Path, path: Path) -> None:
                 take(f".{end}", f"{theirs}.attention.self.{part}.{end}", array)
             for part, their_part in LAYER_PARTS:
                 take(f".{end}", f"{theirs}.{their_part}.{end}", tensors[f"{ours}.{part}.{end}"])
-    settings = dataclasses.asdict(config.encoder) | {"position_embedding_type": "absolute"}  # CTranslate2 asks for it
+    settings = config.encoder._asdict() | {"position_embedding_type": "absolute"}  # CTranslate2 asks for it
     bert = BertModel(BertConfig(**settings), add_pooling_layer=False)
     bert.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     bert.save_pretrained(path)

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -65,7 +64,7 @@ def make_model(dtype: Literal["float32", "int8"], path: Path) -> None:
     """Write a model directory of random weights that keep activations near 1."""
     rng, config = np.random.default_rng(0), config_of(dtype)
     tensors = {}
-    for name, (shape, _) in expected_tensors(replace(config, dtype="float32")).items():
+    for name, (shape, _) in expected_tensors(config._replace(dtype="float32")).items():
         tensors[name] = rng.standard_normal(shape, np.float32)
         if name.endswith("_norm.weight"):
             tensors[name] = np.ones(shape, np.float32)

@@ -6,13 +6,13 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from nerlite.tags import Span, from_spans
 from nerlite.text import Words
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(NamedTuple):
     """A labelled stretch of a text.
 
     start, end: code-point offsets, end exclusive: text[start:end] is the entity's text.

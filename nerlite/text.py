@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from array import array
@@ -12,29 +13,33 @@ from typing import overload
 _MARKS = (r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
           r"\u0900-\u0903\u093a-\u094f\u0962\u0963\u0981-\u0d4d\u0e31-\u0e4e\u0eb1-\u0ecd\u1ab0-\u1aff\u1dc0-\u1dff"
           r"\u200c\u200d\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f")
-_W = rf"[\w{_MARKS}]"
 _CLITIC = r"['’](?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b"
 _ABBREVIATIONS = ("Adm|Ala|Ariz|Ark|Assn|Aug|Ave|Bros|Calif|Capt|Cie|Co|Col|Colo|Conn|Corp|Cos|Dec|Del|Dr|Feb|Fla|Ft|"
                   "Ga|Gen|Gov|Hon|Ill|Inc|Ind|Jan|Jr|Kan|Ky|La|Lt|Ltd|Maj|Mass|Md|Messrs|Mich|Minn|Miss|Mo|Mr|Mrs|Ms|"
                   "Mt|Neb|Nev|Nov|Oct|Okla|Ont|Ore|Pa|Ph|Prof|Rep|Reps|Rev|Sen|Sens|Sept|Sgt|Sr|St|Ste|Tenn|Tex|Va|vs|"
                   "Wash|Wis|Wyo")
 
-# Alternatives in order of precedence. Repetitions are possessive in effect (nothing after them can fail) or bounded,
-# so that a pass is linear in the text.
-_WORD = re.compile(rf"""
-    (?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?)\]'’]     # addresses
-  | \w[\w.+-]{{0,63}}@\w[\w-]{{0,63}}(?:\.\w[\w-]{{0,63}})+
-  | (?:[^\W\d_]\.){{2,}}(?:-{_W}+)*                     # U.S.  a.m.  U.S.-led
-  | (?<!\w)(?:{_ABBREVIATIONS})\.(?!\w)                 # Corp.
-  | (?<![\w.])[A-Z]\.(?=\s+[A-Z])                       # the initial in "J. Smith"
-  | ^\d{{1,3}}\.(?=[^\S\n])                             # the number of an item at the beginning of a line
-  | (?<!\w)[A-Z]{{1,3}}\$                               # US$
-  | (?<![\w.])[.+](?=\d){_W}+(?:[.,:/-](?=\d){_W}+)*    # .500  +44
-  | {_W}+?(?=n['’]t\b) | n['’]t\b | {_CLITIC}           # do n't  Spain 's
-  | {_W}+(?:(?:[-‐‑&·_]|(?<=\d)[.,:/](?=\d)|\.(?=[a-z0-9])|(?!{_CLITIC})['’]){_W}+)*
-  | ([^\w\s()\[\]{{}}])\1+                              # ...  --
-  | \S
-""", re.VERBOSE | re.MULTILINE)
+
+@functools.cache
+def _pattern(*, ascii_only: bool) -> re.Pattern[str]:
+    """Return what a word is: in ASCII, where there are no marks, a pattern that compiles in half the time."""
+    w = r"\w" if ascii_only else rf"[\w{_MARKS}]"
+    # Alternatives in order of precedence. Repetitions are possessive in effect (nothing after them can fail) or
+    # bounded, so that a pass is linear in the text.
+    return re.compile(rf"""
+        (?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?)\]'’]     # addresses
+      | \w[\w.+-]{{0,63}}@\w[\w-]{{0,63}}(?:\.\w[\w-]{{0,63}})+
+      | (?:[^\W\d_]\.){{2,}}(?:-{w}+)*                      # U.S.  a.m.  U.S.-led
+      | (?<!\w)(?:{_ABBREVIATIONS})\.(?!\w)                 # Corp.
+      | (?<![\w.])[A-Z]\.(?=\s+[A-Z])                       # the initial in "J. Smith"
+      | ^\d{{1,3}}\.(?=[^\S\n])                             # the number of an item at the beginning of a line
+      | (?<!\w)[A-Z]{{1,3}}\$                               # US$
+      | (?<![\w.])[.+](?=\d){w}+(?:[.,:/-](?=\d){w}+)*      # .500  +44
+      | {w}+?(?=n['’]t\b) | n['’]t\b | {_CLITIC}            # do n't  Spain 's
+      | {w}+(?:(?:[-‐‑&·_]|(?<=\d)[.,:/](?=\d)|\.(?=[a-z0-9])|(?!{_CLITIC})['’]){w}+)*
+      | ([^\w\s()\[\]{{}}])\1+                              # ...  --
+      | \S
+    """, re.VERBOSE | re.MULTILINE)
 
 
 class Words(Sequence[str]):
@@ -73,7 +78,7 @@ def split_words(text: str) -> Words:
     ('s, n't) are words of their own.
     """
     bounds = array("q")
-    for match in _WORD.finditer(text):
+    for match in _pattern(ascii_only=text.isascii()).finditer(text):
         bounds.extend(match.span())
     return Words(text, bounds)
 

@@ -3,7 +3,6 @@
 import os
 import string
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +75,7 @@ def write_model(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -
     """A function that writes a random model directory: the tiny one, with the config's given keys changed."""
     def write(seed: int = 0, **changes: object) -> Path:
         path = tmp_path_factory.mktemp("model")
-        config = replace(tiny_config, **changes)
+        config = tiny_config._replace(**changes)
         write_config(config, path / "config.json")
         write_tensors(config, stored_as(config, random_tensors(config, seed)), path / "model.safetensors")
         _tokenizer().save(str(path / "tokenizer.json"))
@@ -96,7 +95,7 @@ def random_tensors(config: Config, seed: int = 0) -> dict[str, np.ndarray]:
     """Seeded float32 tensors for a config, of a size that keeps activations near 1 and each word's tag its own."""
     rng = np.random.default_rng(seed)
     tensors = {}
-    for name, (shape, _) in expected_tensors(replace(config, dtype="float32")).items():
+    for name, (shape, _) in expected_tensors(config._replace(dtype="float32")).items():
         values = rng.standard_normal(shape, np.float32)
         if name.endswith("_norm.weight"):
             values = 1 + values / 10

@@ -4,7 +4,6 @@ The largest error of each stage: pytest tests/test_golden.py --log-cli-level=INF
 """
 
 import logging
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def test_encoder_computes_what_transformers_does(ops, name):
     everything, stages = np.arange(len(positions)), {}
     n_layers = config.encoder.num_hidden_layers
     for n in range(n_layers + 1):
-        encoder = Encoder(ops, tensors, replace(config.encoder, num_hidden_layers=n))
+        encoder = Encoder(ops, tensors, config.encoder._replace(num_hidden_layers=n))
         x = encoder(golden["piece_ids"], positions, offsets, everything, offsets)
         stages[f"layer_{n - 1}" if n else "embeddings"] = x
     if config.tags:

@@ -1,7 +1,6 @@
 """config.json and model.safetensors: what is wrong with them is told at once, all of it, by name."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,8 +29,8 @@ def spoil_config(directory, change):
 
 
 def test_config_round_trip(tiny_config, tmp_path):
-    for config in (tiny_config, replace(tiny_config, chars=None, context=None),
-                   replace(tiny_config, sparknlp=SparkNLPConfig(white_list=("PER",), max_sentence_length=40))):
+    for config in (tiny_config, tiny_config._replace(chars=None, context=None),
+                   tiny_config._replace(sparknlp=SparkNLPConfig(white_list=("PER",), max_sentence_length=40))):
         write_config(config, tmp_path / "config.json")
         assert read_config(tmp_path / "config.json") == config
 
@@ -81,11 +80,11 @@ def test_contradictions_are_in_one_error(directory):
 
 def test_other_contradictions(tiny_config, tmp_path):
     for changes, message in (
-            ({"chars": replace(tiny_config.chars, cnn=None, lstm=None)}, "chars: expected cnn, lstm or both"),
+            ({"chars": tiny_config.chars._replace(cnn=None, lstm=None)}, "chars: expected cnn, lstm or both"),
             ({"sparknlp": SparkNLPConfig(max_sentence_length=2000)},
              r"sparknlp\.max_sentence_length: expected 3 to max_position_embeddings \(40\), got 2000")):
         with pytest.raises(ModelError, match=message):
-            write_config(replace(tiny_config, **changes), tmp_path / "config.json")
+            write_config(tiny_config._replace(**changes), tmp_path / "config.json")
 
 
 @pytest.mark.parametrize(("content", "message"), [
@@ -183,7 +182,7 @@ def test_an_int8_matrix_that_could_overflow_is_refused(tiny_config, write_model)
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 def test_stored_tensors_are_what_the_config_expects(tiny_config, dtype):
-    config = replace(tiny_config, dtype=dtype)
+    config = tiny_config._replace(dtype=dtype)
     stored = stored_as(config, random_tensors(config))
     assert {name: (tensor.shape, tensor.dtype.name) for name, tensor in stored.items()} == expected_tensors(config)
 
@@ -195,7 +194,7 @@ def test_an_empty_encoder_is_contradictory(tmp_path):
 
 
 def test_a_tokenizer_that_the_encoder_does_not_know_is_refused(write_model, tiny_config):
-    small = write_model(encoder=replace(tiny_config.encoder, vocab_size=50))
+    small = write_model(encoder=tiny_config.encoder._replace(vocab_size=50))
     with pytest.raises(ModelError, match=r"tokenizer\.json: expected at most vocab_size \(50\) pieces, got \d+"):
         nerlite.load(small)
 

@@ -7,7 +7,6 @@ import pickle
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,9 +32,9 @@ def spark_model(write_model, tiny_config):
     chars, context = tiny_config.chars, tiny_config.context
     return write_model(
         sparknlp=SparkNLPConfig(max_sentence_length=32, include_confidence=True), crf_boundaries=False,
-        chars=replace(chars, unit="utf16", cnn=replace(chars.cnn, pool="longest"),
-                      lstm=replace(chars.lstm, gate_activation="hard_sigmoid")),
-        context=replace(context, num_layers=3, cell="peephole"))
+        chars=chars._replace(unit="utf16", cnn=chars.cnn._replace(pool="longest"),
+                      lstm=chars.lstm._replace(gate_activation="hard_sigmoid")),
+        context=context._replace(num_layers=3, cell="peephole"))
 
 
 def test_entities_tags_and_offsets_agree(tagger):
@@ -61,7 +60,7 @@ def test_the_same_text_gives_the_same_bits_in_any_company(write_model, tiny_conf
     if kind.startswith("spark"):
         model = spark_model
     elif kind == "wide":  # where BLAS changes kernels by the number of rows
-        model = write_model(encoder=replace(tiny_config.encoder, hidden_size=192, intermediate_size=600))
+        model = write_model(encoder=tiny_config.encoder._replace(hidden_size=192, intermediate_size=600))
     else:
         model = write_model(dtype=kind)
     one, several = (nerlite.load(model, backend=backend, threads=threads, window=kind.endswith("windows"))
@@ -218,11 +217,11 @@ def test_every_kind_of_model_tags(write_model, backend, changes):
 
 def test_parts_of_the_network_are_optional(write_model, tiny_config, backend):
     context, chars = tiny_config.context, tiny_config.chars
-    for changes in ({"context": replace(context, num_layers=0)}, {"context": replace(context, num_layers=3)},
-                    {"context": replace(context, residual=False, dense_size=9)},
-                    {"context": replace(context, cell="peephole")}, {"chars": replace(chars, cnn=None)},
-                    {"chars": replace(chars, lstm=None)}, {"chars": replace(chars, unit="utf16")},
-                    {"chars": replace(chars, cnn=replace(chars.cnn, pool="longest"))}):
+    for changes in ({"context": context._replace(num_layers=0)}, {"context": context._replace(num_layers=3)},
+                    {"context": context._replace(residual=False, dense_size=9)},
+                    {"context": context._replace(cell="peephole")}, {"chars": chars._replace(cnn=None)},
+                    {"chars": chars._replace(lstm=None)}, {"chars": chars._replace(unit="utf16")},
+                    {"chars": chars._replace(cnn=chars.cnn._replace(pool="longest"))}):
         path = write_model(**changes)
         assert list(nerlite.load(path, backend=backend).pipe(TEXTS)) == [
             nerlite.load(path, backend=backend)(text) for text in TEXTS]

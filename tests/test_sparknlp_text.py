@@ -13,7 +13,6 @@ import re
 import struct
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SparkPiec
 
     @functools.cache
     def encoder_for(window: int = 512, **changes: Any) -> SparkPieceEncoder:
-        return SparkPieceEncoder(path, window, replace(SETTINGS, **changes))
+        return SparkPieceEncoder(path, window, SETTINGS._replace(**changes))
 
     return encoder_for
 
@@ -98,7 +97,7 @@ def check_documents(goldens: list[dict[str, Any]], encoder: Callable[..., SparkP
             else:
                 scores = np.array(golden["scores"], np.float32).reshape(-1, len(MODEL["tags"]))
                 best = viterbi(scores)
-            document = tag_document(inputs, scores, best, MODEL["tags"], replace(SETTINGS, version=version))
+            document = tag_document(inputs, scores, best, MODEL["tags"], SETTINGS._replace(version=version))
             if take_ties(document, scores[inputs.is_word_start], expected["ner"]):
                 ties.add(golden["id"])
             found = to_annotations(document)

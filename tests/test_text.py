@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerlite.text import split_words
+from nerlite.text import _pattern, split_words
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -37,6 +37,12 @@ def test_everything_but_white_space_is_in_a_word(text):
     assert "".join(words) == "".join(text.split())
     assert list(words.bounds) == sorted(words.bounds)
     assert words[::-2] == words[:][::-2]
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_ascii_is_split_as_all_text_is(text):
+    in_ascii, in_all = (_pattern(ascii_only=only).finditer(text) for only in (True, False))
+    assert [match.span() for match in in_ascii] == [match.span() for match in in_all]
 
 
 @pytest.mark.parametrize("unit", ["a+", "-+", "a", ".", "n't", "a.", "x@", "'s", "a@b.", "A. ", "1,", "www.", "a'",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import tempfile
 from pathlib import Path
@@ -35,7 +34,7 @@ def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str
     """
     dst = dst.resolve()
     check_destination(dst)
-    as_float32 = dataclasses.replace(config, dtype="float32")
+    as_float32 = config._replace(dtype="float32")
     check_tensors(as_float32, {name: (array.shape, array.dtype.name) for name, array in tensors.items()},
                   dst / "model.safetensors")
     with np.errstate(over="ignore"):  # _finite says which float16 cannot hold

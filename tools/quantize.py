@@ -6,7 +6,6 @@ Command: python tools/quantize.py SRC DST
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ def quantize(src: Path, dst: Path, dtype: Literal["int8", "float16"] = "int8") -
     tensors = read_tensors(config, src / "model.safetensors")
     tokenizer_json, card = ((src / name).read_text(encoding="utf-8") for name in ("tokenizer.json", "README.md"))
     card = f"{card.rstrip()}\n\nThe weights here are stored in {dtype}; scores above are of the float32 form.\n"
-    config = dataclasses.replace(config, dtype=dtype)
+    config = config._replace(dtype=dtype)
     write_model(config, tensors, tokenizer_json, card, dst)
     return config
 

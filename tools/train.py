@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import dataclasses
 import importlib.util
 import os
 import random
@@ -30,7 +29,7 @@ from model_directory import check_destination, write_model
 from torch import Tensor, nn
 from torch_network import Batch, Network, encoder_state, tensors_of
 
-from nerlite.config import CharCNNConfig, CharLSTMConfig, CharsConfig, Config, ContextConfig, ModelError
+from nerlite.config import CharCNNConfig, CharLSTMConfig, CharsConfig, Config, ContextConfig, ModelError, to_dict
 from nerlite.evaluate import evaluate
 from nerlite.formats import Sentence, read_conll
 from nerlite.ops.numpy_ops import viterbi
@@ -347,7 +346,7 @@ def train(encoder: Path | None, data: Path, checkpoints: Path, out: Path, *, epo
         chars=CharsConfig(alphabet, cnn=CharCNNConfig(25, 30), lstm=CharLSTMConfig(25, 30)),
         context=ContextConfig(dense_size=256, num_layers=1, lstm_hidden_size=128),
         window=min(WINDOW, encoder_config.max_position_embeddings))
-    origin = {"config": dataclasses.asdict(config), "encoder": encoder_name}
+    origin = {"config": to_dict(config), "encoder": encoder_name}
     if not export_only:
         last = read_checkpoint(last_path, origin) if resume else None
         checkpoints.mkdir(parents=True, exist_ok=True)
