@@ -13,6 +13,7 @@ import pytest
 from conftest import TAGS
 
 import nerlite
+from nerlite import pieces, pipeline
 from nerlite.batch import make_batch
 from nerlite.config import SparkNLPConfig
 from nerlite.tags import is_boundary, to_spans
@@ -69,6 +70,26 @@ def test_the_same_text_gives_the_same_bits_in_any_company(write_model, tiny_conf
     assert list(one.pipe(TEXTS)) == alone
     assert list(one.pipe(reversed(TEXTS), batch_size=3)) == alone[::-1]
     assert list(several.pipe(TEXTS * 2)) == alone * 2
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_long_text_is_the_same_however_many_passes_are_made_ready_at_once(tiny_model, backend, monkeypatch, threads):
+    tagger = nerlite.load(tiny_model, backend=backend, threads=threads)
+    text = "\n".join(TEXTS * 3)
+    expected = tagger(text)
+    monkeypatch.setattr(pipeline, "GROUPS_PER_THREAD", 1)
+    monkeypatch.setattr(pipeline, "PIECES_PER_BATCH", 30)
+    monkeypatch.setattr(pieces, "WORDS_AT_ONCE", 7)
+    assert tagger(text) == expected
+
+
+def test_a_document_is_the_same_whether_or_not_its_words_were_asked_for(tagger):
+    asked, other = tagger(TEXTS[5]), tagger(TEXTS[5])
+    assert len(asked.words) == len(asked.offsets) == len(asked.tags) == 240
+    assert asked == other == pickle.loads(pickle.dumps(asked))
+    fewer = asked.only(asked.entities[1:])
+    assert fewer.entities == asked.entities[1:]
+    assert len(to_spans(fewer.tags)) == len(to_spans(asked.tags)) - 1 == len(fewer.entities)
 
 
 def test_a_model_by_spark_nlps_rules_reads_on_by_windows(spark_model, backend):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -30,7 +29,7 @@ class Encoder:
 
     def __call__(self, piece_ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
                  row_offsets: np.ndarray, workers: Workers | None = None,
-                 meanwhile: Callable[[], Any] = int) -> np.ndarray:
+                 meanwhile: Callable[[], object] | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         piece_ids, positions: (n_pieces,); offsets: (n_seqs + 1,); rows: (n_rows,) of piece_ids, a sequence after the

@@ -33,7 +33,7 @@ class Network:
         """Return each word's score for each tag, (n_words, n_tags); workers: threads that may take a share."""
         characters = Once(partial(self.chars, batch.words, batch.word_offsets)) if self.chars else None
         vectors = self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces,
-                               batch.word_offsets, workers, characters.begin if characters else int)
+                               batch.word_offsets, workers, characters.begin if characters else None)
         return self.head(characters.result() if characters else None, vectors, batch.word_offsets)
 
     def head(self, characters: np.ndarray | None, vectors: np.ndarray, offsets: np.ndarray) -> np.ndarray:

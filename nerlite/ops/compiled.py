@@ -183,7 +183,7 @@ class EncoderLayers:
         return np.pad(norm, [(0, 0), (0, padded(self._d, self._level.columns) - self._d)])
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
-                 workers: Workers | None = None, meanwhile: Callable[[], Any] = int) -> np.ndarray:
+                 workers: Workers | None = None, meanwhile: Callable[[], object] | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; as the reference."""
         n, n_asked, width, n_heads, size = len(x), len(rows), self._level.width, self._n_heads, self._size
         n_panels = [-(-(stop - start) // width) for start, stop in itertools.pairwise(offsets.tolist())]
@@ -211,7 +211,8 @@ class EncoderLayers:
             self._run(*shared, *self._scratch(chunk, longest))
 
         def help_run() -> None:
-            meanwhile()
+            if meanwhile:
+                meanwhile()
             run()
 
         if workers and n > chunk:

@@ -14,7 +14,6 @@ Between backends float32 products differ in their last bits, and an LSTM with fl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 
@@ -209,7 +208,7 @@ class EncoderLayers:
                          layer.qkv.scale is not None) for layer in layers]
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
-                 workers: Workers | None = None, meanwhile: Callable[[], Any] = int) -> np.ndarray:
+                 workers: Workers | None = None, meanwhile: Callable[[], object] | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         x: (n_rows, d) embeddings, not normalized yet; offsets: (n_seqs + 1,); rows: (n_asked,) of x, a sequence after
