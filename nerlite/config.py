@@ -1,6 +1,6 @@
 """What a model directory's config.json holds, parsed strictly.
 
-Named tuples: a frozen dataclass takes a process that starts eight times as long to define.
+Named tuples, since every start defines them, and a frozen dataclass takes eight times as long to define.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def read_config(path: Path) -> Config:
 
 
 def to_dict(section: Any) -> dict[str, Any]:
-    """Return a config, or a part of it, as JSON would have it."""
+    """Return a config, or a part of it, as nested dicts."""
     return {name: to_dict(value) if hasattr(value, "_fields") else value for name, value in section._asdict().items()}
 
 

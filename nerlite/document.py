@@ -30,6 +30,7 @@ class Entity(NamedTuple):
 class Document:
     """A tagged text. Its words, offsets and tags, lists of one entry a word, are made when they are first asked for.
 
+    entities: in the order of the text; a list to read, since tags once made do not follow its changes (see `only`).
     bounds: where the words lie, see `nerlite.text.Words`.
     truncated_at: where the model stopped reading, a code-point offset; None where it read everything, as it does
     unless it follows the rules of a pipeline that truncates.
@@ -59,5 +60,5 @@ class Document:
         return from_spans(spans, len(self.bounds) // 2, "IOB2")
 
     def only(self, entities: Iterable[Entity]) -> Document:
-        """Return the document with these of its entities, and tags that agree with them."""
+        """Return the document with some of its own entities, and tags that agree with them."""
         return replace(self, entities=list(entities))

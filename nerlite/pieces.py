@@ -90,8 +90,8 @@ class PieceEncoder:
     def windows(self, offsets: Sequence[int]) -> list[Window]:
         """Cover a text's words with windows that fit the encoder, each word kept where its context is widest.
 
-        offsets: as in `Pieces`. Consecutive windows share a quarter of a window; the seam lies in
-        the middle of what they share.
+        offsets: as in `Pieces`. Consecutive windows share a quarter of a window; the seam lies in the middle of what
+        they share.
         """
         n_words = len(offsets) - 1
         if offsets[-1] <= self._budget:

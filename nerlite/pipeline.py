@@ -28,7 +28,7 @@ DEFAULT_MODEL = "conll2003-minilm-l6"
 PIECES_PER_BATCH = 512
 # More shares than threads, so that those who are done early find another.
 SHARES_PER_THREAD = 4
-# Passes of a long text that are made ready at once.
+# Groups of sequences, one for each pass of the network, that are made ready at once for each thread.
 GROUPS_PER_THREAD = 32
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
@@ -157,19 +157,20 @@ class Tagger:
         offsets = batch.offsets_of(text.n_rows for text in texts)
         emissions = np.zeros((offsets[-1], len(self.config.tags)), np.float32)
         scores = self._emissions((sequence for text in texts for sequence in text.sequences), workers)
-        for begin, text in zip(offsets.tolist(), texts, strict=False):
-            for start, _, keep_start, keep_stop in text.windows:
-                emissions[begin + keep_start:begin + keep_stop] = next(scores)[keep_start - start:keep_stop - start]
+        windows = ((begin, window) for begin, text in zip(offsets.tolist(), texts, strict=False)
+                   for window in text.windows)
+        for (begin, (start, _, keep_start, keep_stop)), rows in zip(windows, scores, strict=True):
+            emissions[begin + keep_start:begin + keep_stop] = rows[keep_start - start:keep_stop - start]
         return list(self._rules.documents(texts, emissions, offsets))
 
     def _emissions(self, sequences: Iterable[batch.Input], workers: Workers | None) -> Iterator[np.ndarray]:
         """Yield each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""
         groups = _grouped(sequences)
-        while some := list(itertools.islice(groups, GROUPS_PER_THREAD * self.threads)):
-            if workers is None or len(some) < workers.n:
-                results = [self._run(group, workers) for group in some]
+        while ready := list(itertools.islice(groups, GROUPS_PER_THREAD * self.threads)):
+            if workers is None or len(ready) < workers.n:
+                results = [self._run(group, workers) for group in ready]
             else:
-                results = workers.map(self._run, some)
+                results = workers.map(self._run, ready)
             yield from itertools.chain.from_iterable(results)
 
     def _run(self, sequences: list[batch.Input], workers: Workers | None = None) -> list[np.ndarray]:

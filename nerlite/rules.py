@@ -30,7 +30,7 @@ class Readable(Protocol):
 
     @property
     def sequences(self) -> Iterable[Input]:
-        """What the network reads."""
+        """What the network reads, to be gone through once."""
         ...
 
     @property
@@ -59,7 +59,7 @@ class Rules(Protocol[R]):
 
 
 class Reading(NamedTuple):
-    """A text by nerlite's own rules: a row is a word."""
+    """A text by nerlite's own rules: a row is a word. cls_id, sep_id: the pieces [CLS] and [SEP]."""
 
     words: Words
     pieces: Pieces

@@ -33,18 +33,18 @@ class Once(Generic[Result]):
     def __init__(self, function: Callable[[], Result]) -> None:
         """Make no call yet."""
         self._function, self._turns = function, iter((None,))
-        self._outcome = SimpleQueue[tuple[Any, Exception | None]]()
+        self._outcome = SimpleQueue[tuple[Any, BaseException | None]]()
 
     def begin(self) -> None:
         """Make the call, unless another thread has begun."""
         for _ in self._turns:  # a tuple's iterator gives its item to one thread alone
             try:
                 self._outcome.put((self._function(), None))
-            except Exception as error:
+            except BaseException as error:
                 self._outcome.put((None, error))
 
     def result(self) -> Result:
-        """Return what the call returned, or raise what it raised: once, for one thread that waits for it."""
+        """Return what the call returned, or raise what it raised. To be asked for once: a second asker would wait."""
         self.begin()
         value, error = self._outcome.get()
         if error:

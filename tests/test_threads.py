@@ -1,5 +1,6 @@
 """Threads that work together, and what is remembered between texts."""
 
+import sys
 import threading
 import time
 
@@ -56,6 +57,10 @@ def test_a_call_is_made_once_by_whoever_comes_first():
     other.join()
     with pytest.raises(ZeroDivisionError):
         Once(lambda: 1 / 0).result()
+    over = Once(sys.exit)
+    threading.Thread(target=over.begin).start()
+    with pytest.raises(SystemExit):
+        over.result()
 
 
 def test_threads_end_with_their_workers():

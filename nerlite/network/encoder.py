@@ -33,8 +33,8 @@ class Encoder:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         piece_ids, positions: (n_pieces,); offsets: (n_seqs + 1,); rows: (n_rows,) of piece_ids, a sequence after the
-        other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may take a share, once each has called
-        meanwhile → (n_rows, hidden).
+        other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help, meanwhile: what each of those calls
+        before it does → (n_rows, hidden).
         """
         x = self._ops.embed(piece_ids, positions, self._words, self._word_scale, self._places, self._place_scale)
         hidden: np.ndarray = self._layers(x, offsets, rows, row_offsets, workers, meanwhile)

@@ -31,6 +31,7 @@ class Network:
 
     def emissions(self, batch: Batch, workers: Workers | None = None) -> np.ndarray:
         """Return each word's score for each tag, (n_words, n_tags); workers: threads that may take a share."""
+        # A thread that helps the encoder computes them first; where there is none, that is left for later.
         characters = Once(partial(self.chars, batch.words, batch.word_offsets)) if self.chars else None
         vectors = self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces,
                                batch.word_offsets, workers, characters.begin if characters else None)

@@ -39,20 +39,21 @@ def viterbi(emissions, offsets, start, transitions, end, came_from, state, follo
 @kernel()
 def span_log_probabilities(emissions, offsets, start, transitions, end, spans, by_stop, labels, boundaries, forward,
                            state, ways, sums, ahead, out):
-    """As the reference. by_stop: (n_spans,) the spans' numbers, those that stop early first.
+    """As the reference: spans in the order of their first rows, none empty; by_stop: (n_spans,) in that of their stops.
 
     Scratch, float64: forward (n_tags, n_tags); state, ways, sums (n_tags,); ahead (n_spans, n_tags), the backward
-    scores of the rows behind the spans. Of all others only those of one row are kept at a time.
+    scores of the rows behind the spans. Other rows' scores are not kept: state holds one row's, at first the backward
+    ones, then the forward ones.
     """
     n_tags, i = len(start), 0
     for source in range(n_tags):
         for tag in range(n_tags):
             forward[source, tag] = np.exp(np.float64(transitions[source, tag]))
     while i < len(spans):
-        sequence, n_after = spans[i, 0], i
-        while n_after < len(spans) and spans[n_after, 0] == sequence:
-            n_after += 1
-        first, stop, last = offsets[sequence], offsets[sequence + 1], n_after - 1
+        sequence, after = spans[i, 0], i
+        while after < len(spans) and spans[after, 0] == sequence:
+            after += 1
+        first, stop, last = offsets[sequence], offsets[sequence + 1], after - 1
         for tag in range(n_tags):
             state[tag] = end[tag]
         for row in range(stop - 1, first - 1, -1):
@@ -72,10 +73,10 @@ def span_log_probabilities(emissions, offsets, start, transitions, end, spans, b
         for tag in range(n_tags):
             sums[tag] += start[tag]
         log_partition, row = _log_total(sums), first
-        while i < n_after:
-            while i < n_after and spans[i, 1] == row:
-                _enter(emissions, row, spans[i, 2], first, spans[i, 3], start, transitions, labels, boundaries, state,
-                       ways, sums)
+        while i < after:
+            while i < after and spans[i, 1] == row:
+                _pass(emissions, row, spans[i, 2], first, spans[i, 3], start, transitions, labels, boundaries, state,
+                      ways, sums)
                 if spans[i, 2] < stop:
                     _step(ways, transitions, boundaries, True, emissions[spans[i, 2]], sums)
                 else:
@@ -100,8 +101,11 @@ def span_log_probabilities(emissions, offsets, start, transitions, end, spans, b
 
 
 @kernel()
-def _enter(emissions, row, stop, first, label, start, transitions, labels, boundaries, before, ways, following):
-    """ways = scores at the end of a span from row to stop; before: those of the row before, unless it is the first."""
+def _pass(emissions, row, stop, first, label, start, transitions, labels, boundaries, before, ways, following):
+    """ways = scores at the end of a span from row to stop; before: those of the row before, unless row is the first.
+
+    following: scratch.
+    """
     n_tags = len(start)
     if row == first:
         for tag in range(n_tags):
@@ -138,6 +142,8 @@ def _log_scale(scores, out):
 def _log_total(scores):
     """Return the log of the sum of exp(scores)."""
     top, total = _highest(scores), 0.0
+    if top == -np.inf:
+        return top
     for i in range(len(scores)):
         total += np.exp(scores[i] - top)
     return np.log(total) + top

@@ -212,8 +212,8 @@ class EncoderLayers:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         x: (n_rows, d) embeddings, not normalized yet; offsets: (n_seqs + 1,); rows: (n_asked,) of x, a sequence after
-        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may take a share, once each has called
-        meanwhile; those of this backend never do → (n_asked, d).
+        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help, meanwhile: what each of those
+        calls first; in this backend none does → (n_asked, d).
         """
         x = layer_norm(x, *self._norm, self._eps)
         everything = np.arange(len(x)), offsets
@@ -311,7 +311,7 @@ def viterbi(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, trans
 
 def forward_backward(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
                      end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return log α, log β and the log-partition of each sequence, in float64.
+    """Return log α, log β and the log-partition of each sequence, in float64; of this backend alone.
 
     Arguments as in `viterbi` → alpha, beta (n_rows, n_tags), log_partition (n_seqs,): alpha holds the score of all
     ways to a row's tag, its emission included; beta of all ways on from it, so that
@@ -345,9 +345,10 @@ def span_log_probabilities(emissions: np.ndarray, offsets: np.ndarray, start: np
     """Return the log-probability of each span: that it begins, ends and is labelled exactly so.
 
     First arguments as in `viterbi`; spans: (n_spans, 4) of sequence, first row, stop row (exclusive), label, in the
-    order of their first rows; labels: (n_tags,) each tag's label, compared with the span's; boundaries[from, to]:
-    whether a span ends between two tags → (n_spans,) float64. It is forward-backward with the span's tags held to its
-    label, a boundary at both ends and none within. Source: Culotta & McCallum 2004, constrained forward-backward.
+    order of their first rows, none empty; labels: (n_tags,) each tag's label, compared with the span's;
+    boundaries[from, to]: whether a span ends between two tags → (n_spans,) float64. It is forward-backward with the
+    span's tags held to its label, a boundary at both ends and none within; scores as there. Source: Culotta & McCallum
+    2004, constrained forward-backward.
     """
     alpha, beta, log_partition = forward_backward(emissions, offsets, start, transitions, end)
     wide = transitions.astype(np.float64)

@@ -36,7 +36,7 @@ class SparkDocument(Document):
     settings: those of the model.
     """
 
-    given_tags: list[str] = field(default_factory=list)
+    given_tags: list[str] = field(kw_only=True)
     confidences: dict[int, dict[str, np.float32]] = field(default_factory=dict)
     settings: SparkNLPConfig = field(default_factory=SparkNLPConfig)
 
@@ -46,16 +46,17 @@ class SparkDocument(Document):
         return self.given_tags
 
     def only(self, entities: Iterable[Entity]) -> SparkDocument:
-        """Return the document with these of its entities, and "O" for the words of the others."""
-        kept, tags = dict.fromkeys(entities), list(self.given_tags)
-        dropped = [(each.start, each.end) for each in self.entities if each not in kept]
+        """Return the document with some of its own entities, and "O" for the words of the others."""
+        kept, tags = list(entities), list(self.given_tags)
+        wanted = set(kept)
+        dropped = [(each.start, each.end) for each in self.entities if each not in wanted]
         i = 0
         for word, (start, end) in enumerate(self.offsets):
             while i < len(dropped) and dropped[i][1] <= start:
                 i += 1
             if i < len(dropped) and dropped[i][0] < end:
                 tags[word] = "O"
-        return replace(self, given_tags=tags, entities=list(kept))
+        return replace(self, given_tags=tags, entities=kept)
 
 
 def tag_document(inputs: Inputs, scores: np.ndarray, best: np.ndarray, tags: Sequence[str], settings: SparkNLPConfig
@@ -85,7 +86,7 @@ def tag_document(inputs: Inputs, scores: np.ndarray, best: np.ndarray, tags: Seq
         mean = reduce(np.add, own) / np.float32(len(own))
         entities.append(Entity(inputs.text[begin:end], label, begin, end, float(mean)))
     return SparkDocument(inputs.text, array("q", chain.from_iterable(inputs.offsets)), entities, inputs.truncated_at,
-                         found, confidences, settings)
+                         confidences, settings, given_tags=found)
 
 
 def chunks(tags: Sequence[str]) -> list[Span]:
