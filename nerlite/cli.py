@@ -141,7 +141,7 @@ def _info(options: argparse.Namespace) -> int:
     for package in PACKAGES:
         print(f"  {package:<12} {_version(package)}")
     tagger = _load(options)
-    config, card = tagger.config, tagger.path / "README.md"
+    config, card = tagger.config, Path(tagger.path, "README.md")
     print(f"model          {config.name}, {config.dtype}, {len(config.tags)} tags ({config.scheme}), {tagger.path}")
     print(f"backend        {tagger.backend}")
     print(f"threads        {tagger.threads} ({os.cpu_count()} processors)")
@@ -183,7 +183,7 @@ def _kernels(backend: str) -> str:
     if backend == "numpy":
         return "not used by this backend"
     if backend == "native":
-        return str(library_path(cpu_level()))
+        return library_path(cpu_level())
     from nerlite.ops import kernels
 
     compiled = [getattr(kernels, name) for name in SIGNATURES]

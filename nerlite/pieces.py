@@ -7,12 +7,11 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
-from nerlite.config import ModelError
+from nerlite.config import AnyPath, ModelError
 from nerlite.memory import Memory
 
 # Words that are cut out of a long text together.
@@ -45,7 +44,7 @@ class Window(NamedTuple):
 class PieceEncoder:
     """A WordPiece (or any) tokenizer.json applied to words that are already split."""
 
-    def __init__(self, path: Path, window: int, vocab_size: int | None = None) -> None:
+    def __init__(self, path: AnyPath, window: int, vocab_size: int | None = None) -> None:
         """Load the tokenizer; a word gives at most a quarter of a window's pieces (only the first is its vector).
 
         window: the most pieces, [CLS] and [SEP] included; vocab_size: how many pieces the encoder knows,

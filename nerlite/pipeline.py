@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from nerlite import batch
-from nerlite.config import ModelError, read_config
+from nerlite.config import AnyPath, ModelError, read_config
 from nerlite.document import Document
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
@@ -34,7 +33,7 @@ GROUPS_PER_THREAD = 32
 CHARACTERS_PER_BATCH = 100_000
 
 
-def load(model: str | os.PathLike[str] | None = None, *, backend: str = "auto", threads: int | None = None,
+def load(model: AnyPath | None = None, *, backend: str = "auto", threads: int | None = None,
          window: bool = False) -> Tagger:
     """Load a model.
 
@@ -51,23 +50,24 @@ def load(model: str | os.PathLike[str] | None = None, *, backend: str = "auto", 
 class Tagger:
     """A loaded model. Threads may share it; it pickles as the model's path and the options."""
 
-    def __init__(self, path: Path, *, backend: str = "auto", threads: int | None = None, window: bool = False) -> None:
+    def __init__(self, path: str, *, backend: str = "auto", threads: int | None = None, window: bool = False) -> None:
         """Read the model directory `path`; options as in `load`."""
         if threads is not None and threads < 1:
             raise ValueError(f"threads: expected at least 1, got {threads}")
-        self.path, self.threads = path.resolve(), threads or available_cores()
+        self.path, self.threads = os.path.realpath(path), threads or available_cores()
         self._options = {"backend": backend, "threads": threads, "window": window}
         ops = load_ops(backend)
         self.backend: str = ops.name
         self._workers = Workers(self.threads)
-        self.config = read_config(path / "config.json")
+        config_path, tensors_path = (os.path.join(path, name) for name in ("config.json", "model.safetensors"))
+        self.config = read_config(config_path)
         if not self.config.tags:
-            raise ModelError(f"{path / 'config.json'}: tags: the model is an encoder without a tagging head")
-        tensors = read_tensors(self.config, path / "model.safetensors")
+            raise ModelError(f"{config_path}: tags: the model is an encoder without a tagging head")
+        tensors = read_tensors(self.config, tensors_path)
         try:
             self._network = Network(ops, tensors, self.config)
         except ModelError as error:
-            raise ModelError(f"{path / 'model.safetensors'}: {error}") from None
+            raise ModelError(f"{tensors_path}: {error}") from None
         self._rules = self._make_rules(window)
 
     def _make_rules(self, window: bool) -> Rules[Any]:
@@ -77,7 +77,7 @@ class Tagger:
 
         return SparkRules(self.path, self.config, self.config.sparknlp, self._network.crf, windows=window)
 
-    def __reduce__(self) -> tuple[Callable[..., Tagger], tuple[Path, dict[str, Any]]]:
+    def __reduce__(self) -> tuple[Callable[..., Tagger], tuple[str, dict[str, Any]]]:
         """Pickle as path and options: the receiving process loads the model itself."""
         return _reload, (self.path, self._options)
 
@@ -199,19 +199,19 @@ def _checked(text: str) -> str:
     return text
 
 
-def _reload(path: Path, options: dict[str, Any]) -> Tagger:
+def _reload(path: str, options: dict[str, Any]) -> Tagger:
     return Tagger(path, **options)
 
 
-def _find(model: str | os.PathLike[str] | None) -> Path:
+def _find(model: AnyPath | None) -> str:
     """Return the directory of a model given by path or by the name of one that is shipped; None is the default."""
-    if model is not None and str(model) and Path(model).is_dir():
-        return Path(model)
-    here, name = Path(__file__).parent, DEFAULT_MODEL if model is None else model
-    shipped = [directory for directory in (here / "models", here.parent / "weights") if directory.is_dir()]
-    for directory in shipped:
-        if str(name) and (directory / name).is_dir():
-            return directory / name
-    names = sorted(entry.name for directory in shipped for entry in directory.iterdir() if entry.is_dir())
-    raise ModelError(f"{str(name)!r}: no such directory, and no shipped model of that name "
-                     f"(shipped: {', '.join(names) or 'none'})")
+    if model is not None and os.path.isdir(model):
+        return os.fspath(model)
+    here, name = os.path.dirname(__file__), DEFAULT_MODEL if model is None else str(model)
+    folders = [os.path.join(here, "models"), os.path.join(os.path.dirname(here), "weights")]
+    shipped = {name: os.path.join(folder, name) for folder in reversed(folders) if os.path.isdir(folder)
+               for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name))}
+    if name not in shipped:
+        raise ModelError(f"{name!r}: no such directory, and no shipped model of that name "
+                         f"(shipped: {', '.join(sorted(shipped)) or 'none'})")
+    return shipped[name]

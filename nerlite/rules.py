@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -84,9 +84,9 @@ class Reading(NamedTuple):
 class OwnRules:
     """nerlite's own: newswire's words, all of them read, through overlapping windows where a text is long."""
 
-    def __init__(self, path: Path, config: Config, crf: CRF) -> None:
+    def __init__(self, path: str, config: Config, crf: CRF) -> None:
         """path: the model directory."""
-        self._pieces = PieceEncoder(path / "tokenizer.json", config.window, config.encoder.vocab_size)
+        self._pieces = PieceEncoder(os.path.join(path, "tokenizer.json"), config.window, config.encoder.vocab_size)
         self._crf = crf
 
     def read(self, text: str) -> Reading:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from nerlite.config import Config, ModelError
+from nerlite.config import AnyPath, Config, ModelError
 
 Shape = tuple[int, ...]
 # An int8 matrix has no larger numbers, so that four of them times 0..127 add up in AVX2's int16.
 INT8_LIMIT = 63
+# Bytes of a tensor that is mapped by itself.
+LARGE = 1 << 16
 Tensors = Mapping[str, np.ndarray]
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I8": np.dtype("i1")}
@@ -96,7 +99,7 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
     return tensors
 
 
-def check_tensors(config: Config, found: Mapping[str, tuple[Shape, str]], path: Path) -> None:
+def check_tensors(config: Config, found: Mapping[str, tuple[Shape, str]], path: AnyPath) -> None:
     """Raise one `ModelError` that names every missing, unexpected, misshapen and mistyped tensor."""
     expected = expected_tensors(config)
     problems = [f"missing {name} {shape} {dtype}" for name, (shape, dtype) in expected.items() if name not in found]
@@ -110,14 +113,15 @@ def check_tensors(config: Config, found: Mapping[str, tuple[Shape, str]], path: 
 
 
 class MappedTensors(Mapping[str, np.ndarray]):
-    """A safetensors file's tensors as read-only arrays, each mapped anew whenever it is asked for.
+    """A safetensors file's tensors as read-only arrays, cut out of a mapping of the file.
 
-    So a tensor takes memory only while something uses it: one that a layer repacks is gone once it has.
+    Large ones are mapped by themselves whenever they are asked for, so that they take memory only while something uses
+    them: one that a layer repacks is gone once it has.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyPath) -> None:
         """Read the header; `ModelError` where the file is not a whole safetensors file."""
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ModelError(f"{path}: no such file")
         try:
             with safe_open(path, framework="np"):
@@ -125,7 +129,8 @@ class MappedTensors(Mapping[str, np.ndarray]):
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
         self._path = path
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
+            self._whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             size = int.from_bytes(file.read(8), "little")
             self._entries: dict[str, dict[str, Any]] = json.loads(file.read(size))
         self._entries.pop("__metadata__", None)
@@ -136,10 +141,12 @@ class MappedTensors(Mapping[str, np.ndarray]):
         start, stop = (self._start + offset for offset in entry["data_offsets"])
         if start == stop:
             return np.empty(entry["shape"], _DTYPES[entry["dtype"]])
-        lead = start % mmap.ALLOCATIONGRANULARITY
-        with self._path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), stop - start + lead, access=mmap.ACCESS_READ, offset=start - lead)
-        return np.frombuffer(mapped, _DTYPES[entry["dtype"]], offset=lead).reshape(entry["shape"])
+        mapped, lead = self._whole, start
+        if stop - start >= LARGE:
+            lead = start % mmap.ALLOCATIONGRANULARITY
+            with open(self._path, "rb", buffering=0) as file:
+                mapped = mmap.mmap(file.fileno(), stop - start + lead, access=mmap.ACCESS_READ, offset=start - lead)
+        return np.frombuffer(mapped, _DTYPES[entry["dtype"]], math.prod(entry["shape"]), lead).reshape(entry["shape"])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -153,19 +160,19 @@ class MappedTensors(Mapping[str, np.ndarray]):
                        else entry["dtype"]) for name, entry in self._entries.items()}
 
 
-def read_tensors(config: Config, path: Path) -> Tensors:
+def read_tensors(config: Config, path: AnyPath) -> Tensors:
     """Return the file's tensors, mapped; `ModelError` where they are not as the config asks for."""
     tensors = MappedTensors(path)
     check_tensors(config, tensors.types(), path)
     return tensors
 
 
-def write_tensors(config: Config, tensors: Tensors, path: Path) -> None:
+def write_tensors(config: Config, tensors: Tensors, path: AnyPath) -> None:
     """Check the tensors against the config, then write them, in one step for a reader: all or nothing."""
     check_tensors(config, {name: (tensor.shape, tensor.dtype.name) for name, tensor in tensors.items()}, path)
-    partial = path.with_name(path.name + ".partial")
+    partial = f"{os.fspath(path)}.partial"
     save_file({name: np.ascontiguousarray(tensors[name]) for name in expected_tensors(config)}, partial)
-    partial.replace(path)
+    os.replace(partial, path)
 
 
 def quantize(weight: np.ndarray, axis: int, limit: int) -> tuple[np.ndarray, np.ndarray]:

@@ -303,7 +303,7 @@ def test_import_brings_in_neither_numba_nor_a_framework():
 def test_without_a_numba_that_imports_numpy_does_the_work(tiny_model, tmp_path):
     (tmp_path / "numba.py").write_text("raise ImportError('Numba needs another NumPy')")
     code = (f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import nerlite; from nerlite.ops import library; "
-            "library.FOLDER /= 'nowhere'; "
+            "library.FOLDER += '/nowhere'; "
             f"ner = nerlite.load({str(tiny_model)!r}); print(ner.backend, len(ner('john of berlin').words))")
     assert run_python(code).stdout == "numpy 3\n"
     assert "Numba needs another NumPy" in run_python(code.replace("load(", "load(backend='numba', model=")).stderr

@@ -39,7 +39,7 @@ def build(levels: list[str] | None = None) -> list[Path]:
     if shutil.which("cc") is None:
         raise RuntimeError("expected a C compiler, cc, to link with; found none")
     names = levels or [level.name for level in cpu.LEVELS.values() if level.machine == platform.machine()]
-    paths = {name: library.library_path(cpu.LEVELS[name]) for name in names}
+    paths = {name: Path(library.library_path(cpu.LEVELS[name])) for name in names}
     children = {}
     for name, path in paths.items():
         if not path.exists():
@@ -52,7 +52,7 @@ def build(levels: list[str] | None = None) -> list[Path]:
     if failed:
         raise RuntimeError(f"{', '.join(failed)}: not built")
     for name in children:
-        for old in library.FOLDER.glob(f"{name}-*.so"):
+        for old in Path(library.FOLDER).glob(f"{name}-*.so"):
             if old != paths[name]:
                 old.unlink()
     return list(paths.values())
@@ -71,9 +71,9 @@ def _build_level(level: cpu.Level) -> None:
     triple, llvm_cpu, features = cpu_target.target_context.codegen().magic_tuple()
     machine = llvm.Target.from_triple(triple).create_target_machine(
         cpu=llvm_cpu, features=features, opt=3, reloc="pic", codemodel="default")
-    library.FOLDER.mkdir(exist_ok=True)
-    path = library.library_path(level)
-    with tempfile.TemporaryDirectory(dir=library.FOLDER) as folder:
+    path = Path(library.library_path(level))
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         objects = []
         for name, module in _modules(machine):
             file = Path(folder, f"{name}.o")

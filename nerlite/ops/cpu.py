@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -60,7 +59,7 @@ def cpu_level() -> Level:
 def _features() -> frozenset[str]:
     """Return the features of the first CPU in /proc/cpuinfo; none where there is no such file, as outside Linux."""
     try:
-        with Path("/proc/cpuinfo").open() as file:
+        with open("/proc/cpuinfo") as file:
             for line in file:
                 name, _, value = line.partition(":")
                 if name.strip() in ("flags", "Features"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,25 @@ import numpy as np
 from nerlite.ops.cpu import Level
 from nerlite.ops.signatures import SIGNATURES
 
-FOLDER = Path(__file__).parent / "libraries"
+_SOURCES = os.path.dirname(__file__)
+FOLDER = os.path.join(_SOURCES, "libraries")
 # Where a NumPy array object keeps its data's address and its shape's, for a Python with the GIL (NumPy's C API).
 DATA, SHAPE = 16, 32
 
 
 def source_stamp() -> str:
     """Return what all kernels depend on: a checksum of this folder's source files."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return f"{zlib.crc32(b''.join(file.read_bytes() for file in files)):08x}"
+    stamp = 0
+    for name in sorted(os.listdir(_SOURCES)):
+        if name.endswith(".py"):
+            with open(os.path.join(_SOURCES, name), "rb") as file:
+                stamp = zlib.crc32(file.read(), stamp)
+    return f"{stamp:08x}"
 
 
-def library_path(level: Level) -> Path:
+def library_path(level: Level) -> str:
     """Return where a level's library lies; the name changes with the sources, so that no old one is loaded."""
-    return FOLDER / f"{level.name}-{source_stamp()}.so"
+    return os.path.join(FOLDER, f"{level.name}-{source_stamp()}.so")
 
 
 def load_library(level: Level) -> Library | None:
@@ -35,7 +40,7 @@ def load_library(level: Level) -> Library | None:
     if word(id(probe) + DATA).value != probe.ctypes.data or word(word(id(probe) + SHAPE).value).value != len(probe):
         return None
     try:
-        return Library(level, ctypes.CDLL(str(library_path(level))))
+        return Library(level, ctypes.CDLL(library_path(level)))
     except OSError:
         return None
 

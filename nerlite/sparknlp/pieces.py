@@ -20,13 +20,12 @@ import unicodedata
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from nerlite.batch import Input
-from nerlite.config import SparkNLPConfig
+from nerlite.config import AnyPath, SparkNLPConfig
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.sparknlp.java import ISO_CONTROL, WHITESPACE, utf16_length, utf16_positions
 
@@ -83,7 +82,7 @@ class _Part(NamedTuple):
 class SparkPieceEncoder(PieceEncoder):
     """The WordPiece vocabulary of a tokenizer.json, applied by Spark NLP's rules."""
 
-    def __init__(self, path: Path, window: int, settings: SparkNLPConfig, vocab_size: int | None = None) -> None:
+    def __init__(self, path: AnyPath, window: int, settings: SparkNLPConfig, vocab_size: int | None = None) -> None:
         """Load the vocabulary.
 
         window: the most pieces, [CLS] and [SEP] included, of an input that is not truncated Spark NLP's way;

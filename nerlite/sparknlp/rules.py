@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -18,9 +18,9 @@ from nerlite.text import Words
 class SparkRules:
     """Spark NLP's Tokenizer, DistilBertEmbeddings, NerDLModel and NerConverter, one document at a time."""
 
-    def __init__(self, path: Path, config: Config, settings: SparkNLPConfig, crf: CRF, *, windows: bool) -> None:
+    def __init__(self, path: str, config: Config, settings: SparkNLPConfig, crf: CRF, *, windows: bool) -> None:
         """path: the model directory; windows: read all of a long text, not only what Spark NLP would."""
-        self._pieces = SparkPieceEncoder(path / "tokenizer.json", config.window, settings,
+        self._pieces = SparkPieceEncoder(os.path.join(path, "tokenizer.json"), config.window, settings,
                                          config.encoder.vocab_size)
         self._tags, self._settings, self._crf, self._windows = config.tags, settings, crf, windows
 
