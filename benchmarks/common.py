@@ -88,7 +88,7 @@ def inputs_of(text: str, encoder: PieceEncoder) -> list[Input]:
     """Return the windows that nerlite reads of a text, as a tagger makes them."""
     words = split_words(text)
     pieces = encoder.encode(words)
-    return list(Reading(words, pieces, encoder.windows(pieces.offsets), encoder.cls_id, encoder.sep_id).sequences)
+    return list(Reading(words, pieces, encoder.windows(pieces.offsets), [], encoder.cls_id, encoder.sep_id).sequences)
 
 
 def word_vectors(model: Path, inputs: list[Input]) -> np.ndarray:

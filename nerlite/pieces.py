@@ -22,7 +22,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class Pieces(NamedTuple):
     """The pieces of one text's words, without [CLS] and [SEP].
 
-    ids: n_pieces; offsets: n_words + 1, word w has ids[offsets[w]:offsets[w + 1]], at least one; both int64.
+    ids: n_pieces; offsets: n_words + 1, word w has ids[offsets[w]:offsets[w + 1]], at least one.
     """
 
     ids: array[int]
@@ -70,7 +70,7 @@ class PieceEncoder:
 
     def encode(self, words: Sequence[str]) -> Pieces:
         """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
-        ids, offsets = array("q"), array("q", [0])
+        ids, offsets = array("I"), array("q", [0])
         for start in range(0, len(words), WORDS_AT_ONCE):
             for pieces in self._pieces_of(words[start:start + WORDS_AT_ONCE]):
                 ids.extend(pieces)

@@ -20,6 +20,7 @@ from nerlite.threads import Workers, available_cores
 from nerlite.weights import read_tensors
 
 Context = TypeVar("Context")
+Item = TypeVar("Item")
 Text = TypeVar("Text", str, Sequence[str])
 
 DEFAULT_MODEL = "conll2003-minilm-l6"
@@ -29,6 +30,8 @@ PIECES_PER_BATCH = 512
 SHARES_PER_THREAD = 4
 # Groups of sequences, one for each pass of the network, that are made ready at once for each thread.
 GROUPS_PER_THREAD = 32
+# Rows that are decoded together: their scores are all that is kept of them until then.
+ROWS_DECODED_TOGETHER = 1 << 14
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
 
@@ -70,7 +73,7 @@ class Tagger:
             raise ModelError(f"{tensors_path}: {error}") from None
         self._rules = self._make_rules(window)
 
-    def _make_rules(self, window: bool) -> Rules[Any]:
+    def _make_rules(self, window: bool) -> Rules[Any, Any]:
         if self.config.sparknlp is None:
             return OwnRules(self.path, self.config, self._network.crf)
         from nerlite.sparknlp.rules import SparkRules  # only models converted from Spark NLP need it
@@ -153,19 +156,30 @@ class Tagger:
         return [document for documents in tagged for document in documents]
 
     def _documents(self, texts: list[Readable], workers: Workers | None) -> list[Document]:
-        """Run the windows of all texts through the network, then decode each text as one sequence of tags."""
-        offsets = batch.offsets_of(text.n_rows for text in texts)
-        emissions = np.zeros((offsets[-1], len(self.config.tags)), np.float32)
+        """Run the windows of all texts through the network; decode a part of a text when its windows are through."""
         scores = self._emissions((sequence for text in texts for sequence in text.sequences), workers)
-        windows = ((begin, window) for begin, text in zip(offsets.tolist(), texts, strict=False)
-                   for window in text.windows)
-        for (begin, (start, _, keep_start, keep_stop)), rows in zip(windows, scores, strict=True):
-            emissions[begin + keep_start:begin + keep_stop] = rows[keep_start - start:keep_stop - start]
-        return list(self._rules.documents(texts, emissions, offsets))
+        windows = (window for text in texts for window in text.windows)
+        rows = (each[keep_start - start:keep_stop - start]
+                for (start, _, keep_start, keep_stop), each in zip(windows, scores, strict=True))
+        parts = ((i, start, stop) for i, text in enumerate(texts) for start, stop in itertools.pairwise(text.parts))
+        decoded: list[list[Any]] = [[] for _ in texts]
+        rest = np.empty((0, len(self.config.tags)), np.float32)
+        for together in _grouped(parts, lambda part: part[2] - part[1], ROWS_DECODED_TOGETHER):
+            offsets = batch.offsets_of(stop - start for _, start, stop in together)
+            kept, missing = [rest], int(offsets[-1]) - len(rest)
+            while missing > 0:
+                kept.append(next(rows))
+                missing -= len(kept[-1])
+            emissions = np.concatenate(kept)
+            emissions, rest = emissions[:offsets[-1]], emissions[offsets[-1]:]
+            results = self._rules.decode([(texts[i], start) for i, start, _ in together], emissions, offsets)
+            for (i, _, _), result in zip(together, results, strict=True):
+                decoded[i].append(result)
+        return [self._rules.document(text, results) for text, results in zip(texts, decoded, strict=True)]
 
     def _emissions(self, sequences: Iterable[batch.Input], workers: Workers | None) -> Iterator[np.ndarray]:
         """Yield each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""
-        groups = _grouped(sequences)
+        groups = _grouped(sequences, lambda sequence: len(sequence.piece_ids), PIECES_PER_BATCH)
         while ready := list(itertools.islice(groups, GROUPS_PER_THREAD * self.threads)):
             if workers is None or len(ready) < workers.n:
                 results = [self._run(group, workers) for group in ready]
@@ -179,16 +193,16 @@ class Tagger:
         return [scores[start:stop] for start, stop in itertools.pairwise(together.word_offsets.tolist())]
 
 
-def _grouped(sequences: Iterable[batch.Input]) -> Iterator[list[batch.Input]]:
-    """Yield the sequences of one pass of the network after another."""
-    group: list[batch.Input] = []
-    size = 0
-    for sequence in sequences:
-        group.append(sequence)
-        size += len(sequence.piece_ids)
-        if size >= PIECES_PER_BATCH:
+def _grouped(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
+    """Yield neighbours together: as many as it takes for their sizes to add up to the limit."""
+    group: list[Item] = []
+    total = 0
+    for item in items:
+        group.append(item)
+        total += size(item)
+        if total >= limit:
             yield group
-            group, size = [], 0
+            group, total = [], 0
     if group:
         yield group
 

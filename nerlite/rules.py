@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
@@ -16,17 +17,14 @@ from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.tags import Span
 from nerlite.text import Words, split_words
 
+# A text of more words is decoded in parts of about so many, so that what is kept of it meanwhile does not grow. Where
+# one sentence ends and another begins, hardly anything depends on the tags of the other side.
+PART = 1 << 14
+_SENTENCE_ENDS = frozenset(".!?")
+
 
 class Readable(Protocol):
-    """A text as the network sees it: as rows that it scores, in sequences that it reads.
-
-    windows: of each sequence, which of the text's rows are its own, and for which of them it answers.
-    """
-
-    @property
-    def n_rows(self) -> int:
-        """The number of rows."""
-        ...
+    """A text as the network sees it: as rows that it scores, in sequences that it reads."""
 
     @property
     def sequences(self) -> Iterable[Input]:
@@ -35,15 +33,21 @@ class Readable(Protocol):
 
     @property
     def windows(self) -> list[Window]:
-        """One a sequence."""
+        """Of each sequence, which rows are its own, and for which it answers: of all rows, in order."""
+        ...
+
+    @property
+    def parts(self) -> list[int]:
+        """Where the parts that are decoded by themselves begin, in rows, and where the last one ends."""
         ...
 
 
 R = TypeVar("R", bound=Readable)
+D = TypeVar("D")
 
 
-class Rules(Protocol[R]):
-    """The rules that a model was trained with."""
+class Rules(Protocol[R, D]):
+    """The rules that a model was trained with; D is what they make of a part's scores."""
 
     def read(self, text: str) -> R:
         """Split a text and make the network's inputs of it."""
@@ -53,8 +57,16 @@ class Rules(Protocol[R]):
         """Make the network's inputs of a text that is already split."""
         ...
 
-    def documents(self, texts: Sequence[R], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[Document]:
-        """Decode scores. emissions: (n_rows, n_tags) of all texts; offsets: (n_texts + 1,), one sequence a text."""
+    def decode(self, parts: Sequence[tuple[R, int]], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[D]:
+        """Decode scores.
+
+        parts: for each its text and the first of its rows; emissions: (n_rows, n_tags) of all parts; offsets:
+        (n_parts + 1,), one sequence a part.
+        """
+        ...
+
+    def document(self, text: R, decoded: Sequence[D]) -> Document:
+        """Put together what was made of a text's parts, in their order."""
         ...
 
 
@@ -64,13 +76,9 @@ class Reading(NamedTuple):
     words: Words
     pieces: Pieces
     windows: list[Window]
+    parts: list[int]
     cls_id: int
     sep_id: int
-
-    @property
-    def n_rows(self) -> int:
-        """The number of words."""
-        return len(self.words)
 
     @property
     def sequences(self) -> Iterator[Input]:
@@ -96,18 +104,36 @@ class OwnRules:
     def read_words(self, words: Words) -> Reading:
         """Make the network's inputs of a text that is already split."""
         pieces = self._pieces.encode(words)
-        return Reading(words, pieces, self._pieces.windows(pieces.offsets), self._pieces.cls_id, self._pieces.sep_id)
+        return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(words), self._pieces.cls_id,
+                       self._pieces.sep_id)
 
-    def documents(self, texts: Sequence[Reading], emissions: np.ndarray, offsets: np.ndarray) -> list[Document]:
-        """Decode each text as one sequence of tags; its windows' seams do not show."""
+    def decode(self, parts: Sequence[tuple[Reading, int]], emissions: np.ndarray, offsets: np.ndarray
+               ) -> list[list[Entity]]:
+        """Return the entities of each part; its windows' seams do not show."""
         decoded = self._crf.decode(emissions, offsets)
-        return [_document(*parts) for parts in zip(texts, decoded.spans, decoded.scores, strict=True)]
+        return [list(_entities(reading.words, first, spans, scores))
+                for (reading, first), spans, scores in zip(parts, decoded.spans, decoded.scores, strict=True)]
+
+    def document(self, text: Reading, decoded: Sequence[list[Entity]]) -> Document:
+        """Put the parts' entities together."""
+        return Document(text.words.text, text.words.bounds, list(itertools.chain.from_iterable(decoded)))
 
 
-def _document(reading: Reading, spans: list[Span], scores: list[float]) -> Document:
-    text, bounds = reading.words.text, reading.words.bounds
-    entities = []
-    for (first, stop, label), score in zip(spans, scores, strict=True):
-        start, end = bounds[2 * first], bounds[2 * stop - 1]
-        entities.append(Entity(text[start:end], label, start, end, score))
-    return Document(text, bounds, entities)
+def parts_of(words: Sequence[str]) -> list[int]:
+    """Return where the parts of a text begin and, last, where the last one ends.
+
+    Each has PART words and then those up to the end of a sentence, or twice PART where no sentence ends before.
+    """
+    seams = [0]
+    while (at_least := seams[-1] + PART) < len(words):
+        until = range(at_least, min(at_least + PART, len(words)))
+        seams.append(next((i for i in until if words[i - 1] in _SENTENCE_ENDS), until.stop))
+    return seams if seams[-1] == len(words) else [*seams, len(words)]
+
+
+def _entities(words: Words, first: int, spans: list[Span], scores: list[float]) -> Iterator[Entity]:
+    """spans: from the word `first` on."""
+    text, bounds = words.text, words.bounds
+    for (start, stop, label), score in zip(spans, scores, strict=True):
+        begin, end = bounds[2 * (first + start)], bounds[2 * (first + stop) - 1]
+        yield Entity(text[begin:end], label, begin, end, score)

@@ -266,6 +266,13 @@ def test_viterbi_takes_the_lowest_tag_on_a_tie(ops):
     assert (ops.viterbi(zeros, offsets_of([4]), zeros[0], np.zeros((3, 3), np.float32), zeros[0]) == 0).all()
 
 
+def test_viterbi_is_as_exact_at_the_end_of_a_long_sequence(ops):
+    """What all tags of a row have in common decides nothing, though most of the sums is that."""
+    offsets, crf = offsets_of([5000]), (floats(5), floats(5, 5), floats(5))
+    emissions = (64 * floats(5000, 5)).round() / 64  # so that 1024 more is exact
+    np.testing.assert_array_equal(ops.viterbi(emissions + 1024, offsets, *crf), ops.viterbi(emissions, offsets, *crf))
+
+
 def test_span_probabilities_of_long_sequences(ops):
     """Where sums leave float32, and most rows are of no span; the reference keeps all scores."""
     n_tags, offsets = 5, offsets_of([300, 0, 4000, 2])

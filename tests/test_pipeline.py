@@ -7,17 +7,19 @@ import pickle
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import TAGS
 
 import nerlite
-from nerlite import pieces, pipeline
+from nerlite import pieces, pipeline, rules
 from nerlite.batch import make_batch
 from nerlite.config import SparkNLPConfig
 from nerlite.tags import is_boundary, to_spans
 
+EXAMPLE = Path(__file__).parent.parent / "examples" / "eighty_days.txt"
 TEXTS = ["My name is John and I work for Acme in Berlin.", "", "EU rejects German call.", " \n ", "\U0001f600!",
          "the john of berlin " * 60, "a", "U.N. 3.14 (x) e\u0301\u0301 \u0301 中国", "x.y." * 200, "ok \ud800 done"]
 
@@ -76,11 +78,32 @@ def test_the_same_text_gives_the_same_bits_in_any_company(write_model, tiny_conf
 def test_a_long_text_is_the_same_however_many_passes_are_made_ready_at_once(tiny_model, backend, monkeypatch, threads):
     tagger = nerlite.load(tiny_model, backend=backend, threads=threads)
     text = "\n".join(TEXTS * 3)
+    monkeypatch.setattr(rules, "PART", 30)
     expected = tagger(text)
     monkeypatch.setattr(pipeline, "GROUPS_PER_THREAD", 1)
+    monkeypatch.setattr(pipeline, "ROWS_DECODED_TOGETHER", 50)
     monkeypatch.setattr(pipeline, "PIECES_PER_BATCH", 30)
     monkeypatch.setattr(pieces, "WORDS_AT_ONCE", 7)
     assert tagger(text) == expected
+
+
+def test_parts_end_with_sentences_where_there_are_any(monkeypatch):
+    monkeypatch.setattr(rules, "PART", 3)
+    for words, seams in (("", [0]), ("a b c", [0, 3]), ("a b c d", [0, 4]), ("a . c d ! f", [0, 5, 6]),
+                         ("a b c ? e f .", [0, 4, 7]), ("a b . d e f g h i j", [0, 3, 9, 10])):
+        assert rules.parts_of(words.split()) == seams
+
+
+def test_decoding_a_text_in_parts_changes_no_entity(monkeypatch):
+    ner, text = nerlite.load(), EXAMPLE.read_text(encoding="utf-8")
+    monkeypatch.setattr(rules, "PART", 1 << 30)
+    whole = ner(text)
+    monkeypatch.setattr(rules, "PART", 50)
+    parts = ner(text)
+    assert len(rules.parts_of(parts.words)) > 5
+    assert parts.tags == whole.tags
+    np.testing.assert_allclose([entity.score for entity in parts.entities],
+                               [entity.score for entity in whole.entities], atol=1e-3)
 
 
 def test_a_document_is_the_same_whether_or_not_its_words_were_asked_for(tagger):

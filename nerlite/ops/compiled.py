@@ -61,7 +61,7 @@ class CompiledOps:
         n_rows, n_tags = emissions.shape
         path = np.empty(n_rows, np.int64)
         self._kernels.viterbi(emissions, offsets, start, transitions, end, np.empty((n_rows, n_tags), np.int16),
-                              *np.empty((2, n_tags), np.float32), path)
+                              *np.empty((2, n_tags)), path)
         return path
 
     def span_log_probabilities(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray,

@@ -9,13 +9,14 @@ from nerlite.ops.jit import kernel
 
 @kernel()
 def viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path):
+    """As the reference. Scratch: came_from (n_rows, n_tags) int16; state, following (n_tags,) float64."""
     n_tags = len(start)
     for sequence in range(len(offsets) - 1):
         first, stop = offsets[sequence], offsets[sequence + 1]
         if first == stop:
             continue
         for tag in range(n_tags):
-            state[tag] = emissions[first, tag] + start[tag]
+            state[tag] = np.float64(emissions[first, tag]) + start[tag]
         for row in range(first + 1, stop):
             for tag in range(n_tags):
                 best, score = 0, state[0] + transitions[0, tag]

@@ -290,6 +290,7 @@ def viterbi(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, trans
             end: np.ndarray) -> np.ndarray:
     """Return the best tag sequence of each sequence; on a tie the lowest tag.
 
+    Scores add up in float64: in float32 a long sequence's would soon be too large to tell tags apart by theirs.
     emissions: (n_rows, n_tags); offsets: (n_seqs + 1,); start, end: (n_tags,); transitions[from, to], all float32
     → (n_rows,) int64. Source: Lafferty, McCallum & Pereira 2001.
     """
@@ -298,7 +299,7 @@ def viterbi(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, trans
     for first, stop in zip(offsets[:-1], offsets[1:], strict=True):
         if first == stop:
             continue
-        state = emissions[first] + start
+        state = emissions[first] + start.astype(np.float64)
         for row in range(first + 1, stop):
             options = state[:, None] + transitions
             came_from[row] = options.argmax(axis=0)

@@ -33,7 +33,7 @@ _TEXT = {
     "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
     "bilstm_int8": f"w_hh i1:5 {_LSTM} total i4:2 z f4:2 out f4:2",
     "bilstm_float": f"w_hh f4:4 {_LSTM} total f4:2 z f4:2 out f4:2",
-    "viterbi": f"{_CRF} came_from i2:2 state f4:1 following f4:1 path i8:1",
+    "viterbi": f"{_CRF} came_from i2:2 state f8:1 following f8:1 path i8:1",
     "span_log_probabilities": f"{_CRF} spans i8:2 by_stop i8:1 labels i8:1 boundaries b1:2 forward f8:2 state f8:1 "
                               "ways f8:1 sums f8:1 ahead f8:2 out f8:1",
 }

@@ -60,9 +60,9 @@ class Inputs(NamedTuple):
     truncated_at: int | None
 
     @property
-    def n_rows(self) -> int:
-        """The number of entries."""
-        return len(self.word_ids)
+    def parts(self) -> list[int]:
+        """One of all entries: a text is decoded as one sequence."""
+        return [0, len(self.word_ids)]
 
 
 class _Part(NamedTuple):
@@ -98,7 +98,7 @@ class SparkPieceEncoder(PieceEncoder):
     def encode(self, words: Sequence[str]) -> Pieces:
         """Return the words' pieces, not truncated, for windows over them; a word may have none."""
         pieces = [self._word_pieces(word)[:self._max_word_pieces] for word in words]
-        return Pieces(array("q", (index for of_word in pieces for index, _ in of_word)),
+        return Pieces(array("I", (index for of_word in pieces for index, _ in of_word)),
                       array("q", accumulate(map(len, pieces), initial=0)))
 
     def inputs(self, text: str, words: list[str], offsets: list[tuple[int, int]], *, windows: bool = False) -> Inputs:

@@ -32,8 +32,13 @@ class SparkRules:
         """Make the network's inputs of a text that is already split."""
         return self._pieces.inputs(words.text, words[:], words.offsets, windows=self._windows)
 
-    def documents(self, texts: Sequence[Inputs], emissions: np.ndarray, offsets: np.ndarray) -> list[SparkDocument]:
-        """Decode each text as one sequence of tags."""
+    def decode(self, parts: Sequence[tuple[Inputs, int]], emissions: np.ndarray, offsets: np.ndarray
+               ) -> list[SparkDocument]:
+        """Decode each text, which is one part, as one sequence of tags."""
         best = self._crf.tags(emissions, offsets)
         return [tag_document(inputs, emissions[start:stop], best[start:stop], self._tags, self._settings)
-                for inputs, start, stop in zip(texts, offsets[:-1], offsets[1:], strict=True)]
+                for (inputs, _), start, stop in zip(parts, offsets[:-1], offsets[1:], strict=True)]
+
+    def document(self, text: Inputs, decoded: Sequence[SparkDocument]) -> SparkDocument:
+        """Return the one part's document."""
+        return decoded[0]
