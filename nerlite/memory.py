@@ -23,14 +23,14 @@ class Memory(Generic[Key, Value]):
     def __call__(self, keys: Sequence[Key]) -> list[Value]:
         """Return each key's value; what is not known is computed, all at once."""
         known = self._known  # another thread may put an empty one in its place meanwhile
-        found = {key: known.get(key) for key in keys}
-        missing = [key for key, value in found.items() if value is None]
+        found = list(map(known.get, keys))
+        missing = list(dict.fromkeys(key for key, value in zip(keys, found, strict=True) if value is None))
         if missing:
             new = dict(zip(missing, self._compute(missing), strict=True))
-            found.update(new)
+            found = [new[key] if value is None else value for key, value in zip(keys, found, strict=True)]
             small = {key: value for key, value in new.items() if len(self._word(key)) <= LONGEST}
             if len(known) + len(small) > LIMIT:
                 self._known = known = {}
             if len(small) <= LIMIT:
                 known.update(small)
-        return [found[key] for key in keys]  # type: ignore[misc]  # none is missing now
+        return found  # type: ignore[return-value]  # none is missing now

@@ -72,9 +72,9 @@ class PieceEncoder:
         """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
         ids, offsets = array("I"), array("q", [0])
         for start in range(0, len(words), WORDS_AT_ONCE):
-            for pieces in self._pieces_of(words[start:start + WORDS_AT_ONCE]):
-                ids.extend(pieces)
-                offsets.append(len(ids))
+            pieces = self._pieces_of(words[start:start + WORDS_AT_ONCE])
+            offsets.extend(itertools.islice(itertools.accumulate(map(len, pieces), initial=len(ids)), 1, None))
+            ids.extend(itertools.chain.from_iterable(pieces))
         return Pieces(ids, offsets)
 
     def _encode(self, words: list[str]) -> list[tuple[int, ...]]:

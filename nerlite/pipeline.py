@@ -163,16 +163,17 @@ class Tagger:
                 for (start, _, keep_start, keep_stop), each in zip(windows, scores, strict=True))
         parts = ((i, start, stop) for i, text in enumerate(texts) for start, stop in itertools.pairwise(text.parts))
         decoded: list[list[Any]] = [[] for _ in texts]
-        rest = np.empty((0, len(self.config.tags)), np.float32)
+        kept = [np.empty((0, len(self.config.tags)), np.float32)]
         for together in _grouped(parts, lambda part: part[2] - part[1], ROWS_DECODED_TOGETHER):
             offsets = batch.offsets_of(stop - start for _, start, stop in together)
-            kept, missing = [rest], int(offsets[-1]) - len(rest)
+            n_rows = int(offsets[-1])
+            missing = n_rows - len(kept[0])
             while missing > 0:
                 kept.append(next(rows))
                 missing -= len(kept[-1])
             emissions = np.concatenate(kept)
-            emissions, rest = emissions[:offsets[-1]], emissions[offsets[-1]:]
-            results = self._rules.decode([(texts[i], start) for i, start, _ in together], emissions, offsets)
+            kept = [emissions[n_rows:]]
+            results = self._rules.decode([(texts[i], start) for i, start, _ in together], emissions[:n_rows], offsets)
             for (i, _, _), result in zip(together, results, strict=True):
                 decoded[i].append(result)
         return [self._rules.document(text, results) for text, results in zip(texts, decoded, strict=True)]
@@ -181,7 +182,7 @@ class Tagger:
         """Yield each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""
         groups = _grouped(sequences, lambda sequence: len(sequence.piece_ids), PIECES_PER_BATCH)
         while ready := list(itertools.islice(groups, GROUPS_PER_THREAD * self.threads)):
-            if workers is None or len(ready) < workers.n:
+            if workers is None or len(ready) < max(2, workers.n):
                 results = [self._run(group, workers) for group in ready]
             else:
                 results = workers.map(self._run, ready)

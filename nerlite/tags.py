@@ -42,9 +42,10 @@ def to_spans(tags: Sequence[str]) -> list[Span]:
     """Return the spans of one sequence of tags of any scheme, read as `is_boundary` says."""
     spans, start = [], 0
     for i, tag in enumerate(tags):
-        if i + 1 == len(tags) or is_boundary(tag, tags[i + 1]):
-            if tag != "O":
-                spans.append(Span(start, i + 1, split_tag(tag)[1]))
+        if tag == "O":
+            start = i + 1
+        elif i + 1 == len(tags) or is_boundary(tag, tags[i + 1]):
+            spans.append(Span(start, i + 1, split_tag(tag)[1]))
             start = i + 1
     return spans
 

@@ -63,7 +63,10 @@ class Words(Sequence[str]):
         text, bounds, which = self.text, self.bounds, range(len(self))[index]
         if isinstance(which, int):
             return text[bounds[2 * which]:bounds[2 * which + 1]]
-        return [text[bounds[2 * i]:bounds[2 * i + 1]] for i in which]
+        if which.step != 1:
+            return [self[i] for i in which]
+        own = bounds[2 * which.start:2 * which.stop]
+        return [text[start:end] for start, end in zip(own[::2], own[1::2], strict=True)]
 
     @property
     def offsets(self) -> list[tuple[int, int]]:

@@ -40,14 +40,14 @@ class CharFeatures:
         self._features = Memory(self._compute, lambda key: key[0])
 
     def __call__(self, words: Sequence[str], offsets: np.ndarray) -> np.ndarray:
-        """words: n_words strings; offsets: (n_seqs + 1,) → (n_words, feature_size): CNN, LSTM forward, backward."""
+        """words: n_words ≥ 1 strings; offsets: (n_seqs + 1,) → (n_words, feature_size): CNN, LSTM forward, backward."""
         padding = [0] * len(words)
         if self._config.cnn and self._config.cnn.pool == "longest":
             lengths = np.array([len(self._ids_of(word)) for word in words])
             longest = [lengths[start:stop].max(initial=0)
                        for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
             padding = np.minimum(np.repeat(longest, np.diff(offsets)) - lengths, MAX_PADDING).tolist()
-        return np.array(self._features(list(zip(words, padding, strict=True))), np.float32)
+        return np.concatenate(self._features(list(zip(words, padding, strict=True)))).reshape(len(words), -1)
 
     def _ids_of(self, word: str) -> list[int]:
         """Return the ids of a word's characters, at least one."""
@@ -59,13 +59,14 @@ class CharFeatures:
     def _compute(self, keys: list[tuple[str, int]]) -> Iterator[np.ndarray]:
         """keys: words, and how much padding behind them the convolution sees → the features (feature_size,) of each."""
         ids = [self._ids_of(word) for word, _ in keys]
-        parts = []
+        rows, parts = _ragged(ids), []
         if self._config.cnn:
             padded = [each + [0] * padding for each, (_, padding) in zip(ids, keys, strict=True)]
-            parts.append(self._ops.char_cnn(*_ragged(padded), self._taps, self._bias))
+            parts.append(self._ops.char_cnn(*(rows if padded == ids else _ragged(padded)), self._taps, self._bias))
         if self._config.lstm:
-            parts.append(self._lstm(self._gates, *_ragged(ids), final=True))
-        return map(np.copy, np.concatenate(parts, axis=1))  # copies, so that none keeps its neighbours in memory
+            parts.append(self._lstm(self._gates, *rows, final=True))
+        for row in np.concatenate(parts, axis=1):
+            yield row.copy()  # so that none keeps its neighbours in memory
 
 
 def _ragged(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:

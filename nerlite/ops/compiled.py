@@ -71,7 +71,7 @@ class CompiledOps:
         n, n_tags = len(spans), len(start)
         out, scratch = np.empty(n), np.empty((n_tags + n + 3, n_tags))
         self._kernels.span_log_probabilities(emissions, offsets, start, transitions, end, spans,
-                                             np.argsort(spans[:, 2], kind="stable"), labels, boundaries,
+                                             spans[:, 2].argsort(kind="stable"), labels, boundaries,
                                              scratch[:n_tags], *scratch[-3:], scratch[n_tags:-3], out)
         return out
 
@@ -127,7 +127,7 @@ class BiLSTM:
         """Return the hidden states; as the reference."""
         n, size = len(offsets) - 1 if final else len(rows), self._size
         out = np.empty((n, 2 * size), np.float32)
-        by_length = np.argsort(offsets[:-1] - offsets[1:], kind="stable")
+        by_length = (offsets[:-1] - offsets[1:]).argsort(kind="stable") if len(offsets) > 2 else np.zeros(1, np.int64)
         self._run(int(final), gates, rows, offsets, by_length, *np.empty((2, self._rows, size), np.float32),
                   np.empty((self._rows, size), np.uint8), np.empty((self._rows, 2), np.float32),
                   np.empty(self._tile, self._sum), np.empty((self._rows, self._n_columns), np.float32), out)
@@ -197,8 +197,7 @@ class EncoderLayers:
         keys = np.empty((2, total_panels, n_heads, size // step, width, *tail), number)
         values = np.empty((2, total_panels * width, n_heads, size), number)
         scales = np.zeros((2, 2, n_heads, total_panels * width), np.float32)
-        hidden = np.zeros((n, d), np.float32)
-        hidden[:, :self._d] = x
+        hidden = x.copy() if d == self._d else np.pad(x, [(0, 0), (0, d - self._d)])
         out = np.zeros((n_asked, d), np.float32)
         n_threads = workers.n if workers else 1
         chunk = max(1, min(CHUNK, -(-n // n_threads)))
