@@ -200,8 +200,8 @@ class EncoderLayers:
         hidden = x.copy() if d == self._d else np.pad(x, [(0, 0), (0, d - self._d)])
         out = np.zeros((n_asked, d), np.float32)
         n_threads = workers.n if workers else 1
-        chunk = max(1, min(CHUNK, -(-n // n_threads)))
-        shared = (chunk, everything, offsets, rows, row_offsets, asked, lanes, panels,
+        chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_threads))) for each in (n, n_asked))
+        shared = (chunk, last_chunk, everything, offsets, rows, row_offsets, asked, lanes, panels,
                   queries, np.empty((2, n_heads, n), np.float32), keys, scales[0], values, scales[1],
                   np.zeros((self._n_layers + 1, 2), np.int64), hidden, out)
         longest = max(n_panels, default=1)

@@ -327,12 +327,13 @@ def _make_encode(linear, store, pair, attend):
 
     @kernel()
     def encode(d, zeros, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in,
-               ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, chunk, everything,
-               offsets, rows, row_offsets, asked, lanes, panels, queries, query_scales, keys, key_scales, values,
-               value_scales, counters, x, out, quantized, row_scales, total, narrow_total, head, pairs, totals, scores,
-               weights, factors, qkv_rows, mixed, hidden, inner):
+               ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, chunk, last_chunk,
+               everything, offsets, rows, row_offsets, asked, lanes, panels, queries, query_scales, keys, key_scales,
+               values, value_scales, counters, x, out, quantized, row_scales, total, narrow_total, head, pairs, totals,
+               scores, weights, factors, qkv_rows, mixed, hidden, inner):
         """out = last hidden state of the rows asked for; x: (n_rows, d and padding), embeddings not yet normalized.
 
+        chunk: rows that a thread takes at once; last_chunk: of those asked for, in the last layer, at most as many.
         Every thread passes the same arrays but for those from quantized on, and counters: (n_layers + 1, 2), zeros.
         """
         layers = Layers(qkv, qkv_constants, attention_out, attention_out_constants, ffn_in, ffn_in_constants, ffn_out,
@@ -343,13 +344,13 @@ def _make_encode(linear, store, pair, attend):
                           qkv_rows, mixed, hidden, inner)
         n_layers, factor = len(attention_norm), F4(factor)
         for phase in range(n_layers + 1):
-            mine, mine_offsets, target = everything, offsets, x
+            mine, mine_offsets, target, size = everything, offsets, x, chunk
             if phase == n_layers:
-                mine, mine_offsets, target = rows, row_offsets, out
-            n_chunks = (len(mine) + chunk - 1) // chunk
+                mine, mine_offsets, target, size = rows, row_offsets, out, last_chunk
+            n_chunks = (len(mine) + size - 1) // size
             while True:
-                first = claim(counters, phase) * chunk
-                n = min(chunk, len(mine) - first)
+                first = claim(counters, phase) * size
+                n = min(size, len(mine) - first)
                 if n <= 0:
                     break
                 if phase == 0:

@@ -10,7 +10,7 @@ _ENCODE = """
     qkv {panels} qkv_constants f4:4
     attention_out {panels} attention_out_constants f4:4
     ffn_in {panels} ffn_in_constants f4:4 ffn_out {panels} ffn_out_constants f4:4 attention_norm f4:3 ffn_norm f4:3
-    factor f8:0 eps f8:0 chunk i8:0
+    factor f8:0 eps f8:0 chunk i8:0 last_chunk i8:0
     everything i8:1 offsets i8:1 rows i8:1 row_offsets i8:1 asked i8:1 lanes i8:1 panels i8:1
     queries {head}:4 query_scales f4:3 keys {keys} key_scales f4:3 values {head}:4 value_scales f4:3
     counters i8:2 x f4:2 out f4:2
