@@ -24,7 +24,7 @@ def available_cores() -> int:
     except (OSError, ValueError):
         pass
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(wanted)) if wanted.isdigit() and int(wanted) else cores
+    return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
 
 
 class Once(Generic[Result]):
@@ -115,3 +115,4 @@ def _work(tasks: Tasks) -> None:
     while task := tasks.get():
         with contextlib.suppress(Exception):  # who asked for help can do without, and meets the same error then
             task()
+        del task  # it may hold the workers themselves, which would then never be let go

@@ -1,8 +1,10 @@
 """Threads that work together, and what is remembered between texts."""
 
+import gc
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -73,6 +75,25 @@ def test_threads_end_with_their_workers():
     for thread in own:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_threads_keep_nothing_of_the_work_they_did():
+    class Owner:
+        def __init__(self):
+            self.workers, self.both = Workers(2), threading.Barrier(2, timeout=10)
+
+        def work(self, _):
+            self.both.wait()
+
+    owner = Owner()
+    own = weakref.ref(owner)
+    owner.workers.map(owner.work, range(2))
+    del owner
+    deadline = time.monotonic() + 10
+    while own() is not None and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.01)
+    assert own() is None
 
 
 def test_memory_computes_each_key_once_and_keeps_a_limited_number(monkeypatch):
