@@ -186,13 +186,13 @@ def _kernels(backend: str) -> str:
         return library_path(cpu_level())
     from nerlite.ops import kernels
 
-    compiled = [getattr(kernels, name) for name in SIGNATURES]
+    # Those for int8 and for float32 of one name are kept in one file.
+    compiled = {kernel.__qualname__: kernel for kernel in (getattr(kernels, name) for name in SIGNATURES)}.values()
     folders = {kernel.stats.cache_path for kernel in compiled} - {None}
     if not folders:
         return "none: no folder is writable, so every process compiles its kernels (NUMBA_CACHE_DIR names one)"
-    cached = [kernel for kernel in compiled if kernel.stats.cache_path and list(Path(kernel.stats.cache_path).glob(
-        f"{kernel.__module__.rpartition('.')[2]}.{kernel.__qualname__}-{kernel.__code__.co_firstlineno}.*.nbi"))]
-    return f"{len(cached)} of {len(compiled)} are compiled, in {', '.join(sorted(folders))}"
+    kept = [kernel for kernel in compiled if kernel.stats.cache_path and kernel._cache.holds_code()]
+    return f"{len(kept)} of {len(compiled)} are compiled, in {', '.join(sorted(folders))}"
 
 
 def _check_files(files: Sequence[str]) -> None:

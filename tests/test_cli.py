@@ -302,19 +302,24 @@ def test_info_at_a_terminal_without_unicode(write_model):
     assert r"| # Caf\xe9 \u2603" in output
 
 
-def test_warmup_fills_the_cache_that_info_describes(tiny_model, tmp_path):
+def test_warmup_fills_the_cache_that_info_describes_and_later_runs_take_from(tiny_model, tmp_path):
     pytest.importorskip("numba")
 
     def command(*arguments, **variables):
         return subprocess.run([sys.executable, "-m", "nerlite.cli", *arguments, "--backend", "numba", "--model",
                                tiny_model], cwd=ROOT, env=os.environ | variables, check=True, capture_output=True,
-                              text=True).stdout
+                              text=True, input="Angela Merkel flew from Berlin to Washington.").stdout
 
     def n_kernels(output):
         return int(re.search(r"(\d+) of \d+ are compiled, in", output)[1])
 
-    filled = n_kernels(command("warmup", "--cache-dir", str(tmp_path)))
-    assert 0 < filled <= len(list(tmp_path.rglob("*.nbi")))
+    def files():
+        return {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.nb?")}
+
+    filled, kept = n_kernels(command("warmup", "--cache-dir", str(tmp_path))), files()
+    assert 0 < filled <= len(kept)
+    assert "entities" in command("tag", NUMBA_CACHE_DIR=str(tmp_path))
+    assert files() == kept
     assert n_kernels(command("info", NUMBA_CACHE_DIR=str(tmp_path))) == filled
 
 

@@ -27,10 +27,16 @@ _STAMP = source_stamp() + LEVEL.name
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
-    """numba's cache on disk, keyed by every file of kernels too; what it cannot read or write it does without."""
+    """numba's cache on disk, keyed by all files of kernels; what it cannot read or write it does without."""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _STAMP)
+        # numba's own key has a hash of the kernels that this one calls, which is another one in every process. The
+        # stamp stands for them; int8 and float32 kernels of one name differ by signature.
+        return sig, codegen.magic_tuple(), _STAMP
+
+    def holds_code(self) -> bool:
+        """Whether machine code of these sources, for this CPU, lies on disk."""
+        return any(_STAMP in key for key in self._cache_file._load_index())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -48,14 +54,15 @@ def kernel(*, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:
 
     Kernels can neither allocate nor raise, so that their machine code needs no Python at all. Formulas are computed as
     written, so that they give the bits of the NumPy reference. inline=True is for functions whose arguments (vectors,
-    or several arrays) would cost more to hand over than the work itself.
+    or several arrays) would cost more to hand over than the work itself; their code is kept within that of others.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled = numba.njit(nogil=True, forceinline=inline, error_model="numpy", _nrt=False)(function)
-        # With cache=True numba raises here where no folder is writable; then every process compiles for itself.
-        with contextlib.suppress(RuntimeError, OSError, AttributeError):
-            compiled._cache = _Cache(compiled.py_func)
+        if not inline:
+            # With cache=True numba raises here where no folder is writable; then every process compiles for itself.
+            with contextlib.suppress(RuntimeError, OSError, AttributeError):
+                compiled._cache = _Cache(compiled.py_func)
         return compiled
 
     return decorate
