@@ -51,11 +51,15 @@ Item = tuple[str | list[str], Source]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; what is wrong with the input is one line on standard error."""
+    if sys.stderr is None:  # closed: what is printed there must not go to standard output instead
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
         status: int = options.run(options)
         sys.stdout.flush()  # here, where a closed pipe is expected, not when Python ends
     except (InputError, ModelError) as error:
@@ -80,6 +84,8 @@ def _tag(options: argparse.Namespace) -> int:
     labels = sorted({split_tag(tag)[1] for tag in tagger.config.tags} - {""})
     if unknown := sorted(set(options.label) - set(labels)):
         raise InputError(f"--label {unknown[0]}: the model has the labels {', '.join(labels)}")
+    if options.text_key in formats.ANSWER_KEYS:
+        raise InputError(f"--text-key {options.text_key}: expected another key: the answer is written there")
     write = {"jsonl": _as_json, "table": _as_table, "conll": _as_conll}[options.output]
     errors: list[InputError] = []
     with Output() as output, Input(options.files) as files:
@@ -169,6 +175,8 @@ def _load(options: argparse.Namespace) -> nerlite.Tagger:
         return nerlite.load(options.model, backend=options.backend, threads=options.threads, window=options.window)
     except ImportError as error:  # a package that is missing, or does not fit the others
         raise InputError(f"--backend {options.backend}: {error}") from None
+    except ValueError as error:  # an environment variable's value
+        raise InputError(str(error)) from None
 
 
 def _version(package: str) -> str:
@@ -198,8 +206,13 @@ def _kernels(backend: str) -> str:
 def _check_files(files: Sequence[str]) -> None:
     """Refuse a missing file before the work begins, not after hours of it."""
     for file in files:
-        if file != "-" and not Path(file).exists():
-            raise InputError(f"{file}: no such file")
+        try:
+            if file != "-":
+                Path(file).stat()
+        except FileNotFoundError:
+            raise InputError(f"{file}: no such file") from None
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}") from None
 
 
 def _sources(options: argparse.Namespace, files: Input) -> Iterator[Item]:

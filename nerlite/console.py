@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,12 +22,17 @@ def display_name(file: str) -> str:
     return "stdin" if file == "-" else file
 
 
+def _wait_on(stream: Any) -> None:
+    """Let a standard stream wait where whoever opened it forbade that: "nothing yet" would look like its end."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be no file
+        os.set_blocking(stream.fileno(), True)
+
+
 class Output:
     """Standard output in whole lines: an interrupt that comes while one is written waits until it is out."""
 
     def __init__(self) -> None:
-        if sys.stdout is None:
-            raise OSError("standard output is closed")
+        _wait_on(sys.stdout)
         self._stream = sys.stdout.buffer
         self._writing = self._interrupted = False
 
@@ -86,6 +92,8 @@ class Input:
         """Yield the file's lines as bytes, each when it arrives; `InputError` where the system cannot read it."""
         if file == "-" and sys.stdin is None:
             raise InputError("stdin: closed")
+        if file == "-":
+            _wait_on(sys.stdin)
         try:
             with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
                 for line in self._lines(stream, may_wait=file == "-" or not Path(file).is_file()):

@@ -6,11 +6,15 @@ Every reader names file and line in its errors: "FILE:LINE: what was expected, a
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nerlite.document import Document, Entity
+
+# The keys of a JSON line that are written anew.
+ANSWER_KEYS = ("entities", "truncated_at")
 
 
 class InputError(ValueError):
@@ -70,7 +74,7 @@ def read_jsonl(lines: Iterable[str], name: str, key: str) -> Iterator[tuple[int,
             continue
         where = f"{name}:{number}"
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_float=_finite)
         except json.JSONDecodeError as error:
             raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
         except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets as deep
@@ -82,6 +86,13 @@ def read_jsonl(lines: Iterable[str], name: str, key: str) -> Iterator[tuple[int,
         if not isinstance(row[key], str):
             raise InputError(f"{where}: key {key!r}: expected a string, got {row[key]!r:.80}")
         yield number, row
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number} is beyond what a float64 can be")
+    return value
 
 
 def read_conll_rows(lines: Iterable[str], name: str, min_columns: int = 1) -> Iterator[ConllDocument]:
@@ -141,8 +152,8 @@ def select(document: Document, labels: Sequence[str], min_score: float) -> Docum
 def json_line(document: Document, row: dict[str, Any] | None = None) -> str:
     """Return a document as one line of JSON.
 
-    row: the object it came from, whose keys are kept ("entities" and "truncated_at" are written anew); without
-    one the line has the text. "truncated_at" is there only where the model did not read the whole text.
+    row: the object it came from, whose keys are kept but for `ANSWER_KEYS`; without one the line has the text.
+    "truncated_at" is there only where the model did not read the whole text.
     """
     line: dict[str, Any] = dict(row) if row is not None else {"text": document.text}
     line["entities"] = [{"text": entity.text, "label": entity.label, "start": entity.start, "end": entity.end,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, SupportsIndex, TypeVar, overload
 
 import numpy as np
 
@@ -55,9 +56,8 @@ class Tagger:
 
     def __init__(self, path: str, *, backend: str = "auto", threads: int | None = None, window: bool = False) -> None:
         """Read the model directory `path`; options as in `load`."""
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads: expected at least 1, got {threads}")
-        self.path, self.threads = os.path.realpath(path), threads or available_cores()
+        self.path = os.path.realpath(path)
+        self.threads = available_cores() if threads is None else _positive("threads", threads)
         self._options = {"backend": backend, "threads": threads, "window": window}
         ops = load_ops(backend)
         self.backend: str = ops.name
@@ -101,8 +101,7 @@ class Tagger:
         """
         if isinstance(texts, str):
             raise TypeError("texts: expected an iterable of texts, got a str; call the tagger itself to tag a text")
-        if batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+        batch_size = _positive("batch_size", batch_size)
         batch_texts: list[str] = []
         items: list[Any] = []
         n_characters = 0
@@ -129,17 +128,13 @@ class Tagger:
         if isinstance(words, str):
             raise TypeError("words: expected a list of words, got a str; call the tagger itself to tag a text")
         words = list(words)
-        if all(isinstance(word, str) for word in words):
+        if not words or isinstance(words[0], str):
             return self.documents_of([words])[0].tags
         return [document.tags for document in self.documents_of(words)]
 
     def documents_of(self, texts: Iterable[Sequence[str]]) -> list[Document]:
         """Tag texts that are already split into words; each document's text is its words joined by single spaces."""
-        texts = list(texts)
-        for words in texts:
-            if isinstance(words, str) or not (isinstance(words, Iterable) and all(isinstance(w, str) for w in words)):
-                raise TypeError(f"words: expected lists of str, got {words!r:.80}")
-        return self._tag_all(texts, self._read_words)
+        return self._tag_all([_checked_words(words) for words in texts], self._read_words)
 
     def _read_words(self, words: Sequence[str]) -> Readable:
         return self._rules.read_words(join_words(words))
@@ -212,6 +207,25 @@ def _checked(text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"text: expected str, got {type(text).__name__}")
     return text
+
+
+def _checked_words(words: Iterable[str]) -> list[str]:
+    if isinstance(words, str) or not isinstance(words, Iterable):
+        raise TypeError(f"words: expected lists of str, got {words!r:.80}")
+    checked = list(words)
+    for word in checked:
+        if not isinstance(word, str):
+            raise TypeError(f"words: expected str, got {word!r:.80}")
+    return checked
+
+
+def _positive(name: str, value: SupportsIndex) -> int:
+    """Return an argument's value as int."""
+    if not isinstance(value, SupportsIndex):
+        raise TypeError(f"{name}: expected int, got {value!r}")
+    if (number := operator.index(value)) < 1:
+        raise ValueError(f"{name}: expected at least 1, got {number}")
+    return number
 
 
 def _reload(path: str, options: dict[str, Any]) -> Tagger:

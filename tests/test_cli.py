@@ -450,3 +450,52 @@ def test_a_closed_stream_is_one_line_of_error(tiny_model, stream, status, messag
     command = f'echo hi | "{sys.executable}" -m nerlite.cli tag --model "{tiny_model}" {stream}'
     process = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (process.returncode, process.stderr) == (status, f"nerlite: {message}\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell's way to close a stream")
+@pytest.mark.parametrize(("arguments", "status", "output"), [("info", 1, None), ("tag", 0, '{"text": "hi"'),
+                                                             ("tag missing.txt", 2, "")])
+def test_closed_streams_get_nothing_and_nothing_goes_elsewhere(tiny_model, arguments, status, output):
+    close = "2>&-" if output is not None else ">&-"
+    command = f'echo hi | "{sys.executable}" -m nerlite.cli {arguments} --model "{tiny_model}" {close}'
+    process = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == status
+    assert process.stdout[:13] == (output or "")
+    assert process.stderr == ("" if output is not None else "nerlite: standard output is closed\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes that do not block")
+def test_input_that_has_not_arrived_is_waited_for_on_a_pipe_that_does_not_block(start):
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with start(stdin=reading, stdout=subprocess.PIPE) as process:
+        os.close(reading)
+        time.sleep(0.5)
+        os.write(writing, b"John\n")
+        assert json.loads(process.stdout.readline())["text"] == "John"
+        os.write(writing, b"Mary\n")
+        os.close(writing)
+        assert json.loads(process.stdout.readline())["text"] == "Mary"
+
+
+def test_variables_of_the_environment_are_checked(tiny_model):
+    for variables, backend, message in (({"NERLITE_CPU_LEVEL": "avx9"}, "auto", "NERLITE_CPU_LEVEL: expected one of"),
+                                        ({"NUMBA_DISABLE_JIT": "1"}, "numba", "--backend numba: ")):
+        process = subprocess.run([sys.executable, "-m", "nerlite.cli", "tag", "--backend", backend, "--model",
+                                  tiny_model], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True,
+                                 input="", check=False)
+        assert process.returncode == 2
+        assert process.stderr.startswith(f"nerlite: {message}")
+        assert process.stderr.count("\n") == 1
+
+
+def test_a_file_name_that_the_system_refuses_is_named(run):
+    name = "a" * 300
+    assert run("tag", name)[::2] == (2, f"nerlite: {name}: File name too long\n")
+
+
+@pytest.mark.parametrize("key", ["entities", "truncated_at"])
+def test_a_text_is_not_written_over(run, key):
+    status, output, errors = run("tag", "--text-key", key, "--input-format", "jsonl", stdin=b'{"entities": "x"}')
+    assert (status, output) == (2, "")
+    assert errors == f"nerlite: --text-key {key}: expected another key: the answer is written there\n"

@@ -66,6 +66,7 @@ def test_bytes_that_are_not_utf8_are_named_by_line_and_offset():
     ("{", r"not JSON: .* at column 2"),
     ("[" * 100_000, "not JSON that can be read"),
     ('{"text": ' + "9" * 5_000 + "}", "not JSON that can be read"),
+    ('{"text": "x", "n": 1e400}', "not JSON that can be read: 1e400 is beyond what a float64 can be"),
     ('["text"]', "expected a JSON object"),
     ('{"body": "x", "id": 1}', "no key 'text'; the line has 'body', 'id'"),
     ("{}", "no key 'text'; the line has no keys"),

@@ -193,6 +193,9 @@ def test_a_str_is_no_list_of_words(tagger):
         tagger.tag([["EU"], "rejects"])
     with pytest.raises(TypeError, match=r"words: expected lists of str, got 1"):
         tagger.tag([1])
+    with pytest.raises(TypeError, match=r"words: expected str, got None"):
+        tagger.tag(["EU", None])
+    assert tagger.tag([iter(["EU", "rejects"])]) == tagger.tag([["EU", "rejects"]])
     with pytest.raises(TypeError, match="texts: expected an iterable of texts, got a str"):
         next(tagger.pipe("EU rejects"))
     with pytest.raises(TypeError, match="text: expected str, got tuple"):
@@ -217,11 +220,22 @@ def test_threads_share_a_tagger(tagger):
 def test_threads_are_the_cores_that_the_process_may_use(tiny_model, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert 1 <= nerlite.load(tiny_model).threads <= os.cpu_count()
+    for wrong in ("0", "²", "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", wrong)
+        assert 1 <= nerlite.load(tiny_model).threads <= os.cpu_count()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert nerlite.load(tiny_model).threads == 1
     assert nerlite.load(tiny_model, threads=3).threads == 3
+
+
+def test_a_count_is_a_positive_int(tiny_model, tagger):
     with pytest.raises(ValueError, match="threads: expected at least 1, got 0"):
         nerlite.load(tiny_model, threads=0)
+    for wrong in ("2", 1.5):
+        with pytest.raises(TypeError, match=f"threads: expected int, got {wrong!r}"):
+            nerlite.load(tiny_model, threads=wrong)
+        with pytest.raises(TypeError, match=f"batch_size: expected int, got {wrong!r}"):
+            next(tagger.pipe(["EU"], batch_size=wrong))
 
 
 def test_pickled_it_is_path_and_options(tiny_model, backend, tmp_path, monkeypatch):

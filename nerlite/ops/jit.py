@@ -22,6 +22,8 @@ def _level() -> cpu.Level:
     return level if wanted in features.split(",") else cpu.LEVELS["any"]
 
 
+if numba.config.DISABLE_JIT:
+    raise ImportError("NUMBA_DISABLE_JIT is set, and kernels are nothing if not compiled")
 LEVEL = _level()
 _STAMP = source_stamp() + LEVEL.name
 
