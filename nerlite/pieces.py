@@ -30,7 +30,7 @@ class Pieces(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A run of words that the network sees at once, and the part of it whose tags are taken from here.
+    """A run of words that the network, or the CRF, sees at once, and the part of it whose tags are taken from here.
 
     All are word indices: the window is words[start:stop], and it answers for words[keep_start:keep_stop].
     """

@@ -152,26 +152,33 @@ class Tagger:
 
     def _documents(self, texts: list[Readable], workers: Workers | None) -> list[Document]:
         """Run the windows of all texts through the network; decode a part of a text when its windows are through."""
-        scores = self._emissions((sequence for text in texts for sequence in text.sequences), workers)
-        windows = (window for text in texts for window in text.windows)
-        rows = (each[keep_start - start:keep_stop - start]
-                for (start, _, keep_start, keep_stop), each in zip(windows, scores, strict=True))
-        parts = ((i, start, stop) for i, text in enumerate(texts) for start, stop in itertools.pairwise(text.parts))
+        parts = ((i, part) for i, text in enumerate(texts) for part in text.parts)
         decoded: list[list[Any]] = [[] for _ in texts]
-        kept = [np.empty((0, len(self.config.tags)), np.float32)]
-        for together in _grouped(parts, lambda part: part[2] - part[1], ROWS_DECODED_TOGETHER):
-            offsets = batch.offsets_of(stop - start for _, start, stop in together)
-            n_rows = int(offsets[-1])
-            missing = n_rows - len(kept[0])
-            while missing > 0:
-                kept.append(next(rows))
-                missing -= len(kept[-1])
-            emissions = np.concatenate(kept)
-            kept = [emissions[n_rows:]]
-            results = self._rules.decode([(texts[i], start) for i, start, _ in together], emissions[:n_rows], offsets)
-            for (i, _, _), result in zip(together, results, strict=True):
+        scored = zip(parts, self._scores(texts, workers), strict=True)
+        for together in _grouped(scored, lambda each: len(each[1]), ROWS_DECODED_TOGETHER):
+            emissions = [scores for _, scores in together]
+            results = self._rules.decode([(texts[i], part) for (i, part), _ in together], np.concatenate(emissions),
+                                         batch.offsets_of(map(len, emissions)))
+            for ((i, _), _), result in zip(together, results, strict=True):
                 decoded[i].append(result)
         return [self._rules.document(text, results) for text, results in zip(texts, decoded, strict=True)]
+
+    def _scores(self, texts: list[Readable], workers: Workers | None) -> Iterator[np.ndarray]:
+        """Yield the emissions of each part of each text; parts overlap, and of a text no more rows are held."""
+        emissions = self._emissions((sequence for text in texts for sequence in text.sequences), workers)
+        windows = (window for text in texts for window in text.windows)
+        rows = (scores[keep_start - start:keep_stop - start]
+                for (start, _, keep_start, keep_stop), scores in zip(windows, emissions, strict=True))
+        for text in texts:
+            held, first = np.empty((0, len(self.config.tags)), np.float32), 0
+            for start, stop, _, _ in text.parts:
+                new = [held[start - first:]]
+                missing = stop - start - len(new[0])
+                while missing > 0:
+                    new.append(next(rows))
+                    missing -= len(new[-1])
+                held, first = np.concatenate(new), start
+                yield held[:stop - start]
 
     def _emissions(self, sequences: Iterable[batch.Input], workers: Workers | None) -> Iterator[np.ndarray]:
         """Yield each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""

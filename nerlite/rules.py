@@ -17,10 +17,9 @@ from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.tags import Span
 from nerlite.text import Words, split_words
 
-# A text of more words is decoded in parts of about so many, so that what is kept of it meanwhile does not grow. Where
-# one sentence ends and another begins, hardly anything depends on the tags of the other side.
-PART = 1 << 14
-_SENTENCE_ENDS = frozenset(".!?")
+# A text of more words is decoded in parts, so that what is kept of it meanwhile does not grow; each sees so many of its
+# neighbours' words that hardly anything depends on those beyond.
+PART, MARGIN = 1 << 14, 1 << 8
 
 
 class Readable(Protocol):
@@ -37,8 +36,8 @@ class Readable(Protocol):
         ...
 
     @property
-    def parts(self) -> list[int]:
-        """Where the parts that are decoded by themselves begin, in rows, and where the last one ends."""
+    def parts(self) -> list[Window]:
+        """Which rows are decoded together, and for which of them that answers: of all rows, in order."""
         ...
 
 
@@ -57,10 +56,10 @@ class Rules(Protocol[R, D]):
         """Make the network's inputs of a text that is already split."""
         ...
 
-    def decode(self, parts: Sequence[tuple[R, int]], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[D]:
+    def decode(self, parts: Sequence[tuple[R, Window]], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[D]:
         """Decode scores.
 
-        parts: for each its text and the first of its rows; emissions: (n_rows, n_tags) of all parts; offsets:
+        parts: for each its text and its rows of that; emissions: (n_rows, n_tags) of all parts; offsets:
         (n_parts + 1,), one sequence a part.
         """
         ...
@@ -76,7 +75,7 @@ class Reading(NamedTuple):
     words: Words
     pieces: Pieces
     windows: list[Window]
-    parts: list[int]
+    parts: list[Window]
     cls_id: int
     sep_id: int
 
@@ -104,36 +103,34 @@ class OwnRules:
     def read_words(self, words: Words) -> Reading:
         """Make the network's inputs of a text that is already split."""
         pieces = self._pieces.encode(words)
-        return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(words), self._pieces.cls_id,
+        return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(len(words)), self._pieces.cls_id,
                        self._pieces.sep_id)
 
-    def decode(self, parts: Sequence[tuple[Reading, int]], emissions: np.ndarray, offsets: np.ndarray
+    def decode(self, parts: Sequence[tuple[Reading, Window]], emissions: np.ndarray, offsets: np.ndarray
                ) -> list[list[Entity]]:
-        """Return the entities of each part; its windows' seams do not show."""
+        """Return the entities that begin in what each part answers for; neither its seams nor its windows' show."""
         decoded = self._crf.decode(emissions, offsets)
-        return [list(_entities(reading.words, first, spans, scores))
-                for (reading, first), spans, scores in zip(parts, decoded.spans, decoded.scores, strict=True)]
+        return [list(_entities(reading.words, part, spans, scores))
+                for (reading, part), spans, scores in zip(parts, decoded.spans, decoded.scores, strict=True)]
 
     def document(self, text: Reading, decoded: Sequence[list[Entity]]) -> Document:
         """Put the parts' entities together."""
-        return Document(text.words.text, text.words.bounds, list(itertools.chain.from_iterable(decoded)))
+        entities: list[Entity] = []
+        for part in decoded:  # which agree on what lies across a seam; where they did not, the first one holds
+            entities += [entity for entity in part if not entities or entity.start >= entities[-1].end]
+        return Document(text.words.text, text.words.bounds, entities)
 
 
-def parts_of(words: Sequence[str]) -> list[int]:
-    """Return where the parts of a text begin and, last, where the last one ends.
-
-    Each has PART words and then those up to the end of a sentence, or twice PART where no sentence ends before.
-    """
-    seams = [0]
-    while (at_least := seams[-1] + PART) < len(words):
-        until = range(at_least, min(at_least + PART, len(words)))
-        seams.append(next((i for i in until if words[i - 1] in _SENTENCE_ENDS), until.stop))
-    return seams if seams[-1] == len(words) else [*seams, len(words)]
+def parts_of(n_words: int) -> list[Window]:
+    """Cover a text's words with the parts that it is decoded in."""
+    return [Window(max(0, start - MARGIN), min(n_words, stop + MARGIN), start, stop)
+            for start, stop in itertools.pairwise([*range(0, n_words, PART), n_words])]
 
 
-def _entities(words: Words, first: int, spans: list[Span], scores: list[float]) -> Iterator[Entity]:
-    """spans: from the word `first` on."""
+def _entities(words: Words, part: Window, spans: list[Span], scores: list[float]) -> Iterator[Entity]:
+    """spans: from the part's first word on."""
     text, bounds = words.text, words.bounds
     for (start, stop, label), score in zip(spans, scores, strict=True):
-        begin, end = bounds[2 * (first + start)], bounds[2 * (first + stop) - 1]
-        yield Entity(text[begin:end], label, begin, end, score)
+        if part.keep_start <= part.start + start < part.keep_stop:
+            begin, end = bounds[2 * (part.start + start)], bounds[2 * (part.start + stop) - 1]
+            yield Entity(text[begin:end], label, begin, end, score)

@@ -87,23 +87,30 @@ def test_a_long_text_is_the_same_however_many_passes_are_made_ready_at_once(tiny
     assert tagger(text) == expected
 
 
-def test_parts_end_with_sentences_where_there_are_any(monkeypatch):
-    monkeypatch.setattr(rules, "PART", 3)
-    for words, seams in (("", [0]), ("a b c", [0, 3]), ("a b c d", [0, 4]), ("a . c d ! f", [0, 5, 6]),
-                         ("a b c ? e f .", [0, 4, 7]), ("a b . d e f g h i j", [0, 3, 9, 10])):
-        assert rules.parts_of(words.split()) == seams
+def test_parts_answer_for_each_word_once_and_see_their_neighbours(monkeypatch):
+    monkeypatch.setattr(rules, "PART", 10)
+    monkeypatch.setattr(rules, "MARGIN", 4)
+    assert rules.parts_of(0) == []
+    assert rules.parts_of(10) == [(0, 10, 0, 10)]
+    assert rules.parts_of(23) == [(0, 14, 0, 10), (6, 23, 10, 20), (16, 23, 20, 23)]
 
 
-def test_decoding_a_text_in_parts_changes_no_entity(monkeypatch):
-    ner, text = nerlite.load(), EXAMPLE.read_text(encoding="utf-8")
-    monkeypatch.setattr(rules, "PART", 1 << 30)
+LIST = "\n".join(["Boris Yeltsin  3", "Sri Lanka  3", "New York City  3", "Yahoo! Inc  3"] * 40)
+
+
+@pytest.mark.parametrize("text", [EXAMPLE.read_text(encoding="utf-8"), LIST])
+@pytest.mark.parametrize("part", [50, 53, 64])
+def test_decoding_a_text_in_parts_changes_no_entity(monkeypatch, text, part):
+    ner = nerlite.load()
     whole = ner(text)
-    monkeypatch.setattr(rules, "PART", 50)
+    monkeypatch.setattr(rules, "PART", part)
+    monkeypatch.setattr(rules, "MARGIN", 25)
+    monkeypatch.setattr(pipeline, "ROWS_DECODED_TOGETHER", 120)
     parts = ner(text)
-    assert len(rules.parts_of(parts.words)) > 5
+    assert len(rules.parts_of(len(parts.words))) > 5
     assert parts.tags == whole.tags
     np.testing.assert_allclose([entity.score for entity in parts.entities],
-                               [entity.score for entity in whole.entities], atol=1e-3)
+                               [entity.score for entity in whole.entities], atol=1e-4)
 
 
 def test_a_document_is_the_same_whether_or_not_its_words_were_asked_for(tagger):

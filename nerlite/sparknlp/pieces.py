@@ -60,9 +60,9 @@ class Inputs(NamedTuple):
     truncated_at: int | None
 
     @property
-    def parts(self) -> list[int]:
+    def parts(self) -> list[Window]:
         """One of all entries: a text is decoded as one sequence."""
-        return [0, len(self.word_ids)]
+        return [Window(0, len(self.word_ids), 0, len(self.word_ids))]
 
 
 class _Part(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 
 from nerlite.config import Config, SparkNLPConfig
 from nerlite.network.crf import CRF
+from nerlite.pieces import Window
 from nerlite.sparknlp.pieces import Inputs, SparkPieceEncoder
 from nerlite.sparknlp.tagging import SparkDocument, tag_document
 from nerlite.sparknlp.tokenizer import split
@@ -32,7 +33,7 @@ class SparkRules:
         """Make the network's inputs of a text that is already split."""
         return self._pieces.inputs(words.text, words[:], words.offsets, windows=self._windows)
 
-    def decode(self, parts: Sequence[tuple[Inputs, int]], emissions: np.ndarray, offsets: np.ndarray
+    def decode(self, parts: Sequence[tuple[Inputs, Window]], emissions: np.ndarray, offsets: np.ndarray
                ) -> list[SparkDocument]:
         """Decode each text, which is one part, as one sequence of tags."""
         best = self._crf.tags(emissions, offsets)
