@@ -161,6 +161,10 @@ def _info(options: argparse.Namespace) -> int:
 
 def _warmup(options: argparse.Namespace) -> int:
     if options.cache_dir:
+        try:
+            options.cache_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--cache-dir {options.cache_dir}: {error.strerror}") from None
         os.environ["NUMBA_CACHE_DIR"] = str(options.cache_dir.resolve())
     start = time.perf_counter()
     tagger = _load(options)

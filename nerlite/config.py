@@ -19,6 +19,8 @@ FORMAT_VERSION = 1
 # So many products of attention's whole numbers add up exactly in an int32.
 MAX_INT8_LENGTH = 2048
 _MAY_BE_ZERO = {"num_hidden_layers", "num_layers", "lstm_hidden_size"}
+# More than any model has; what is built of so many still fits memory.
+_MOST, _MOST_LAYERS = 1 << 24, 1000
 
 
 class ModelError(ValueError):
@@ -151,11 +153,16 @@ def read_config(path: AnyPath) -> Config:
         raise ModelError(f"{path}: format_version: expected {FORMAT_VERSION}, got {data.get('format_version')!r}")
     problems: list[str] = []
     config = _parse(Config, data, "", problems)
-    if not problems:
-        problems = list(_contradictions(config))
     if problems:
         raise ModelError(f"{path}: " + "; ".join(problems))
+    check_config(config, path)
     return config
+
+
+def check_config(config: Config, path: AnyPath) -> None:
+    """Raise `ModelError` for a configuration that contradicts itself."""
+    if problems := list(_contradictions(config)):
+        raise ModelError(f"{path}: " + "; ".join(problems))
 
 
 def to_dict(section: Any) -> dict[str, Any]:
@@ -165,15 +172,14 @@ def to_dict(section: Any) -> dict[str, Any]:
 
 def write_config(config: Config, path: AnyPath) -> None:
     """Write config.json, keys in the order above; refuse a contradictory configuration."""
-    if problems := list(_contradictions(config)):
-        raise ModelError(f"{path}: " + "; ".join(problems))
+    check_config(config, path)
     with open(path, "w", encoding="utf-8") as file:
         file.write(json.dumps(to_dict(config), indent=1) + "\n")
 
 
 def _contradictions(config: Config) -> Iterator[str]:
     """Say what the types allow and no model can be."""
-    yield from _too_small(to_dict(config))
+    yield from _out_of_range(to_dict(config))
     yield from _tag_problems(config)
     encoder, context, chars, sparknlp = config.encoder, config.context, config.chars, config.sparknlp
     if encoder.num_attention_heads > 0 and encoder.hidden_size % encoder.num_attention_heads:
@@ -199,13 +205,16 @@ def _contradictions(config: Config) -> Iterator[str]:
                f"layers, got {context.dense_size}")
 
 
-def _too_small(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Name the numbers that are not above zero, or for those that may be zero, below it."""
+def _out_of_range(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Name the numbers that are not above zero (or, for those that may be zero, below it), or beyond any model's."""
     for name, value in section.items():
+        most = _MOST_LAYERS if name.endswith("_layers") else _MOST
         if isinstance(value, dict):
-            yield from _too_small(value, f"{prefix}{name}.")
+            yield from _out_of_range(value, f"{prefix}{name}.")
         elif type(value) in (int, float) and not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
             yield f"{prefix}{name}: expected {'0 or more' if name in _MAY_BE_ZERO else 'more than 0'}, got {value}"
+        elif type(value) in (int, float) and value > most:
+            yield f"{prefix}{name}: expected at most {most}, got {value!r:.80}"
 
 
 def _tag_problems(config: Config) -> Iterator[str]:

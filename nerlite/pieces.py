@@ -57,16 +57,18 @@ class PieceEncoder:
         size = self._tokenizer.get_vocab_size()
         if vocab_size is not None and size > vocab_size:
             raise ModelError(f"{path}: expected at most vocab_size ({vocab_size}) pieces, got {size}")
+        self._path, self._vocab_size = path, vocab_size
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._budget = window - 2
         self._max_word_pieces = max(1, self._budget // 4)
-        special = {name: self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[UNK]")}
+        unknown = getattr(self._tokenizer.model, "unk_token", None) or "[UNK]"
+        special = {name: self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[UNK]", unknown)}
         if missing := [name for name, index in special.items() if index is None]:
             raise ModelError(f"{path}: the vocabulary lacks {', '.join(missing)}")
         # What the tokenizer makes of a word does not depend on the words beside it.
         self._pieces_of = Memory(self._encode, str)
-        self.cls_id, self.sep_id, self._unk_id = (index or 0 for index in special.values())
+        self.cls_id, self.sep_id, self._unk_id = self._known(*(index or 0 for index in special.values()))[:3]
 
     def encode(self, words: Sequence[str]) -> Pieces:
         """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
@@ -81,10 +83,17 @@ class PieceEncoder:
         """Return the piece ids of each word."""
         speakable = [_SURROGATE.sub("\ufffd", word) for word in words]  # the library takes no lone surrogates
         encoding = self._tokenizer.encode(speakable, is_pretokenized=True, add_special_tokens=False)
+        self._known(*encoding.ids)
         pieces: list[list[int]] = [[] for _ in words]
         for owner, piece in zip(encoding.word_ids, encoding.ids, strict=True):
             pieces[owner or 0].append(piece)  # it is never None, since nothing special is added
         return [tuple(each[:self._max_word_pieces]) or (self._unk_id,) for each in pieces]
+
+    def _known(self, *ids: int) -> tuple[int, ...]:
+        """Return the ids; `ModelError` where the encoder has no embedding for one."""
+        if self._vocab_size is not None and max(ids, default=0) >= self._vocab_size:
+            raise ModelError(f"{self._path}: expected ids below vocab_size ({self._vocab_size}), got {max(ids)}")
+        return ids
 
     def windows(self, offsets: Sequence[int]) -> list[Window]:
         """Cover a text's words with windows that fit the encoder, each word kept where its context is widest.

@@ -65,19 +65,23 @@ class Workers:
     def __init__(self, n: int) -> None:
         """n: how many threads work together, the calling one among them."""
         self.n = n
-        self._tasks: Tasks = SimpleQueue()
-        self._process = 0
+        self._tasks: dict[int, Tasks] = {}  # of each process, since a forked one has none of these threads
 
     def __del__(self) -> None:
         """Let the threads go."""
-        for _ in range(self.n - 1):
-            self._tasks.put(None)
-
-    def _start(self) -> None:
-        if self._process != os.getpid():
-            self._tasks, self._process = SimpleQueue(), os.getpid()
+        for tasks in self._tasks.values():
             for _ in range(self.n - 1):
-                Thread(target=_work, args=(self._tasks,), name="nerlite", daemon=True).start()
+                tasks.put(None)
+
+    def _start(self) -> Tasks:
+        """Return this process's tasks, with threads that wait for them."""
+        process = os.getpid()
+        if process not in self._tasks:
+            tasks: Tasks = SimpleQueue()
+            if self._tasks.setdefault(process, tasks) is tasks:  # the first, of several threads that come here at once
+                for _ in range(self.n - 1):
+                    Thread(target=_work, args=(tasks,), name="nerlite", daemon=True).start()
+        return self._tasks[process]
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Return function(item) of each item; where calls raise, raise what the first of them did."""
@@ -105,9 +109,9 @@ class Workers:
     def help(self, mine: Callable[[], Any], *others: Callable[[], Any]) -> None:
         """Call `mine` here while other threads call `others`; return once mine has, which can do without them."""
         if others:
-            self._start()
-        for other in others:
-            self._tasks.put(other)
+            tasks = self._start()
+            for other in others:
+                tasks.put(other)
         mine()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import mmap
@@ -171,8 +172,14 @@ def write_tensors(config: Config, tensors: Tensors, path: AnyPath) -> None:
     """Check the tensors against the config, then write them, in one step for a reader: all or nothing."""
     check_tensors(config, {name: (tensor.shape, tensor.dtype.name) for name, tensor in tensors.items()}, path)
     partial = f"{os.fspath(path)}.partial"
-    save_file({name: np.ascontiguousarray(tensors[name]) for name in expected_tensors(config)}, partial)
-    os.replace(partial, path)
+    try:
+        save_file({name: np.ascontiguousarray(tensors[name]) for name in expected_tensors(config)}, partial)
+        os.replace(partial, path)
+    except SafetensorError as error:  # the library's name for what the system refuses
+        raise OSError(f"{path}: {error}") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # it has become the file
+            os.remove(partial)
 
 
 def quantize(weight: np.ndarray, axis: int, limit: int) -> tuple[np.ndarray, np.ndarray]:

@@ -134,6 +134,14 @@ def test_every_tensor_finds_its_place(tool, tmp_path, kind, tags, prefix):
     assert len({path.stat().st_mode for path in files}) == 1
 
 
+def test_bert_may_leave_out_the_norms_epsilon(tool, tmp_path):
+    write_checkpoint(tmp_path / "src", "bert")
+    settings = json.loads((tmp_path / "src" / "config.json").read_text(encoding="utf-8"))
+    del settings["layer_norm_eps"]
+    (tmp_path / "src" / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    assert tool.convert(tmp_path / "src", tmp_path / "dst").encoder.layer_norm_eps == 1e-12
+
+
 def test_old_norm_names_and_unused_tensors_are_known(tool, tmp_path):
     weights = weights_of("bert")
     old = {f"bert.{name}".replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"):
@@ -221,6 +229,7 @@ def test_dtype_says_how_weights_are_stored(tool, tmp_path, dtype):
     ("bert", {"is_decoder": True, "add_cross_attention": True},
      "is_decoder: expected False, got True; add_cross_attention: expected False, got True"),
     ("bert", {"hidden_size": "8"}, "hidden_size: expected a number, got '8'"),
+    ("bert", {"architectures": 5}, "architectures: expected a list of names, got 5"),
     ("distilbert", {"n_layers": None}, "n_layers: expected a number, got None"),
     ("distilbert", {"n_heads": 3}, "num_attention_heads (3)"),
     ("distilbert", {"dim": 9}, "embeddings.word_embeddings.weight: expected (14, 9), got (14, 8)"),
@@ -265,6 +274,7 @@ def test_all_differences_are_in_one_error(tool, tmp_path, capsys):
     ("config.json", None, "config.json"),
     ("config.json", b"{", "config.json: not readable as JSON"),
     ("config.json", b"[]", "config.json: expected an object"),
+    ("config.json", b"[" * 100_000, "config.json: not readable as JSON"),
     ("model.safetensors", None, "expected model.safetensors, model.safetensors.index.json or pytorch_model.bin"),
     ("model.safetensors", b"short", "model.safetensors: not a readable safetensors file"),
     ("vocab.txt", None, "expected tokenizer.json or vocab.txt"),
@@ -374,5 +384,6 @@ def test_the_window_is_what_the_tokenizer_is_for(tool, tmp_path):
     write_checkpoint(tmp_path / "src")
     (tmp_path / "src" / "tokenizer_config.json").write_text('{"model_max_length": 12}')
     assert tool.convert(tmp_path / "src", tmp_path / "short").window == 12
-    (tmp_path / "src" / "tokenizer_config.json").write_text('{"model_max_length": 1000000000000000019884624838656}')
-    assert tool.convert(tmp_path / "src", tmp_path / "long").window == N_POSITIONS
+    for unlimited in ("1000000000000000019884624838656", "NaN"):
+        (tmp_path / "src" / "tokenizer_config.json").write_text(f'{{"model_max_length": {unlimited}}}')
+        assert tool.convert(tmp_path / "src", tmp_path / unlimited).window == N_POSITIONS

@@ -1,6 +1,7 @@
 """config.json and model.safetensors: what is wrong with them is told at once, all of it, by name."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -199,7 +200,8 @@ def test_a_tokenizer_that_the_encoder_does_not_know_is_refused(write_model, tiny
         nerlite.load(small)
 
 
-@pytest.mark.parametrize("name", ["encoder.layers.0.ffn_norm.weight", "crf.transitions", "emissions.bias"])
+@pytest.mark.parametrize("name", ["encoder.layers.0.ffn_norm.weight", "encoder.layers.0.qkv.weight", "crf.transitions",
+                                  "emissions.weight", "emissions.bias"])
 def test_a_tensor_with_nan_is_refused(tiny_config, directory, tiny_model, name):
     tensors = random_tensors(tiny_config)
     tensors[name].flat[1] = np.nan
@@ -207,3 +209,56 @@ def test_a_tensor_with_nan_is_refused(tiny_config, directory, tiny_model, name):
     (directory / "tokenizer.json").write_bytes((tiny_model / "tokenizer.json").read_bytes())
     with pytest.raises(ModelError, match=f"model.safetensors: {name}: expected numbers, got NaN"):
         nerlite.load(directory)
+
+
+def test_an_embedding_with_nan_is_refused_when_it_is_used(tiny_config, directory, tiny_model):
+    tensors = random_tensors(tiny_config)
+    tensors["encoder.position_embeddings"][3, 1] = np.nan
+    write_tensors(tiny_config, tensors, directory / "model.safetensors")
+    (directory / "tokenizer.json").write_bytes((tiny_model / "tokenizer.json").read_bytes())
+    tagger = nerlite.load(directory)
+    assert tagger("").entities == []
+    with pytest.raises(ModelError, match="expected embeddings of numbers, got NaN"):
+        tagger("the of in")
+
+
+def spoil_tokenizer(path, change):
+    data = json.loads((path / "tokenizer.json").read_text(encoding="utf-8"))
+    change(data)
+    (path / "tokenizer.json").write_text(json.dumps(data), encoding="utf-8")
+
+
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+def test_a_piece_without_an_embedding_is_refused(write_model, backend):
+    model = write_model()
+    n = nerlite.load(model).config.encoder.vocab_size
+    spoil_tokenizer(model, lambda data: data["model"]["vocab"].update({"the": n + 10}))
+    tagger = nerlite.load(model, backend=backend)
+    assert tagger("of in").words == ["of", "in"]
+    with pytest.raises(ModelError, match=rf"tokenizer\.json: expected ids below vocab_size \({n}\), got {n + 10}"):
+        tagger("of the")
+    spoil_tokenizer(model, lambda data: data["model"].update({"unk_token": "<none>"}))
+    with pytest.raises(ModelError, match=r"tokenizer\.json: the vocabulary lacks <none>"):
+        nerlite.load(model)
+
+
+def test_numbers_that_no_model_has_are_refused(tiny_config, tmp_path):
+    for key, value, most in (("num_hidden_layers", 10 ** 12, 1000), ("layer_norm_eps", float("inf"), 2 ** 24),
+                             ("layer_norm_eps", 10 ** 400, 2 ** 24), ("vocab_size", 2 ** 40, 2 ** 24)):
+        config = tiny_config._replace(encoder=tiny_config.encoder._replace(**{key: value}))
+        with pytest.raises(ModelError, match=rf"encoder\.{key}: expected at most {most}, got "):
+            write_config(config, tmp_path / "config.json")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+def test_a_disk_that_refuses_leaves_nothing_behind(tiny_config, tmp_path):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"model\.safetensors: "):
+            write_tensors(tiny_config, random_tensors(tiny_config), tmp_path / "model.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

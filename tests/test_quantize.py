@@ -1,6 +1,7 @@
 import importlib
 import json
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -67,6 +68,24 @@ def test_a_broken_model_and_a_directory_in_use_are_refused(tool, tiny_model, tmp
     assert tool.main([str(tiny_model), str(tmp_path)]) == 2
     assert "expected a directory that does not exist or is empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_card_may_be_missing_and_the_current_directory_is_refused(tool, write_model, tmp_path, monkeypatch, capsys):
+    model = write_model()
+    (model / "README.md").unlink()
+    monkeypatch.chdir(tmp_path)
+    assert tool.main([str(model), "."]) == 2
+    assert "expected another directory than the current one" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert tool.main([str(model), "small"]) == 0
+    assert "stored in int8" in (tmp_path / "small" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_refused_model_leaves_no_folder_behind(tool, tiny_model, tmp_path, monkeypatch):
+    writer = importlib.import_module("model_directory")
+    monkeypatch.setattr(writer, "write_tensors", mock.Mock(side_effect=OSError("full")))
+    assert tool.main([str(tiny_model), str(tmp_path / "a" / "b" / "c")]) == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_numbers_beyond_float16_are_refused(tool, tmp_path):

@@ -5,10 +5,11 @@ import sys
 import threading
 import time
 import weakref
+from queue import SimpleQueue
 
 import pytest
 
-from nerlite import memory
+from nerlite import memory, threads
 from nerlite.memory import Memory
 from nerlite.threads import Once, Workers
 
@@ -75,6 +76,26 @@ def test_threads_end_with_their_workers():
     for thread in own:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_callers_that_come_at_once_share_one_set_of_threads(monkeypatch):
+    workers, meeting, started = Workers(3), threading.Barrier(2, timeout=10), []
+
+    def queue():  # both callers have found none when they make one
+        meeting.wait()
+        return SimpleQueue()
+
+    def thread(**options):
+        started.append(threading.Thread(**options))
+        return started[-1]
+
+    monkeypatch.setattr(threads, "SimpleQueue", queue)
+    monkeypatch.setattr(threads, "Thread", thread)
+    other = threading.Thread(target=workers.help, args=(int, int))
+    other.start()
+    workers.help(int, int)
+    other.join()
+    assert len(started) == 2
 
 
 def test_threads_keep_nothing_of_the_work_they_did():

@@ -18,7 +18,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON file's object; `ModelError` where there is none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(data, dict):
         raise ModelError(f"{path}: expected an object, got {data!r:.80}")

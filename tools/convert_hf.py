@@ -91,7 +91,10 @@ def convert(src: Path, dst: Path, *, name: str | None = None, dtype: Dtype = "fl
     settings = read_json(path)
     architecture, encoder = read_encoder_config(settings, path)
     tags: tuple[str, ...] = ()
-    if is_tagger := any(str(item).endswith("ForTokenClassification") for item in settings.get("architectures") or ()):
+    architectures = settings.get("architectures") or []
+    if not isinstance(architectures, list):
+        raise ModelError(f"{path}: architectures: expected a list of names, got {architectures!r:.80}")
+    if is_tagger := any(str(item).endswith("ForTokenClassification") for item in architectures):
         tags = read_tags(settings, path)
         scheme = scheme or scheme_of(tags)
         check_tags(tags, scheme, path)
@@ -117,7 +120,7 @@ def read_encoder_config(settings: dict[str, Any], path: Path) -> tuple[str, Enco
             problems.append(f"{key}: expected {' or '.join(map(str, computed))}, got {value!r}")
     sizes: dict[str, Any] = {}
     for ours, theirs in CONFIG_KEYS[architecture].items():
-        value = settings.get(theirs, EncoderConfig.layer_norm_eps if ours == "layer_norm_eps" else None)
+        value = settings.get(theirs, EncoderConfig._field_defaults.get(ours))
         if type(value) is not int and not (ours == "layer_norm_eps" and type(value) is float):
             problems.append(f"{theirs}: expected a number, got {value!r}")
         sizes[ours] = value
@@ -251,7 +254,8 @@ def read_tokenizer(src: Path) -> tuple[str, float]:
             and normalizer.get("type") == "BertNormalizer"):
         normalizer.update({ours: settings[key] for key, ours in NORMALIZER_KEYS.items() if key in settings})
     limit = settings.get("model_max_length")
-    return json.dumps(data, ensure_ascii=False), limit if isinstance(limit, (int, float)) else math.inf
+    is_number = isinstance(limit, (int, float)) and not math.isnan(limit)
+    return json.dumps(data, ensure_ascii=False), limit if is_number else math.inf
 
 
 def bert_tokenizer(path: Path) -> Tokenizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from nerlite.config import Config, ModelError, write_config
+from nerlite.config import Config, ModelError, check_config, write_config
 from nerlite.pieces import PieceEncoder
 from nerlite.weights import Tensors, check_tensors, stored_as, write_tensors
 
@@ -18,6 +19,8 @@ def check_destination(dst: Path) -> None:
     """Raise `ModelError` unless dst is absent or an empty directory; worth asking before hours of work."""
     if dst.exists() and not (dst.is_dir() and not any(dst.iterdir())):
         raise ModelError(f"{dst}: expected a directory that does not exist or is empty; nothing was written")
+    if dst.exists() and dst.samefile(Path.cwd()):
+        raise ModelError(f"{dst}: expected another directory than the current one, which would be replaced")
 
 
 def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str, dst: Path) -> None:
@@ -34,23 +37,38 @@ def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str
     """
     dst = dst.resolve()
     check_destination(dst)
+    check_config(config, dst / "config.json")
     as_float32 = config._replace(dtype="float32")
     check_tensors(as_float32, {name: (array.shape, array.dtype.name) for name, array in tensors.items()},
                   dst / "model.safetensors")
-    with np.errstate(over="ignore"):  # _finite says which float16 cannot hold
+    with np.errstate(over="ignore", invalid="ignore"):  # _finite says which float16 cannot hold
         stored = _finite(stored_as(config, tensors), config.dtype, dst / "model.safetensors")
     tokenizer = _tokenizer(config, tokenizer_json, dst / "tokenizer.json")
-    dst.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=dst.parent, prefix=".partial-") as staging:
-        model = Path(staging) / dst.name
-        model.mkdir()
-        write_config(config, model / "config.json")
-        write_tensors(config, stored, model / "model.safetensors")
-        shutil.copymode(model / "config.json", model / "model.safetensors")  # safetensors keeps it from other users
-        tokenizer.save(str(model / "tokenizer.json"), pretty=False)
-        PieceEncoder(model / "tokenizer.json", config.window)  # raises where the runtime could not use it
-        (model / "README.md").write_text(card, encoding="utf-8")
-        model.replace(dst)
+    missing = [parent for parent in dst.parents if not parent.exists()]
+    try:
+        dst.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=dst.parent, prefix=".partial-") as staging:
+            model = Path(staging) / dst.name
+            model.mkdir()
+            _write(config, stored, tokenizer, card, model)
+            try:
+                PieceEncoder(model / "tokenizer.json", config.window)
+            except ModelError as error:  # the runtime could not use it
+                raise ModelError(str(error).replace(str(model), str(dst))) from None
+            model.replace(dst)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for parent in missing:
+                parent.rmdir()
+        raise
+
+
+def _write(config: Config, stored: Tensors, tokenizer: Tokenizer, card: str, model: Path) -> None:
+    write_config(config, model / "config.json")
+    write_tensors(config, stored, model / "model.safetensors")
+    shutil.copymode(model / "config.json", model / "model.safetensors")  # safetensors keeps it from other users
+    (model / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
+    (model / "README.md").write_text(card, encoding="utf-8")
 
 
 def _finite(stored: dict[str, np.ndarray], dtype: str, path: Path) -> dict[str, np.ndarray]:

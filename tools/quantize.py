@@ -28,7 +28,8 @@ def quantize(src: Path, dst: Path, dtype: Literal["int8", "float16"] = "int8") -
     if config.dtype != "float32":
         raise ModelError(f"{src / 'config.json'}: dtype: expected float32, got {config.dtype}")
     tensors = read_tensors(config, src / "model.safetensors")
-    tokenizer_json, card = ((src / name).read_text(encoding="utf-8") for name in ("tokenizer.json", "README.md"))
+    tokenizer_json, readme = (src / "tokenizer.json").read_text(encoding="utf-8"), src / "README.md"
+    card = readme.read_text(encoding="utf-8") if readme.exists() else f"# {config.name}"
     card = f"{card.rstrip()}\n\nThe weights here are stored in {dtype}; scores above are of the float32 form.\n"
     config = config._replace(dtype=dtype)
     write_model(config, tensors, tokenizer_json, card, dst)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nerlite.config import EncoderConfig
+from nerlite.config import EncoderConfig, ModelError
 from nerlite.network.parameters import floats, linear_parameters
 from nerlite.ops import Ops
 from nerlite.ops.parameters import LayerParameters, LinearParameters, Norm
@@ -37,6 +37,8 @@ class Encoder:
         before it does → (n_rows, hidden).
         """
         x = self._ops.embed(piece_ids, positions, self._words, self._word_scale, self._places, self._place_scale)
+        if self._words.dtype != np.int8 and not np.isfinite(x.sum()):  # checked here, to leave what is not used unread
+            raise ModelError("encoder: expected embeddings of numbers, got NaN or infinity among them")
         hidden: np.ndarray = self._layers(x, offsets, rows, row_offsets, workers, meanwhile)
         return hidden
 

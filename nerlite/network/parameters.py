@@ -25,6 +25,8 @@ def linear_parameters(tensors: Tensors, weight: str, bias: str | None = None) ->
     matrix = tensors[weight]
     if matrix.dtype == np.int8 and not -INT8_LIMIT <= matrix.min() <= matrix.max() <= INT8_LIMIT:
         raise ModelError(f"{weight}: expected whole numbers up to ±{INT8_LIMIT}, got some beyond")
+    if matrix.dtype != np.int8 and not np.isfinite(matrix.sum(dtype=np.float32)):
+        raise ModelError(f"{weight}: expected numbers, got NaN or infinity among them")
     scale = floats(tensors, f"{weight}.scale") if matrix.dtype == np.int8 else None
     shift = np.zeros(matrix.shape[1], np.float32) if bias is None else floats(tensors, bias)
     return LinearParameters(matrix, shift, scale)

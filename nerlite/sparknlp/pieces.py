@@ -90,6 +90,7 @@ class SparkPieceEncoder(PieceEncoder):
         """
         super().__init__(path, window, vocab_size)
         self._vocabulary = self._tokenizer.get_vocab()
+        self._known(*self._vocabulary.values())
         self._unknown = self._vocabulary["[UNK]"]
         self._longest = max(map(len, self._vocabulary))
         self._settings = settings
