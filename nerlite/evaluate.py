@@ -1,4 +1,4 @@
-"""Scores of predicted tags, exactly as the CoNLL shared tasks' conlleval script computes and prints them."""
+"""Scores of predicted IOB tags, exactly as the CoNLL shared tasks' conlleval script computes and prints them."""
 
 from __future__ import annotations
 

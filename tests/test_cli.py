@@ -489,6 +489,12 @@ def test_variables_of_the_environment_are_checked(tiny_model):
         assert process.stderr.count("\n") == 1
 
 
+def test_a_cache_that_cannot_be_a_folder_is_named(run, tmp_path):
+    (tmp_path / "file").touch()
+    assert run("warmup", "--cache-dir", tmp_path / "file")[::2] == (
+        2, f"nerlite: --cache-dir {tmp_path / 'file'}: File exists\n")
+
+
 def test_a_file_name_that_the_system_refuses_is_named(run):
     name = "a" * 300
     assert run("tag", name)[::2] == (2, f"nerlite: {name}: File name too long\n")
