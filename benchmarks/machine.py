@@ -22,17 +22,22 @@ import numpy as np
 from common import confine, fresh
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from nerlite.ops.cpu import cpu_level
 from nerlite.threads import available_cores
 
 PACKAGES = ("numpy", "numba", "llvmlite", "tokenizers", "safetensors", "onnxruntime", "onnx", "ctranslate2", "openvino",
             "nncf", "torch", "transformers")
 FEATURES = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
-# The instructions that multiply bytes and add: CPU feature, instructions on accumulator N, bytes multiplied by them.
-# AVX2 has no single one; its pair adds products in 16 bits, which a kernel must then widen, so it gets below this.
-INT8 = (("avx512_vnni", "vpdpbusd %zmm30, %zmm31, %zmm{0}", 64),
-        ("avx_vnni", "{{vex}} vpdpbusd %ymm14, %ymm15, %ymm{0}", 32),
-        ("avx2", "vpmaddubsw %ymm14, %ymm15, %ymm13; vpaddw %ymm13, %ymm{0}, %ymm{0}", 32))
-N_ACCUMULATORS, N_STEPS = 12, 1_000_000
+# The instructions that multiply bytes and add, of nerlite's levels of CPU: instructions on accumulator N, how many of
+# those there are, multiplications. AVX2 has no single one; its pair adds products in 16 bits, which a kernel must then
+# widen, so it gets below this.
+INT8 = {"amx": ("tdpbusd %tmm7, %tmm6, %tmm{0}", 6, 16 * 16 * 64),
+        "vnni": ("vpdpbusd %zmm30, %zmm31, %zmm{0}", 12, 64),
+        "avxvnni": ("{{vex}} vpdpbusd %ymm14, %ymm15, %ymm{0}", 12, 32),
+        "avx2": ("vpmaddubsw %ymm14, %ymm15, %ymm13; vpaddw %ymm13, %ymm{0}, %ymm{0}", 12, 32)}
+N_STEPS = 1_000_000
+# AMX's registers as it is told of them: palette 1, 16 rows of 64 bytes in each.
+AMX_SHAPES = np.array([1, 0, *[0x0040_0040_0040_0040] * 2, 0, 0, 0x1010_1010_1010_1010, 0], np.uint64)
 
 
 def cpu_flags() -> set[str]:
@@ -74,23 +79,26 @@ def int8_gops() -> float | None:
 
     None where llvmlite is not installed or the CPU has none of the instructions in INT8.
     """
-    form = next((form for form in INT8 if form[0] in cpu_flags()), None)
-    if form is None or importlib.util.find_spec("llvmlite") is None:
+    level = cpu_level().name
+    if level not in INT8 or importlib.util.find_spec("llvmlite") is None:
         return None
     from llvmlite import binding
 
-    _, instructions, n_bytes = form
-    body = "; ".join(instructions.format(i) for i in range(N_ACCUMULATORS))
-    registers = ",".join(f"~{{xmm{i}}}" for i in (*range(16), *((30, 31) if n_bytes == 64 else ())))
+    instructions, n_accumulators, n_products = INT8[level]
+    body = "; ".join(instructions.format(i) for i in range(n_accumulators))
+    registers = ",".join(f"~{{xmm{i}}}" for i in (*range(16), *((30, 31) if level == "vnni" else ())))
+    begin, end = ("ldtilecfg ($0)", "tilerelease") if level == "amx" else ("", "")
     source = f"""
-        define void @work(i64 %n) {{
-        entry: br label %loop
+        define void @work(i64 %n, i64 %shapes) {{
+        entry: call void asm sideeffect "{begin}", "r"(i64 %shapes)
+               br label %loop
         loop:  %i = phi i64 [0, %entry], [%next, %loop]
                call void asm sideeffect "{body}", "{registers}"()
                %next = add i64 %i, 1
                %again = icmp ult i64 %next, %n
                br i1 %again, label %loop, label %end
-        end:   ret void
+        end:   call void asm sideeffect "{end}", ""()
+               ret void
         }}"""
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
@@ -100,9 +108,9 @@ def int8_gops() -> float | None:
     module = binding.parse_assembly(source)
     with binding.create_mcjit_compiler(module, machine) as engine:
         engine.finalize_object()
-        work = ctypes.CFUNCTYPE(None, ctypes.c_int64)(engine.get_function_address("work"))
-        seconds = best_seconds(lambda: work(N_STEPS), 10)
-    return 2 * n_bytes * N_ACCUMULATORS * N_STEPS / seconds / 1e9
+        work = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(engine.get_function_address("work"))
+        seconds = best_seconds(lambda: work(N_STEPS, AMX_SHAPES.ctypes.data), 10)
+    return 2 * n_products * n_accumulators * N_STEPS / seconds / 1e9
 
 
 def measure() -> dict[str, Any]:

@@ -71,4 +71,4 @@ def test_lower_cpu_levels_pass_the_tests_of_the_ops(level):
 def test_an_unknown_cpu_level_is_refused(run):
     with pytest.raises(subprocess.CalledProcessError) as error:
         run(NERLITE_CPU_LEVEL="avx9")
-    assert "NERLITE_CPU_LEVEL: expected one of any, neon, avx2, avxvnni, vnni, got 'avx9'" in error.value.stderr
+    assert "NERLITE_CPU_LEVEL: expected one of any, neon, avx2, avxvnni, vnni, amx, got 'avx9'" in error.value.stderr

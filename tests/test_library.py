@@ -48,7 +48,8 @@ def test_each_librarys_code_is_of_its_level(build):
     build.build()
     # What the instruction of an int8 product begins with, after its prefix: opcode maps of VEX and EVEX.
     for name, wanted, absent in (("avx2", "vpmaddubsw", "vpdpbusd"), ("avxvnni", "vpdpbusd", "zmm"),
-                                 ("vnni", "vpdpbusd", "vpmaddubsw")):
+                                 ("vnni", "vpdpbusd", "vpmaddubsw"), ("vnni", "vpdpbusd", "tdpbusd"),
+                                 ("amx", "tdpbusd", "vpmaddubsw")):
         code = subprocess.run(["objdump", "-d", library.library_path(cpu.LEVELS[name])], capture_output=True, text=True,
                               check=True).stdout
         assert wanted in code
@@ -65,18 +66,21 @@ def test_tagging_with_a_library_never_imports_numba():
 
 def test_the_level_is_the_best_that_the_cpu_has_or_a_lower_one_that_is_asked_for(monkeypatch):
     monkeypatch.setattr(cpu.os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}))
-    for name in ("any", "avx2", "avxvnni", "vnni"):
+    monkeypatch.setattr(cpu, "_may_use_amx", lambda: True)
+    for name in ("any", "avx2", "avxvnni", "vnni", "amx"):
         features = cpu.LEVELS[name].features
         monkeypatch.setattr(cpu, "_features", lambda features=features: features)
         monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
         assert cpu.cpu_level().name == name
-        monkeypatch.setenv("NERLITE_CPU_LEVEL", "vnni")
+        monkeypatch.setenv("NERLITE_CPU_LEVEL", "amx")
         assert cpu.cpu_level().name == name
         monkeypatch.setenv("NERLITE_CPU_LEVEL", "any")
         assert cpu.cpu_level().name == "any"
+    monkeypatch.setattr(cpu, "_may_use_amx", lambda: False)  # as where a sandbox forbids the question
+    monkeypatch.delenv("NERLITE_CPU_LEVEL")
+    assert cpu.cpu_level().name == "vnni"
     monkeypatch.setattr(cpu.os, "uname", lambda: type("Uname", (), {"machine": "aarch64"}))
     monkeypatch.setattr(cpu, "_features", lambda: frozenset(["fp", "asimd", "asimddp"]))
-    monkeypatch.delenv("NERLITE_CPU_LEVEL")
     assert cpu.cpu_level().name == "neon"
 
 
@@ -120,21 +124,34 @@ def test_machine_code_is_given_nothing_that_it_does_not_expect():
 ])
 def test_tiles_of_every_level_compile_to_its_instructions(name, triple, kind, wanted, absent):
     """What may not run here is compiled here for its CPU, and its code read."""
-    pytest.importorskip("numba")
+    tiles, level = pytest.importorskip("nerlite.ops.tiles"), cpu.LEVELS[name]
+    code = compiled(level, triple, lambda builder, arguments: tiles.emit_tile(
+        builder, level, getattr(tiles, kind), level.rows, level.n_vectors, *arguments))
+    assert len(re.findall(wanted, code)) >= level.rows * level.n_vectors
+    assert not re.search(absent, code)
+
+
+def test_tiles_of_amx_compile_to_its_instructions():
+    tiles = pytest.importorskip("nerlite.ops.tiles")
+    code = compiled(cpu.LEVELS["amx"], "x86_64-unknown-linux-gnu", lambda builder, arguments: (
+        tiles.emit_amx_shapes(builder, arguments[0]), tiles.emit_amx_tile(builder, *arguments)))
+    assert [len(re.findall(rf"\b{name}\b", code)) for name in ("ldtilecfg", "tilezero", "tdpbusd", "tilestored")] == [
+        1, 4, 4, 4]
+    assert "zmm" not in code
+
+
+def compiled(level, triple, emit):
+    """The assembly of what emit(builder, addresses) emits."""
     import llvmlite.binding as llvm
     from llvmlite import ir
 
-    from nerlite.ops import tiles
-
-    level, module = cpu.LEVELS[name], ir.Module()
+    module = ir.Module()
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 7), "tile")
     builder = ir.IRBuilder(function.append_basic_block())
-    tiles.emit_tile(builder, level, getattr(tiles, kind), level.rows, level.n_vectors, *function.args)
+    emit(builder, function.args)
     builder.ret_void()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     machine = llvm.Target.from_triple(triple).create_target_machine(
         cpu=level.llvm_cpu, features=level.llvm_features, opt=3, reloc="pic")
-    code = machine.emit_assembly(llvm.parse_assembly(str(module)))
-    assert len(re.findall(wanted, code)) >= level.rows * level.n_vectors
-    assert not re.search(absent, code)
+    return machine.emit_assembly(llvm.parse_assembly(str(module)))

@@ -82,9 +82,10 @@ class Linear:
     def __init__(self, kernels: Any, level: Level, parameters: LinearParameters, activation: str | None = None) -> None:
         """Pack the weight into panels; arguments as in the reference."""
         d_in, self._d_out = parameters.weight.shape
-        self._is_int8, self._tile = parameters.scale is not None, (level.rows, level.columns)
-        self._d_in = padded(d_in, max(level.lanes, 4)) if self._is_int8 else d_in
-        panels, constants = packed(kernels, level, parameters, self._d_in)
+        self._is_int8 = parameters.scale is not None
+        self._tile = level.int8_rows if self._is_int8 else level.rows, level.columns
+        self._d_in = padded(d_in, level.depth) if self._is_int8 else d_in
+        panels, constants = (each[0] for each in packed(kernels, level, [parameters], self._d_in))
         self._n_columns = len(panels) * level.columns
         self._run = partial(kernels.dense_int8 if self._is_int8 else kernels.dense_float, panels, constants,
                             ACTIVATIONS[activation])
@@ -114,8 +115,7 @@ class BiLSTM:
         self._size, self._rows = padded(self._hidden, level.lanes), level.rows
         wide = partial(widen_columns, size=self._hidden, wider=self._size)
         self.project = Linear(kernels, level, beside(wide(forward.w_ih), wide(backward.w_ih)))
-        panels, constants = map(np.stack, zip(*(packed(kernels, level, wide(each.w_hh), self._size)
-                                                for each in (forward, backward)), strict=True))
+        panels, constants = packed(kernels, level, [wide(forward.w_hh), wide(backward.w_hh)], self._size)
         is_int8 = forward.w_hh.scale is not None
         self._tile, self._sum = (level.rows, level.columns), np.int32 if is_int8 else np.float32
         self._n_columns = panels.shape[1] * level.columns
@@ -143,7 +143,7 @@ class EncoderLayers:
         self._kernels, self._level, self._n_layers, self._n_heads = kernels, level, n_layers, n_heads
         self._d = len(embedding_norm.bias)
         self._size = padded(self._d // n_heads, level.width)
-        self._d_inner, self._is_int8 = level.columns, False
+        self._d_inner, self._d_mixed, self._is_int8 = level.columns, self._n_heads * self._size, False
         weights = [np.zeros((0,) * n, np.float32) for n in (4, 4) * 4 + (3, 3)]
         for i, layer in enumerate(layers):
             if i == 0:
@@ -160,8 +160,9 @@ class EncoderLayers:
         level, d = self._level, padded(self._d, self._level.columns)
         heads = self._n_heads * self._size
         self._d_inner, self._is_int8 = padded(len(layer.ffn_in.bias), level.columns), layer.qkv.scale is not None
+        self._d_mixed = padded(heads, level.depth) if self._is_int8 else heads
         kinds: list[tuple[tuple[int, ...], type]] = []
-        for d_in, d_out in ((d, 3 * heads), (heads, self._d), (d, self._d_inner), (self._d_inner, self._d)):
+        for d_in, d_out in ((d, 3 * heads), (self._d_mixed, self._d), (d, self._d_inner), (self._d_inner, self._d)):
             panels, constants = panel_shapes(d_in, d_out, level, is_int8=self._is_int8)
             kinds += [((self._n_layers, *panels), np.int8 if self._is_int8 else np.float32),
                       ((self._n_layers, *constants), np.float32)]
@@ -233,15 +234,16 @@ class EncoderLayers:
         rows, columns, width = self._level.rows, self._level.columns, self._level.width
         size, n_heads = self._size, self._n_heads
         d, qkv = padded(self._d, columns), padded(3 * n_heads * size, columns)
-        total = np.int32 if self._is_int8 else np.float32
-        return [np.empty((chunk, max(d, self._d_inner, n_heads * size)), np.uint8), np.empty((chunk, 2), np.float32),
-                np.empty((rows, columns), total), np.empty((rows, width), total), np.empty(size, np.int16),
-                np.empty((size // width, longest * width // 2, width, 2), np.int16),
-                np.empty((rows, longest * width), total), np.empty((rows, longest * width), np.float32),
-                np.empty((rows, longest * width), np.int16),
-                np.empty(rows, np.float32), np.empty((chunk, qkv), np.float32),
-                np.empty((chunk, n_heads * size), np.float32), np.empty((chunk, d), np.float32),
-                np.empty((chunk, self._d_inner), np.float32)]
+        total, tile = (np.int32, self._level.int8_rows) if self._is_int8 else (np.float32, rows)
+        scratch = side_by_side([
+            ((chunk, max(d, self._d_inner, self._d_mixed)), np.uint8), ((chunk, 2), np.float32),
+            ((tile, columns), total), ((rows, width), total), ((size,), np.int16),
+            ((size // width, longest * width // 2, width, 2), np.int16),
+            ((rows, longest * width), total), ((rows, longest * width), np.float32),
+            ((rows, longest * width), np.int16), ((rows,), np.float32), ((chunk, qkv), np.float32),
+            ((chunk, self._d_mixed), np.float32), ((chunk, d), np.float32), ((chunk, self._d_inner), np.float32)])
+        scratch[-3][:] = 0  # some levels read more numbers of each row than its heads have
+        return scratch
 
 
 def padded(n: int, multiple: int) -> int:
@@ -263,14 +265,16 @@ def widen_columns(parameters: LinearParameters, size: int, wider: int) -> Linear
 
 
 def side_by_side(kinds: Sequence[tuple[tuple[int, ...], type]]) -> list[np.ndarray]:
-    """Return arrays of these shapes and types, not yet filled, in one stretch of memory.
+    """Return arrays of these shapes and types, not yet filled, in one stretch of memory, each on a line of its own.
 
-    For one so large NumPy asks Linux for huge pages: a pass over all weights then takes few entries of the CPU's
-    table of pages, and leaves those of other code there.
+    No vector of theirs then lies across two lines, and each takes one access. For a stretch so large that NumPy asks
+    Linux for huge pages it begins with one: a pass over all weights then takes few entries of the CPU's table of
+    pages, and leaves those of other code there.
     """
     sizes = [padded(math.prod(shape) * np.dtype(kind).itemsize, ALIGNMENT) for shape, kind in kinds]
-    memory = np.empty(sum(sizes) + HUGE_PAGE, np.uint8)
-    stops = np.cumsum(sizes) + -memory.ctypes.data % HUGE_PAGE
+    boundary = HUGE_PAGE if sum(sizes) >= 2 * HUGE_PAGE else ALIGNMENT
+    memory = np.empty(sum(sizes) + boundary, np.uint8)
+    stops = np.cumsum(sizes) + -memory.ctypes.data % boundary
     return [memory[stop - size:][:math.prod(shape) * np.dtype(kind).itemsize].view(kind).reshape(shape)
             for stop, size, (shape, kind) in zip(stops.tolist(), sizes, kinds, strict=True)]
 
@@ -305,10 +309,12 @@ def pack(kernels: Any, parameters: LinearParameters, panels: np.ndarray, constan
     constants[:] = wide.reshape(3, n_panels, columns).swapaxes(0, 1)
 
 
-def packed(kernels: Any, level: Level, parameters: LinearParameters, d_in: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return `pack`'s panels and constants; d_in: rows to make of the weight's own, by zeros."""
-    is_int8 = parameters.scale is not None
-    shapes = panel_shapes(d_in, len(parameters.bias), level, is_int8=is_int8)
-    panels, constants = np.empty(shapes[0], np.int8 if is_int8 else np.float32), np.empty(shapes[1], np.float32)
-    pack(kernels, parameters, panels, constants)
-    return panels, constants
+def packed(kernels: Any, level: Level, layers: Sequence[LinearParameters], d_in: int) -> list[np.ndarray]:
+    """Return `pack`'s panels and constants of layers of one size; d_in: rows to make of a weight's own, by zeros."""
+    is_int8 = layers[0].scale is not None
+    panels, constants = panel_shapes(d_in, len(layers[0].bias), level, is_int8=is_int8)
+    room = side_by_side([((len(layers), *panels), np.int8 if is_int8 else np.float32),
+                         ((len(layers), *constants), np.float32)])
+    for layer, *rooms in zip(layers, *room, strict=True):
+        pack(kernels, layer, *rooms)
+    return room

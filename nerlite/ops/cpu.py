@@ -10,14 +10,17 @@ class Level(NamedTuple):
     """A kind of CPU and how matrix products are cut for it.
 
     lanes: 32-bit lanes of a vector; n_vectors: vectors in a panel of weights; rows: how many a tile of a product takes
-    at most, so that its sums fit the registers; machine, features: what `uname` and /proc/cpuinfo say of such a CPU;
-    llvm_cpu, llvm_features: its names in LLVM.
+    at most, so that its sums fit the registers; int8_rows: the same of a product of int8 weights, and depth: a
+    multiple of how many numbers of a row it takes at once; machine, features: what `uname` and /proc/cpuinfo say of
+    such a CPU; llvm_cpu, llvm_features: its names in LLVM.
     """
 
     name: str
     lanes: int
     n_vectors: int
     rows: int
+    int8_rows: int
+    depth: int
     machine: str = ""
     features: frozenset[str] = frozenset()
     llvm_cpu: str = ""
@@ -38,11 +41,13 @@ _V3 = frozenset(["avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"])
 _V4 = _V3 | frozenset(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"])
 # From the least to the best of each machine; "any" is plain loops, for whatever the compiler makes of them.
 LEVELS = {level.name: level for level in (
-    Level("any", 8, 2, 4),
-    Level("neon", 4, 4, 4, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
-    Level("avx2", 8, 2, 4, "x86_64", _V3, "x86-64-v3", "+avx2"),
-    Level("avxvnni", 8, 2, 4, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
-    Level("vnni", 16, 4, 5, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
+    Level("any", 8, 2, 4, 4, 8),
+    Level("neon", 4, 4, 4, 4, 4, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
+    Level("avx2", 8, 2, 4, 4, 8, "x86_64", _V3, "x86-64-v3", "+avx2"),
+    Level("avxvnni", 8, 2, 4, 4, 8, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
+    Level("vnni", 16, 4, 5, 5, 16, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
+    Level("amx", 16, 4, 5, 16, 64, "x86_64", _V4 | {"amx_tile", "amx_int8"}, "x86-64-v4",
+          "+avx512vnni,+amx-tile,+amx-int8"),
 )}
 
 
@@ -53,7 +58,17 @@ def cpu_level() -> Level:
     wanted = os.environ.get("NERLITE_CPU_LEVEL", has[-1].name)
     if wanted not in LEVELS:
         raise ValueError(f"NERLITE_CPU_LEVEL: expected one of {', '.join(LEVELS)}, got {wanted!r}")
-    return LEVELS[wanted] if LEVELS[wanted] in has else has[-1]
+    level = LEVELS[wanted] if LEVELS[wanted] in has else has[-1]
+    return has[-2] if level.name == "amx" and not _may_use_amx() else level
+
+
+def _may_use_amx() -> bool:
+    """Ask Linux to let this process use AMX's registers, as it must be; say whether it does."""
+    import ctypes
+
+    arch_prctl, request, tile_data = 158, 0x1023, 18  # of Linux's asm/unistd_64.h and asm/prctl.h
+    syscall = ctypes.CDLL(None).syscall
+    return syscall(*map(ctypes.c_long, (arch_prctl, request, tile_data))) == 0
 
 
 def _features() -> frozenset[str]:

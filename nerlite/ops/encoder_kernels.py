@@ -99,7 +99,7 @@ class Scratch(NamedTuple):
 
     quantized: np.ndarray  # (chunk, the longest row) uint8
     row_scales: np.ndarray  # (chunk, 2): a row's scale and lowest number
-    total: np.ndarray  # (ROWS, COLUMNS) int32 or float32: a tile's sums, as in the next
+    total: np.ndarray  # (INT8_ROWS or ROWS, COLUMNS) int32 or float32: a tile's sums, as in the next
     narrow_total: np.ndarray  # (ROWS, WIDTH)
     head: np.ndarray  # (size,) int16: a row's keys of one head
     pairs: np.ndarray  # (size / WIDTH, the longest sequence in whole panels / 2, WIDTH, 2) int16: a head's values
@@ -108,7 +108,7 @@ class Scratch(NamedTuple):
     weights: np.ndarray  # (ROWS, as many) int16
     factors: np.ndarray  # (ROWS,)
     qkv: np.ndarray  # (chunk, 3 * n_heads * size, whole panels)
-    mixed: np.ndarray  # (chunk, n_heads * size)
+    mixed: np.ndarray  # (chunk, n_heads * size and zeros)
     hidden: np.ndarray  # (chunk, d)
     inner: np.ndarray  # (chunk, d_inner)
 

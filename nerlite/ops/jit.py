@@ -18,7 +18,7 @@ def _level() -> cpu.Level:
     """Return this CPU's level, or plain loops where numba is told to compile for a lesser CPU."""
     level = cpu.cpu_level()
     _, _, features = cpu_target.target_context.codegen().magic_tuple()
-    wanted = {"neon": "+dotprod", "vnni": "+avx512vnni"}.get(level.name, f"+{level.name}")
+    wanted = {"neon": "+dotprod", "vnni": "+avx512vnni", "amx": "+amx-int8"}.get(level.name, f"+{level.name}")
     return level if wanted in features.split(",") else cpu.LEVELS["any"]
 
 

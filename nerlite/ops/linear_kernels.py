@@ -5,13 +5,13 @@ from __future__ import annotations
 from nerlite.ops.elementwise import I4, activate, quantize_row
 from nerlite.ops.jit import kernel
 from nerlite.ops.simd import LANES, ints, load, store, to_float
-from nerlite.ops.tiles import COLUMNS, ROWS, float_product, int8_product
+from nerlite.ops.tiles import COLUMNS, INT8_ROWS, ROWS, begin_int8, end_int8, float_product, int8_product
 
 
 @kernel(inline=True)
-def _share(n_rows):
+def _share(n_rows, most):
     """Return how many of the rows that are left the next tile takes, for all tiles to be about as full."""
-    n_tiles = (n_rows + ROWS - 1) // ROWS
+    n_tiles = (n_rows + most - 1) // most
     return (n_rows + n_tiles - 1) // n_tiles
 
 
@@ -21,15 +21,19 @@ def linear_int8(x, first, n_rows, quantized, row_scales, total, panels, constant
 
     x: (any, d_in) float32; panels: (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3, COLUMNS) column sums,
     scales, biases; out: (rows, n_panels * COLUMNS). Scratch: quantized (rows, d_in) uint8, row_scales (rows, 2) and
-    total (ROWS, COLUMNS) int32.
+    total (INT8_ROWS, COLUMNS) int32.
     """
     for i in range(n_rows):
         row_scales[i, 0], row_scales[i, 1] = quantize_row(x[first + i], quantized[i])
+    begun = 0
     for p in range(panels.shape[0]):
         column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
         row = 0
         while row < n_rows:
-            n = _share(n_rows - row)
+            n = _share(n_rows - row, INT8_ROWS)
+            if n != begun:
+                begin_int8(n)
+                begun = n
             int8_product(quantized, row, n, panels[p], total)
             for i in range(n):
                 scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
@@ -37,6 +41,7 @@ def linear_int8(x, first, n_rows, quantized, row_scales, total, panels, constant
                     z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
                     store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
             row += n
+    end_int8()
 
 
 @kernel()
@@ -46,7 +51,7 @@ def linear_float(x, first, n_rows, total, panels, constants, activation, out):
         bias = constants[p, 2]
         row = 0
         while row < n_rows:
-            n = _share(n_rows - row)
+            n = _share(n_rows - row, ROWS)
             float_product(x, first + row, n, panels[p], total)
             for i in range(n):
                 sums, y = total[i], out[row + i]

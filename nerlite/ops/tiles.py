@@ -1,7 +1,8 @@
 """Matrix-product tiles for the CPU at hand, emitted as LLVM IR so that sums stay in registers.
 
-A tile multiplies up to ROWS rows by one panel of columns. Its right side is packed so that one step of it loads
-whole vectors: float32 (d_in, columns), int8 (d_in / 4, columns, 4) with an even d_in / 4, int16 (d_in / 2, columns, 2).
+A tile multiplies up to ROWS rows (INT8_ROWS, of int8 weights) by one panel of columns. Its right side is packed so
+that one step of it loads whole vectors: float32 (d_in, columns), int8 (d_in / 4, columns, 4), where d_in is a multiple
+of the level's depth, int16 (d_in / 2, columns, 2).
 Each sum runs over d_in in order, in one accumulator, so a row's result does not depend on the rows beside it.
 """
 
@@ -13,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from nerlite.ops.cpu import Level
 from nerlite.ops.jit import LEVEL, kernel
 from nerlite.ops.simd import call, splat
 
-ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.columns, LEVEL.width
+ROWS, INT8_ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 MultiplyAdd = Callable[[Any, Level, ir.Value, list[ir.Value], list[ir.Value]], ir.Value]
 
@@ -30,7 +32,7 @@ def _fma(builder: Any, level: Level, total: ir.Value, a: list[ir.Value], b: list
 
 def _dot4(builder: Any, level: Level, total: ir.Value, a: list[ir.Value], b: list[ir.Value]) -> ir.Value:
     """Add the products of four numbers 0..127 and four of -63..63 to each int32 lane, in AVX2 of eight."""
-    if level.name.endswith("vnni"):
+    if "vnni" in level.llvm_features:
         return call(builder, f"llvm.x86.avx512.vpdpbusd.{32 * level.lanes}", total.type, total, *a, *b)
     eights, sixteens = ir.VectorType(I8, 4 * level.lanes), ir.VectorType(I16, 2 * level.lanes)
     numbers = [(builder.bitcast(x, eights), builder.bitcast(y, eights)) for x, y in zip(a, b, strict=True)]
@@ -44,7 +46,7 @@ def _dot4(builder: Any, level: Level, total: ir.Value, a: list[ir.Value], b: lis
 
 def _dot2(builder: Any, level: Level, total: ir.Value, a: list[ir.Value], b: list[ir.Value]) -> ir.Value:
     """Add the products of two int16 and two int16 to each int32 lane."""
-    if level.name.endswith("vnni"):
+    if "vnni" in level.llvm_features:
         return call(builder, f"llvm.x86.avx512.vpdpwssd.{32 * level.lanes}", total.type, total, *a, *b)
     sixteens = ir.VectorType(I16, 2 * level.lanes)
     numbers = [builder.bitcast(x, sixteens) for x in (*a, *b)]
@@ -115,6 +117,78 @@ def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: in
             builder.store(sums[row][i], address(out, place, vector), align=4)
 
 
+def _amx(builder: Any, name: str, *arguments: ir.Value) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}"), arguments)
+
+
+def emit_amx_shapes(builder: Any, n_rows: ir.Value) -> None:
+    """Emit what sets up AMX's registers for tiles of n_rows ≤ 16.
+
+    They hold up to 16 rows of 64 bytes: four of them sums, one 64 numbers of each row of a, three such numbers' part of
+    a panel, four rows in each of theirs.
+    """
+    shapes = cgutils.alloca_once(builder, ir.ArrayType(I64, 8))
+    shapes.align = 64
+    # Palette 1; the bytes of a row of each register, in 16 bits; its rows, in 8 bits.
+    row_bytes, rows = I64(0x0040_0040_0040_0040), builder.mul(n_rows, I64(0x01_01_01_01_01))
+    for i, word in enumerate((I64(1), I64(0), row_bytes, row_bytes, I64(0), I64(0),
+                              builder.or_(rows, I64(0x10_10_10 << 40)), I64(0))):
+        builder.store(word, builder.gep(shapes, [I32(0), I32(i)]))
+    _amx(builder, "ldtilecfg", builder.bitcast(shapes, I8.as_pointer()))
+
+
+def emit_amx_tile(builder: Any, a: ir.Value, a_stride: ir.Value, panel: ir.Value, panel_stride: ir.Value,
+                  depth: ir.Value, out: ir.Value, out_stride: ir.Value) -> None:
+    """Emit one tile by AMX, of as many rows as it is set up for, and a multiple of 16 steps; see `emit_tile`."""
+    def address(base: ir.Value, offset: ir.Value) -> ir.Value:
+        return builder.inttoptr(builder.add(base, offset), I8.as_pointer())
+
+    for i in range(4):
+        _amx(builder, "tilezero", I8(i))
+    entry, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    step, place = builder.phi(I64), builder.phi(I64)
+    _amx(builder, "tileloadd64", I8(4), address(a, builder.mul(step, I64(4))), a_stride)
+    for i in range(4):
+        columns = I8(5 + i % 3)
+        _amx(builder, "tileloadd64", columns, address(place, I64(64 * i)), panel_stride)
+        _amx(builder, "tdpbusd", I8(i), I8(4), columns)
+    next_step, next_place = builder.add(step, I64(16)), builder.add(place, builder.mul(panel_stride, I64(16)))
+    for phi, first, again in ((step, I64(0), next_step), (place, panel, next_place)):
+        phi.add_incoming(first, entry)
+        phi.add_incoming(again, loop)
+    builder.cbranch(builder.icmp_signed("<", next_step, depth), loop, done)
+    builder.position_at_end(done)
+    for i in range(4):
+        _amx(builder, "tilestored64", I8(i), address(out, I64(64 * i)), out_stride)
+
+
+@intrinsic
+def begin_int8(typing_context: Any, n_rows: Any) -> Any:
+    """Set the CPU up for int8 products of n_rows each, where it must be."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if LEVEL.name == "amx":
+            emit_amx_shapes(builder, arguments[0])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+@intrinsic
+def end_int8(typing_context: Any) -> Any:
+    """Undo `begin_int8`: what the registers hold would be saved at each change of threads."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if LEVEL.name == "amx":
+            _amx(builder, "tilerelease")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 def _make_tile(kind: Kind, n_vectors: int) -> Any:
     """Return a function that jumps to the tile of as many rows as there are."""
 
@@ -123,6 +197,17 @@ def _make_tile(kind: Kind, n_vectors: int) -> Any:
              out: Any, out_stride: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             done = builder.append_basic_block("tiled")
+            if kind is INT8 and LEVEL.name == "amx":
+                # For fewer rows AMX takes longer to set up than it saves.
+                n_rows, depth = arguments[0], arguments[5]
+                fits = builder.and_(builder.icmp_signed(">=", n_rows, I64(ROWS)),
+                                    builder.icmp_signed("==", builder.urem(depth, I64(16)), I64(0)))
+                amx, vectors = builder.append_basic_block("amx"), builder.append_basic_block("vectors")
+                builder.cbranch(fits, amx, vectors)
+                builder.position_at_end(amx)
+                emit_amx_tile(builder, *arguments[1:])
+                builder.branch(done)
+                builder.position_at_end(vectors)
             switch = builder.switch(arguments[0], done)
             for n in range(1, ROWS + 1):
                 block = builder.append_basic_block(f"rows{n}")
@@ -142,7 +227,8 @@ def _make_product(kind: Kind, n_vectors: int) -> Any:
     """Return a kernel (x, row, n_rows, panel, out): out[:n_rows] = x[row:row + n_rows] @ panel, n_rows ≤ ROWS.
 
     x: (rows, at least the panel's depth); panel: (depth, columns, …) and out: (ROWS, at least its columns), not
-    always contiguous.
+    always contiguous. Of int8 weights up to INT8_ROWS, where the depth is a multiple of the level's, between
+    `begin_int8` and `end_int8`.
     """
     if LEVEL.name == "any":
         return {FLOAT: _plain_float, INT8: _plain_int8, INT16: _plain_int16}[kind]
