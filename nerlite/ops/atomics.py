@@ -66,3 +66,20 @@ def wait(counters, phase, n):
         tries += 1
         if tries > 200:
             _give_way()
+
+
+@kernel(inline=True)
+def share_out(work, task, n_shares, counters, step):
+    """Do work(task, share, n_shares) of each share, with the threads that come to the same step; return when all are.
+
+    One share is done without a word to others.
+    """
+    share = claim(counters, step) if n_shares > 1 else 0
+    while share < n_shares:
+        work(task, share, n_shares)
+        share = n_shares
+        if n_shares > 1:
+            finish(counters, step)
+            share = claim(counters, step)
+    if n_shares > 1:
+        wait(counters, step, n_shares)

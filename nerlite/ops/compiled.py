@@ -7,7 +7,6 @@ or `tools/build_kernels.py` ahead of time.
 
 from __future__ import annotations
 
-import itertools
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +22,13 @@ from nerlite.threads import Workers
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
 CHUNK = 64
+# Up to so many rows, up to so many threads share out the columns of each product instead: each then fetches its part of
+# the weights alone, which takes longer than a product of so few rows.
+ROWS_TOGETHER, THREADS_TOGETHER = 24, 4
+# Counters of what threads have done of a phase of the encoder: one, and one for each of its steps.
+STEPS = 11
+# Arrays of a thread's scratch, the last ones, that hold a chunk's rows.
+ROW_SCRATCH = 6
 # Bytes: of a line of the caches, and of what Linux maps at once where it can.
 ALIGNMENT, HUGE_PAGE = 64, 2 << 20
 ACTIVATIONS = {None: 0, "gelu": 1, "relu": 2}
@@ -186,37 +192,36 @@ class EncoderLayers:
     def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
                  workers: Workers | None = None, meanwhile: Callable[[], object] | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; as the reference."""
-        n, n_asked, width, n_heads, size = len(x), len(rows), self._level.width, self._n_heads, self._size
-        n_panels = [-(-(stop - start) // width) for start, stop in itertools.pairwise(offsets.tolist())]
-        everything, asked, lanes = np.empty((3, n), np.int64)
-        panels = np.empty(len(n_panels), np.int64)
-        self._kernels.lay_out(offsets, rows, everything, asked, lanes, panels)
-        total_panels, d = sum(n_panels), padded(self._d, self._level.columns)
-        number, step = (np.int16, 2) if self._is_int8 else (np.float32, 1)
-        tail = (2,) if self._is_int8 else ()
-        queries = np.empty((2, n_heads, n, size), number)
-        keys = np.empty((2, total_panels, n_heads, size // step, width, *tail), number)
-        values = np.empty((2, total_panels * width, n_heads, size), number)
-        scales = np.zeros((2, 2, n_heads, total_panels * width), np.float32)
+        n, n_asked, n_heads, size = len(x), len(rows), self._n_heads, self._size
+        everything, asked = np.arange(n), np.full(n, -1)
+        asked[rows] = everything[:n_asked]
+        d, number = padded(self._d, self._level.columns), np.int16 if self._is_int8 else np.float32
+        queries, keys, values = (np.empty((2, n, n_heads, size), number) for _ in range(3))
+        query_scales, key_scales, value_scales = (np.empty((2, n, n_heads), np.float32) for _ in range(3))
         hidden = x.copy() if d == self._d else np.pad(x, [(0, 0), (0, d - self._d)])
         out = np.zeros((n_asked, d), np.float32)
         n_threads = workers.n if workers else 1
-        chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_threads))) for each in (n, n_asked))
-        shared = (chunk, last_chunk, everything, offsets, rows, row_offsets, asked, lanes, panels,
-                  queries, np.empty((2, n_heads, n), np.float32), keys, scales[0], values, scales[1],
-                  np.zeros((self._n_layers + 1, 2), np.int64), hidden, out)
-        longest = max(n_panels, default=1)
+        n_shares = min(n_threads, THREADS_TOGETHER) if n <= ROWS_TOGETHER else 1
+        n_parts = n_threads if n_shares == 1 else 1
+        chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))
+        counters = np.zeros(((self._n_layers + 1) * STEPS, 2), np.int64)
+        shared = (chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked, queries, query_scales,
+                  keys, key_scales, values, value_scales, counters, hidden, out)
+        longest = -(-int(np.diff(offsets).max(initial=1)) // self._level.width)
+        chunk_rows = self._scratch(chunk, longest)[-ROW_SCRATCH:]
 
         def run() -> None:
-            self._run(*shared, *self._scratch(chunk, longest))
+            scratch = self._scratch(chunk, longest)
+            self._run(*shared, *scratch[:-ROW_SCRATCH], *(chunk_rows if n_shares > 1 else scratch[-ROW_SCRATCH:]))
 
         def help_run() -> None:
             if meanwhile:
                 meanwhile()
             run()
 
-        if workers and n > chunk:
-            workers.help(run, *[help_run] * (min(n_threads, -(-n // chunk)) - 1))
+        n_runs = min(n_threads, n_shares * -(-n // chunk))
+        if workers and n_runs > 1:
+            workers.help(run, *[help_run] * (n_runs - 1))
         else:
             run()
         return np.ascontiguousarray(out[:, :self._d])
@@ -236,12 +241,14 @@ class EncoderLayers:
         d, qkv = padded(self._d, columns), padded(3 * n_heads * size, columns)
         total, tile = (np.int32, self._level.int8_rows) if self._is_int8 else (np.float32, rows)
         scratch = side_by_side([
+            ((tile, columns), total), ((rows, width), total),
+            ((longest, size // 2, width, 2), np.int16) if self._is_int8 else ((longest, size, width), np.float32),
+            ((longest * width,), np.float32), ((size // width, longest * width // 2, width, 2), np.int16),
+            ((longest * width,), np.float32), ((rows, longest * width), total),
+            ((rows, longest * width), np.float32), ((rows, longest * width), np.int16), ((rows,), np.float32),
             ((chunk, max(d, self._d_inner, self._d_mixed)), np.uint8), ((chunk, 2), np.float32),
-            ((tile, columns), total), ((rows, width), total), ((size,), np.int16),
-            ((size // width, longest * width // 2, width, 2), np.int16),
-            ((rows, longest * width), total), ((rows, longest * width), np.float32),
-            ((rows, longest * width), np.int16), ((rows,), np.float32), ((chunk, qkv), np.float32),
-            ((chunk, self._d_mixed), np.float32), ((chunk, d), np.float32), ((chunk, self._d_inner), np.float32)])
+            ((chunk, qkv), np.float32), ((chunk, self._d_mixed), np.float32), ((chunk, d), np.float32),
+            ((chunk, self._d_inner), np.float32)])
         scratch[-3][:] = 0  # some levels read more numbers of each row than its heads have
         return scratch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nerlite.ops.elementwise import NO_ACTIVATION, ZERO, gate, tanh
 from nerlite.ops.jit import kernel
-from nerlite.ops.linear_kernels import linear_float, linear_int8
+from nerlite.ops.linear_kernels import linear_float, linear_int8, quantize_rows
 from nerlite.ops.simd import LANES, floats, load, store
 from nerlite.ops.tiles import ROWS
 
@@ -23,12 +23,13 @@ def char_cnn(taps, bias, ids, offsets, out):
 
 @kernel(inline=True)
 def _recur_int8(h, n, quantized, row_scales, total, w_hh, constants, z):
-    linear_int8(h, 0, n, quantized, row_scales, total, w_hh, constants, NO_ACTIVATION, z)
+    quantize_rows(h, 0, 0, n, quantized, row_scales)
+    linear_int8(n, quantized, row_scales, total, w_hh, constants, NO_ACTIVATION, z, 0, len(w_hh))
 
 
 @kernel(inline=True)
 def _recur_float(h, n, quantized, row_scales, total, w_hh, constants, z):
-    linear_float(h, 0, n, total, w_hh, constants, NO_ACTIVATION, z)
+    linear_float(h, 0, n, total, w_hh, constants, NO_ACTIVATION, z, 0, len(w_hh))
 
 
 @kernel()

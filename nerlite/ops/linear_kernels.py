@@ -15,18 +15,23 @@ def _share(n_rows, most):
     return (n_rows + n_tiles - 1) // n_tiles
 
 
-@kernel()
-def linear_int8(x, first, n_rows, quantized, row_scales, total, panels, constants, activation, out):
-    """out[:n_rows] = activation(x[first:first + n_rows] @ weight + bias).
-
-    x: (any, d_in) float32; panels: (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3, COLUMNS) column sums,
-    scales, biases; out: (rows, n_panels * COLUMNS). Scratch: quantized (rows, d_in) uint8, row_scales (rows, 2) and
-    total (INT8_ROWS, COLUMNS) int32.
-    """
-    for i in range(n_rows):
+@kernel(inline=True)
+def quantize_rows(x, first, start, stop, quantized, row_scales):
+    """Quantize x[first + start:first + stop] for `linear_int8`."""
+    for i in range(start, stop):
         row_scales[i, 0], row_scales[i, 1] = quantize_row(x[first + i], quantized[i])
+
+
+@kernel()
+def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activation, out, first_panel, end):
+    """out[:n_rows] = activation(rows @ weight + bias), the columns of panels first_panel:end.
+
+    quantized: (any, d_in) uint8, the rows, and row_scales: (any, 2), each one's scale and lowest number; panels:
+    (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3, COLUMNS) column sums, scales, biases; out: (rows,
+    n_panels * COLUMNS); total: (INT8_ROWS, COLUMNS) int32, scratch.
+    """
     begun = 0
-    for p in range(panels.shape[0]):
+    for p in range(first_panel, end):
         column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
         row = 0
         while row < n_rows:
@@ -45,9 +50,9 @@ def linear_int8(x, first, n_rows, quantized, row_scales, total, panels, constant
 
 
 @kernel()
-def linear_float(x, first, n_rows, total, panels, constants, activation, out):
-    """As `linear_int8` with panels (n_panels, d_in, COLUMNS) and total (ROWS, COLUMNS) float32."""
-    for p in range(panels.shape[0]):
+def linear_float(x, first, n_rows, total, panels, constants, activation, out, first_panel, end):
+    """As `linear_int8` of x[first:first + n_rows], panels (n_panels, d_in, COLUMNS), total (ROWS, COLUMNS) float32."""
+    for p in range(first_panel, end):
         bias = constants[p, 2]
         row = 0
         while row < n_rows:
@@ -62,14 +67,15 @@ def linear_float(x, first, n_rows, total, panels, constants, activation, out):
 
 @kernel()
 def dense_int8(panels, constants, activation, x, quantized, row_scales, total, out):
-    """As `linear_int8`, all rows."""
-    linear_int8(x, 0, len(x), quantized, row_scales, total, panels, constants, activation, out)
+    """As `linear_int8`, all columns of all rows of x, (rows, d_in) float32."""
+    quantize_rows(x, 0, 0, len(x), quantized, row_scales)
+    linear_int8(len(x), quantized, row_scales, total, panels, constants, activation, out, 0, len(panels))
 
 
 @kernel()
 def dense_float(panels, constants, activation, x, total, out):
-    """As `linear_float`, all rows."""
-    linear_float(x, 0, len(x), total, panels, constants, activation, out)
+    """As `linear_float`, all columns of all rows."""
+    linear_float(x, 0, len(x), total, panels, constants, activation, out, 0, len(panels))
 
 
 @kernel()

@@ -10,21 +10,20 @@ _ENCODE = """
     qkv {panels} qkv_constants f4:4
     attention_out {panels} attention_out_constants f4:4
     ffn_in {panels} ffn_in_constants f4:4 ffn_out {panels} ffn_out_constants f4:4 attention_norm f4:3 ffn_norm f4:3
-    factor f8:0 eps f8:0 chunk i8:0 last_chunk i8:0
-    everything i8:1 offsets i8:1 rows i8:1 row_offsets i8:1 asked i8:1 lanes i8:1 panels i8:1
-    queries {head}:4 query_scales f4:3 keys {keys} key_scales f4:3 values {head}:4 value_scales f4:3
+    factor f8:0 eps f8:0 chunk i8:0 last_chunk i8:0 n_shares i8:0
+    everything i8:1 offsets i8:1 rows i8:1 row_offsets i8:1 asked i8:1
+    queries {head}:4 query_scales f4:3 keys {head}:4 key_scales f4:3 values {head}:4 value_scales f4:3
     counters i8:2 x f4:2 out f4:2
-    quantized u1:2 row_scales f4:2 total {total}:2 narrow_total {total}:2 head i2:1 pairs i2:4
-    totals {total}:2 scores f4:2 weights i2:2
-    factors f4:1 qkv_rows f4:2 mixed f4:2 hidden f4:2 inner f4:2
+    total {total}:2 narrow_total {total}:2 columns {columns} key_lanes f4:1 pairs i2:4 value_lanes f4:1
+    totals {total}:2 scores f4:2 weights i2:2 factors f4:1
+    quantized u1:2 row_scales f4:2 qkv_rows f4:2 mixed f4:2 hidden f4:2 inner f4:2
 """
 _CRF = "emissions f4:2 offsets i8:1 start f4:1 transitions f4:2 end f4:1"
 _LSTM = ("constants f4:4 peepholes f4:3 hard_sigmoid i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 by_length i8:1 "
          "h f4:2 cell f4:2 quantized u1:2 row_scales f4:2")
 _TEXT = {
-    "encode_int8": _ENCODE.format(panels="i1:5", head="i2", keys="i2:6", total="i4"),
-    "encode_float": _ENCODE.format(panels="f4:4", head="f4", keys="f4:5", total="f4"),
-    "lay_out": "offsets i8:1 rows i8:1 everything i8:1 asked i8:1 lanes i8:1 panels i8:1",
+    "encode_int8": _ENCODE.format(panels="i1:5", head="i2", columns="i2:4", total="i4"),
+    "encode_float": _ENCODE.format(panels="f4:4", head="f4", columns="f4:3", total="f4"),
     "embed": "words i1:2 word_scale f4:1 places i1:2 place_scale f4:1 ids i8:1 positions i8:1 out f4:2",
     "dense_int8": "panels i1:4 constants f4:3 activation i8:0 x f4:2 quantized u1:2 row_scales f4:2 total i4:2 "
                   "out f4:2",

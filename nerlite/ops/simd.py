@@ -134,18 +134,33 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def store_apart(typing_context: Any, array: Any, index: Any, step: Any, vector: Any) -> Any:
-    """Element index + i * step of a contiguous array of any shape = lane i; the CPU's own scatter is slower."""
+def transpose(typing_context: Any, source: Any, first: Any, step: Any, n: Any, target: Any, place: Any, width: Any
+              ) -> Any:
+    """target[place + j * width + i] = source[first + min(i, n - 1) * step + j] for i and j below LANES.
+
+    Both arrays are contiguous, of any shape, and of float32 or int32.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array_value, place, step, value = arguments
-        for lane in range(LANES):
-            target = _address(context, builder, array, array_value, place, value.type.element)
-            builder.store(builder.extract_element(value, I32(lane)), target, align=4)
-            place = builder.add(place, step)
+        source_value, first, step, n, target_value, place, width = arguments
+        kind = ir.VectorType(F32 if source.dtype == types.float32 else I32, LANES)
+        rows, at, last = [], first, builder.add(first, builder.mul(builder.sub(n, n.type(1)), step))
+        for _ in range(LANES):
+            rows.append(builder.load(_address(context, builder, source, source_value, at, kind), align=4))
+            following = builder.add(at, step)
+            at = builder.select(builder.icmp_signed("<", following, last), following, last)
+        # Interleaving the first half with the second, as often as a row halves, turns rows into columns.
+        for _ in range(LANES.bit_length() - 1):
+            halves = zip(rows[:LANES // 2], rows[LANES // 2:], strict=True)
+            rows = [builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(I32, LANES), [
+                lane // 2 + lane % 2 * LANES + part for lane in range(LANES)]))
+                for one, other in halves for part in (0, LANES // 2)]
+        for row in rows:
+            builder.store(row, _address(context, builder, target, target_value, place, kind), align=4)
+            place = builder.add(place, width)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.intp, vector), generate
+    return types.void(source, types.intp, types.intp, types.intp, target, types.intp, types.intp), generate
 
 
 def _function(result: types.Type, *parameters: types.Type) -> Callable[[Emit], Any]:
