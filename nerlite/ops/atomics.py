@@ -69,14 +69,14 @@ def wait(counters, phase, n):
 
 
 @kernel(inline=True)
-def share_out(work, task, n_shares, counters, step):
-    """Do work(task, share, n_shares) of each share, with the threads that come to the same step; return when all are.
+def share_out(work, arguments, n_shares, counters, step):
+    """Do work(share, n_shares, *arguments) of all shares, with the threads that come to this step; return when all are.
 
     One share is done without a word to others.
     """
     share = claim(counters, step) if n_shares > 1 else 0
     while share < n_shares:
-        work(task, share, n_shares)
+        work(share, n_shares, *arguments)
         share = n_shares
         if n_shares > 1:
             finish(counters, step)

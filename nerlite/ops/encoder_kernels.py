@@ -39,8 +39,6 @@ from nerlite.ops.tiles import ROWS
 class Layers(NamedTuple):
     """The weights of all layers, one after another: panels, constants (see `linear_int8`), norms (n_layers, 2, d)."""
 
-    zeros: np.ndarray  # (d,)
-    embedding_norm: np.ndarray  # (2, d)
     qkv: np.ndarray
     qkv_constants: np.ndarray
     attention_out: np.ndarray
@@ -51,16 +49,6 @@ class Layers(NamedTuple):
     ffn_out_constants: np.ndarray
     attention_norm: np.ndarray
     ffn_norm: np.ndarray
-
-
-class Batch(NamedTuple):
-    """A ragged batch, and the rows whose last hidden state is asked for."""
-
-    everything: np.ndarray  # (n_rows,): 0, 1, 2, …
-    offsets: np.ndarray  # (n_seqs + 1,) of the rows
-    rows: np.ndarray  # (n_asked,)
-    row_offsets: np.ndarray  # (n_seqs + 1,) of the rows asked for
-    asked: np.ndarray  # (n_rows,): each row's index in rows, or -1
 
 
 class Scratch(NamedTuple):
@@ -84,26 +72,6 @@ class Scratch(NamedTuple):
     inner: np.ndarray  # (chunk, d_inner)
 
 
-class Chunk(NamedTuple):
-    """Some of the rows that a phase asks for, on their way through it."""
-
-    first: int  # of n, of rows
-    n: int
-    layer: int  # that ends; -1 in the first phase
-    rows: np.ndarray  # of x, a sequence after the other
-    row_offsets: np.ndarray
-    asked: np.ndarray  # each row's place among those whose queries the next layer wants, or -1
-    x: np.ndarray  # the layer's input; its output may be x itself
-    out: np.ndarray
-    d: int
-    eps: float
-    factor: float
-    layers: Layers
-    batch: Batch
-    heads: Heads
-    scratch: Scratch
-
-
 @kernel()
 def embed(words, word_scale, places, place_scale, ids, positions, out):
     """As the reference, for int8 tables."""
@@ -121,103 +89,64 @@ def _begin(share, n_shares, n):
 
 
 @kernel(inline=True)
-def _quantize(c, x, first, share, n_shares):
-    """Prepare a share of the chunk's rows, x[first:first + n], for a product."""
-    quantize_rows(x, first, _begin(share, n_shares, c.n), _begin(share + 1, n_shares, c.n), c.scratch.quantized,
-                  c.scratch.row_scales)
+def _quantize(share, n_shares, x, first, n, quantized, row_scales):
+    """Prepare x[first:first + n] for a product: a share of the rows."""
+    quantize_rows(x, first, _begin(share, n_shares, n), _begin(share + 1, n_shares, n), quantized, row_scales)
 
 
 @kernel(inline=True)
-def _leave(c, x, first, share, n_shares):
+def _leave(share, n_shares, x, first, n, quantized, row_scales):
     """Do nothing: float32 rows are multiplied as they are."""
 
 
 @kernel(inline=True)
-def _linear_int8(c, x, first, panels, constants, activation, out, share, n_shares):
-    """out = activation(x[first:first + n] @ weight + bias), prepared rows, a share of the columns."""
-    linear_int8(c.n, c.scratch.quantized, c.scratch.row_scales, c.scratch.total, panels, constants, activation, out,
+def _linear_int8(share, n_shares, x, first, n, quantized, row_scales, total, panels, constants, activation, out):
+    """out[:n] = activation(x[first:first + n] @ weight + bias) of rows that are prepared: a share of the columns."""
+    linear_int8(n, quantized, row_scales, total, panels, constants, activation, out,
                 _begin(share, n_shares, len(panels)), _begin(share + 1, n_shares, len(panels)))
 
 
 @kernel(inline=True)
-def _linear_float(c, x, first, panels, constants, activation, out, share, n_shares):
-    linear_float(x, first, c.n, c.scratch.total, panels, constants, activation, out,
+def _linear_float(share, n_shares, x, first, n, quantized, row_scales, total, panels, constants, activation, out):
+    linear_float(x, first, n, total, panels, constants, activation, out,
                  _begin(share, n_shares, len(panels)), _begin(share + 1, n_shares, len(panels)))
 
 
 def _make_encode(quantize, linear, store, arrange, attend):
-    """Return the kernel that runs all layers, of the parts that differ between int8 and float32.
-
-    The steps of a phase take a share of the heads, the columns or the rows.
-    """
+    """Return the kernel that runs all layers, of the parts that differ between int8 and float32."""
 
     @kernel(inline=True)
-    def normalize_embeddings(c, share, n_shares):
-        norm = c.layers.embedding_norm
-        for i in range(c.first + _begin(share, n_shares, c.n), c.first + _begin(share + 1, n_shares, c.n)):
-            normalize(c.x[c.rows[i]], c.layers.zeros, norm[0], norm[1], c.eps, c.d, c.out[i])
-        quantize(c, c.out, c.first, share, n_shares)
+    def normalize_embeddings(share, n_shares, x, zeros, rows, first, n, norm, eps, d, out, quantized, row_scales):
+        """As `normalize_rows`, of x[rows[first:first + n]] alone."""
+        for i in range(first + _begin(share, n_shares, n), first + _begin(share + 1, n_shares, n)):
+            normalize(x[rows[i]], zeros, norm[0], norm[1], eps, d, out[i])
+        quantize(share, n_shares, out, first, n, quantized, row_scales)
 
     @kernel(inline=True)
-    def attend_to_all(c, share, n_shares):
-        n_heads = c.heads.keys.shape[2]
-        for sequence in range(len(c.row_offsets) - 1):
-            start = max(c.first, c.row_offsets[sequence])
-            stop = min(c.first + c.n, c.row_offsets[sequence + 1])
-            key, n_keys = c.batch.offsets[sequence], c.batch.offsets[sequence + 1] - c.batch.offsets[sequence]
+    def normalize_rows(share, n_shares, x, residual, rows, first, n, norm, eps, d, out, quantized, row_scales):
+        """out[first:first + n] = x[:n] + residual[rows[first:first + n]], normalized: a share of the rows."""
+        for i in range(_begin(share, n_shares, n), _begin(share + 1, n_shares, n)):
+            normalize(x[i], residual[rows[first + i]], norm[0], norm[1], eps, d, out[first + i])
+        quantize(share, n_shares, out, first, n, quantized, row_scales)
+
+    @kernel(inline=True)
+    def attend_all(share, n_shares, first, n, buffer, row_offsets, offsets, heads, scratch):
+        """scratch.mixed[:n] = attention of the queries first:first + n: a share of the heads."""
+        n_heads = heads.keys.shape[2]
+        for sequence in range(len(row_offsets) - 1):
+            start, stop = max(first, row_offsets[sequence]), min(first + n, row_offsets[sequence + 1])
+            key, n_keys = offsets[sequence], offsets[sequence + 1] - offsets[sequence]
             for head in range(_begin(share, n_shares, n_heads),
                               _begin(share + 1, n_shares, n_heads) if start < stop else 0):
-                arrange(c.layer % 2, key, n_keys, head, c.heads, c.scratch)
+                arrange(buffer, key, n_keys, head, heads, scratch)
                 for row in range(start, stop, ROWS):
-                    attend(row, min(ROWS, stop - row), c.layer % 2, key, n_keys, head, c.heads, c.scratch,
-                           row - c.first)
+                    attend(row, min(ROWS, stop - row), buffer, key, n_keys, head, heads, scratch, row - first)
 
     @kernel(inline=True)
-    def quantize_mixed(c, share, n_shares):
-        quantize(c, c.scratch.mixed, 0, share, n_shares)
-
-    @kernel(inline=True)
-    def mix(c, share, n_shares):
-        linear(c, c.scratch.mixed, 0, c.layers.attention_out[c.layer], c.layers.attention_out_constants[c.layer],
-               NO_ACTIVATION, c.scratch.hidden, share, n_shares)
-
-    @kernel(inline=True)
-    def normalize_attention(c, share, n_shares):
-        norm = c.layers.attention_norm[c.layer]
-        for i in range(_begin(share, n_shares, c.n), _begin(share + 1, n_shares, c.n)):
-            normalize(c.scratch.hidden[i], c.x[c.rows[c.first + i]], norm[0], norm[1], c.eps, c.d, c.out[c.first + i])
-        quantize(c, c.out, c.first, share, n_shares)
-
-    @kernel(inline=True)
-    def widen(c, share, n_shares):
-        linear(c, c.out, c.first, c.layers.ffn_in[c.layer], c.layers.ffn_in_constants[c.layer], GELU, c.scratch.inner,
-               share, n_shares)
-
-    @kernel(inline=True)
-    def quantize_inner(c, share, n_shares):
-        quantize(c, c.scratch.inner, 0, share, n_shares)
-
-    @kernel(inline=True)
-    def narrow(c, share, n_shares):
-        linear(c, c.scratch.inner, 0, c.layers.ffn_out[c.layer], c.layers.ffn_out_constants[c.layer], NO_ACTIVATION,
-               c.scratch.hidden, share, n_shares)
-
-    @kernel(inline=True)
-    def normalize_ffn(c, share, n_shares):
-        norm = c.layers.ffn_norm[c.layer]
-        for i in range(_begin(share, n_shares, c.n), _begin(share + 1, n_shares, c.n)):
-            normalize(c.scratch.hidden[i], c.out[c.first + i], norm[0], norm[1], c.eps, c.d, c.out[c.first + i])
-        quantize(c, c.out, c.first, share, n_shares)
-
-    @kernel(inline=True)
-    def project(c, share, n_shares):
-        linear(c, c.out, c.first, c.layers.qkv[c.layer + 1], c.layers.qkv_constants[c.layer + 1], NO_ACTIVATION,
-               c.scratch.qkv, share, n_shares)
-
-    @kernel(inline=True)
-    def keep(c, share, n_shares):
-        for i in range(_begin(share, n_shares, c.n), _begin(share + 1, n_shares, c.n)):
-            store(c.scratch.qkv[i], c.first + i, c.asked[c.first + i], (c.layer + 1) % 2, c.factor, c.heads)
+    def keep(share, n_shares, qkv, first, n, asked, buffer, factor, heads):
+        """Keep the queries, keys and values of rows first:first + n: a share of them."""
+        for i in range(_begin(share, n_shares, n), _begin(share + 1, n_shares, n)):
+            store(qkv[i], first + i, asked[first + i], buffer, factor, heads)
 
     @kernel()
     def encode(d, zeros, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in,
@@ -225,16 +154,18 @@ def _make_encode(quantize, linear, store, arrange, attend):
                n_shares, everything, offsets, rows, row_offsets, asked, queries, query_scales, keys, key_scales, values,
                value_scales, counters, x, out, total, narrow_total, columns, key_lanes, pairs, value_lanes, totals,
                scores, weights, factors, quantized, row_scales, qkv_rows, mixed, hidden, inner):
-        """out = last hidden state of the rows asked for; x: (n_rows, d and padding), embeddings not yet normalized.
+        """out (n_asked, d) = last hidden state of the rows asked for.
 
+        x: (n_rows, d and padding), embeddings not yet normalized; everything: (n_rows,) 0, 1, 2, …; offsets:
+        (n_seqs + 1,) of the rows; rows: (n_asked,) and row_offsets: (n_seqs + 1,), those that are asked for; asked:
+        (n_rows,) each row's index in rows, or -1.
         chunk: rows that a thread takes at once; last_chunk: of those asked for, in the last layer, at most as many.
         n_shares: 1, or where one chunk has all rows, how many shares threads make of each of its steps.
         Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS, 2),
         zeros.
         """
-        layers = Layers(zeros, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in,
-                        ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm)
-        batch = Batch(everything, offsets, rows, row_offsets, asked)
+        layers = Layers(qkv, qkv_constants, attention_out, attention_out_constants, ffn_in, ffn_in_constants, ffn_out,
+                        ffn_out_constants, attention_norm, ffn_norm)
         heads = Heads(queries, query_scales, keys, key_scales, values, value_scales)
         scratch = Scratch(total, narrow_total, columns, key_lanes, pairs, value_lanes, totals, scores, weights, factors,
                           quantized, row_scales, qkv_rows, mixed, hidden, inner)
@@ -245,26 +176,37 @@ def _make_encode(quantize, linear, store, arrange, attend):
                 mine, mine_offsets, target, size = rows, row_offsets, out, last_chunk
             if phase == n_layers - 1:
                 wanted = asked
-            n_chunks, step = (len(mine) + size - 1) // size, phase * STEPS
+            layer, n_chunks, step = phase - 1, (len(mine) + size - 1) // size, phase * STEPS
             taken = claim(counters, step) if n_shares == 1 else 0
             while taken < n_chunks:
                 first = taken * size
-                c = Chunk(first, min(size, len(mine) - first), phase - 1, mine, mine_offsets, wanted, x, target, d, eps,
-                          factor, layers, batch, heads, scratch)
+                n = min(size, len(mine) - first)
                 if phase == 0:
-                    share_out(normalize_embeddings, c, n_shares, counters, step + 1)
+                    share_out(normalize_embeddings, (x, zeros, mine, first, n, embedding_norm, eps, d, target,
+                                                     quantized, row_scales), n_shares, counters, step + 1)
                 else:
-                    share_out(attend_to_all, c, n_shares, counters, step + 1)
-                    share_out(quantize_mixed, c, n_shares, counters, step + 2)
-                    share_out(mix, c, n_shares, counters, step + 3)
-                    share_out(normalize_attention, c, n_shares, counters, step + 4)
-                    share_out(widen, c, n_shares, counters, step + 5)
-                    share_out(quantize_inner, c, n_shares, counters, step + 6)
-                    share_out(narrow, c, n_shares, counters, step + 7)
-                    share_out(normalize_ffn, c, n_shares, counters, step + 8)
+                    share_out(attend_all, (first, n, layer % 2, mine_offsets, offsets, heads, scratch),
+                              n_shares, counters, step + 1)
+                    share_out(quantize, (mixed, 0, n, quantized, row_scales), n_shares, counters, step + 2)
+                    share_out(linear, (mixed, 0, n, quantized, row_scales, total, layers.attention_out[layer],
+                                       layers.attention_out_constants[layer], NO_ACTIVATION, hidden),
+                              n_shares, counters, step + 3)
+                    share_out(normalize_rows, (hidden, x, mine, first, n, layers.attention_norm[layer], eps, d, target,
+                                               quantized, row_scales), n_shares, counters, step + 4)
+                    share_out(linear, (target, first, n, quantized, row_scales, total, layers.ffn_in[layer],
+                                       layers.ffn_in_constants[layer], GELU, inner), n_shares, counters, step + 5)
+                    share_out(quantize, (inner, 0, n, quantized, row_scales), n_shares, counters, step + 6)
+                    share_out(linear, (inner, 0, n, quantized, row_scales, total, layers.ffn_out[layer],
+                                       layers.ffn_out_constants[layer], NO_ACTIVATION, hidden),
+                              n_shares, counters, step + 7)
+                    share_out(normalize_rows, (hidden, target, everything, first, n, layers.ffn_norm[layer], eps, d,
+                                               target, quantized, row_scales), n_shares, counters, step + 8)
                 if phase < n_layers:
-                    share_out(project, c, n_shares, counters, step + 9)
-                    share_out(keep, c, n_shares, counters, step + 10)
+                    share_out(linear, (target, first, n, quantized, row_scales, total, layers.qkv[phase],
+                                       layers.qkv_constants[phase], NO_ACTIVATION, qkv_rows),
+                              n_shares, counters, step + 9)
+                    share_out(keep, (qkv_rows, first, n, wanted, phase % 2, factor, heads),
+                              n_shares, counters, step + 10)
                 taken = n_chunks
                 if n_shares == 1:
                     finish(counters, step)
