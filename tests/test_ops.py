@@ -164,7 +164,14 @@ def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner,
                 np.testing.assert_array_equal(result, expected)
             else:
                 np.testing.assert_allclose(result, expected, atol=1e-5)
-                np.testing.assert_array_equal(result, encoder(x, offsets, *asked))
+            np.testing.assert_array_equal(result, encoder(x, offsets, *asked))
+    # So few rows that threads take them together, step by step.
+    arguments = x[:sum(LENGTHS[:5])], offsets_of(LENGTHS[:5]), SOME[0][:6], SOME[1][:6]
+    alone = encoder(*arguments)
+    for n_threads in (2, 3, 9):
+        workers = Workers(n_threads)
+        for _ in range(20):
+            np.testing.assert_array_equal(encoder(*arguments, workers), alone)
 
 
 def test_char_cnn(ops):
