@@ -22,9 +22,9 @@ from nerlite.threads import Workers
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
 CHUNK = 64
-# Up to so many rows, up to so many threads share out the columns of each product instead: each then fetches its part of
-# the weights alone, which takes longer than a product of so few rows.
-ROWS_TOGETHER, THREADS_TOGETHER = 24, 4
+# Up to so many rows, at most CHUNK, of an int8 and of a float32 encoder, up to so many threads share out the columns of
+# each product instead: each then fetches its part of the weights alone, which costs more than a product of few rows.
+INT8_ROWS_TOGETHER, ROWS_TOGETHER, THREADS_TOGETHER = 24, CHUNK, 4
 # Counters of what threads have done of a phase of the encoder: one, and one for each of its steps.
 STEPS = 11
 # Arrays of a thread's scratch, the last ones, that hold a chunk's rows.
@@ -201,7 +201,8 @@ class EncoderLayers:
         hidden = x.copy() if d == self._d else np.pad(x, [(0, 0), (0, d - self._d)])
         out = np.zeros((n_asked, d), np.float32)
         n_threads = workers.n if workers else 1
-        n_shares = min(n_threads, THREADS_TOGETHER) if n <= ROWS_TOGETHER else 1
+        few = n <= (INT8_ROWS_TOGETHER if self._is_int8 else ROWS_TOGETHER)
+        n_shares = min(n_threads, THREADS_TOGETHER) if few else 1
         n_parts = n_threads if n_shares == 1 else 1
         chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))
         counters = np.zeros(((self._n_layers + 1) * STEPS, 2), np.int64)
