@@ -79,15 +79,13 @@ def head_parts(model: Path, rng: np.random.Generator) -> Iterator[Part]:
     offsets = offsets_of([WORD_LENGTH] * (n // WORD_LENGTH))
     words = ["".join(rng.choice(list(chars.alphabet), size)) for size in rng.integers(1, 11, n)]
     vectors = rng.standard_normal((n, config.encoder.hidden_size), np.float32)
-    features = rng.standard_normal((n, config.features_size), np.float32)
+    features = rng.standard_normal((n, chars.feature_size), np.float32)
     emissions = 3 * rng.standard_normal((n, len(config.tags)), np.float32)
     dense, hidden = context.dense_size, context.lstm_hidden_size
     of_context = 2 * n * (config.features_size * dense + 2 * context.num_layers * (dense + hidden) * 4 * hidden)
     yield Part("characters: CNN and BiLSTM", "words", n, 0, None, lambda network: network.chars(words, offsets))
-    yield Part("context: dense, BiLSTM", "words", n, of_context, config.dtype,
-               lambda network: network.context(features, offsets))
-    yield Part("whole head, up to scores", "words", n, of_context, config.dtype,
-               lambda network: network.head(network.chars(words, offsets), vectors, offsets))
+    yield Part("head: dense, BiLSTM, scores", "words", n, of_context, config.dtype,
+               lambda network: network.head(features, vectors, offsets))
     yield Part("Viterbi", "words", n, 0, None, lambda network: network.crf.tags(emissions, offsets))
     yield Part("entities and their probabilities", "words", n, 0, None,
                lambda network: np.concatenate([np.zeros(1), *network.crf.decode(emissions, offsets).scores]))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,32 +25,6 @@ def available_cores() -> int:
         pass
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
-
-
-class Once(Generic[Result]):
-    """A call that is made by whichever thread comes first."""
-
-    def __init__(self, function: Callable[[], Result]) -> None:
-        """Make no call yet."""
-        self._function, self._turns = function, iter((None,))
-        self._outcome = SimpleQueue[tuple[Any, BaseException | None]]()
-
-    def begin(self) -> None:
-        """Make the call, unless another thread has begun."""
-        for _ in self._turns:  # a tuple's iterator gives its item to one thread alone
-            try:
-                self._outcome.put((self._function(), None))
-            except BaseException as error:
-                self._outcome.put((None, error))
-
-    def result(self) -> Result:
-        """Return what the call returned, or raise what it raised. To be asked for once: a second asker would wait."""
-        self.begin()
-        value, error = self._outcome.get()
-        if error:
-            raise error
-        result: Result = value
-        return result
 
 
 Tasks = SimpleQueue[Callable[[], Any] | None]

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heads import stages_of
 
 from nerlite.batch import Input, make_batch
 from nerlite.config import Config, read_config
+from nerlite.network.context import head_parameters
 from nerlite.network.encoder import Encoder
 from nerlite.network.model import Network
 from nerlite.network.parameters import linear_parameters
@@ -89,12 +91,9 @@ def test_head_computes_what_torch_does(ops, name):
     stages = {"char_cnn": chars[:, :n_filters], "char_lstm": chars[:, n_filters:]}
     if config.chars.lstm is None:
         assert stages.pop("char_lstm").shape[1] == 0
-    x = network.context.dense(np.concatenate([chars, vectors], axis=1), offsets)
-    stages["dense"] = x
-    for i, layer in enumerate(network.context.layers):
-        hidden = layer(layer.project(x, offsets), np.arange(len(x)), offsets)
-        x = x + hidden if config.context.residual else hidden
-        stages[f"context_{i}"] = x
+    dense, *context = stages_of(ops, head_parameters(tensors, config), chars, vectors, offsets)
+    stages |= {"dense": dense} | {f"context_{i}": layer for i, layer in enumerate(context)}
+    np.testing.assert_array_equal(network.head(chars, vectors, offsets), network.emissions(batch))
     stages["emissions"] = network.emissions(batch)
     check(f"{ops.name} {name}", stages, golden)
 

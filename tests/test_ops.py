@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from nerlite.batch import offsets_of
 from nerlite.config import MAX_INT8_LENGTH
 from nerlite.ops import load_ops, numpy_ops
-from nerlite.ops.parameters import LayerParameters, LinearParameters, LSTMParameters, Norm
+from nerlite.ops.parameters import HeadParameters, LayerParameters, LinearParameters, LSTMParameters, Norm
 from nerlite.threads import Workers
 from nerlite.weights import INT8_LIMIT, quantize
 
@@ -28,10 +29,24 @@ def floats(*shape):
     return RNG.standard_normal(shape).astype(np.float32)
 
 
+def linear(d_in, d_out, *, is_int8):
+    weight, bias = floats(d_in, d_out) / math.sqrt(d_in), floats(d_out)
+    if not is_int8:
+        return LinearParameters(weight, bias)
+    quantized, scale = quantize(weight, 0, INT8_LIMIT)
+    return LinearParameters(quantized, bias, scale)
+
+
+def lstm(d_in, hidden, *, is_int8, with_peepholes=True):
+    w_hh = linear(hidden, 4 * hidden, is_int8=is_int8)._replace(bias=np.zeros(4 * hidden, np.float32))
+    peepholes = floats(3, hidden) if with_peepholes else np.zeros((3, hidden), np.float32)
+    return LSTMParameters(linear(d_in, 4 * hidden, is_int8=is_int8), w_hh, peepholes)
+
+
 def test_backends_have_the_same_names_and_parameters(ops):
-    names = [name for name in vars(numpy_ops) if name in ("Linear", "BiLSTM", "EncoderLayers", "embed", "char_cnn",
-                                                          "viterbi", "span_log_probabilities")]
-    assert len(names) == 7
+    names = [name for name in vars(numpy_ops) if name in ("Linear", "BiLSTM", "EncoderLayers", "Head", "embed",
+                                                          "char_cnn", "viterbi", "span_log_probabilities")]
+    assert len(names) == 8
     for name in names:
         reference, other = getattr(numpy_ops, name), getattr(ops, name)
         assert (list(inspect.signature(reference).parameters.items())
@@ -86,17 +101,18 @@ def test_int8_linear_is_exact(n_rows, d_in, d_out):
 
 @pytest.mark.parametrize("is_int8", [False, True])
 def test_a_row_gives_the_same_bits_however_many_there_are(ops, is_int8):
-    x, weight, bias = floats(12, 40), floats(40, 70), floats(70)
-    parameters = LinearParameters(weight, bias)
-    if is_int8:
-        weight, scale = quantize(weight, 0, INT8_LIMIT)
-        parameters = LinearParameters(weight, bias, scale)
-    linear = ops.Linear(parameters)
-    alone = np.concatenate([linear(row[None], np.array([0, 1])) for row in x])
+    parameters = linear(40, 70, is_int8=is_int8)
+    if is_int8:  # compiled only as part of larger ones
+        parameters = HeadParameters(True, parameters, [], False, linear(70, 9, is_int8=False))
+        reference, layer = (partial(each.Head(parameters), None) for each in (numpy_ops, ops))
+    else:
+        reference, layer = None, ops.Linear(parameters)
+    x = floats(12, 40)
+    alone = np.concatenate([layer(row[None], np.array([0, 1])) for row in x])
     for n in range(1, len(x) + 1):
-        np.testing.assert_array_equal(linear(x[:n], np.arange(n + 1)), alone[:n])
-    if is_int8:
-        np.testing.assert_array_equal(alone, numpy_ops.Linear(parameters)(x, np.arange(len(x) + 1)))
+        np.testing.assert_array_equal(layer(x[:n], np.arange(n + 1)), alone[:n])
+    if reference:
+        np.testing.assert_allclose(alone, reference(x, np.arange(len(x) + 1)), atol=1e-5)
 
 
 def test_layer_norm_and_embed():
@@ -139,17 +155,13 @@ def test_whole_numbers_of_attention_are_close_and_their_sums_fit():
 @pytest.mark.parametrize(("n_heads", "size", "d_inner", "n_layers"), [(1, 6, 5, 1), (3, 8, 72, 2), (2, 64, 130, 3),
                                                                       (4, 5, 16, 0)])
 def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner, n_layers):
-    d = n_heads * size
-
-    def linear(d_in, d_out):
-        weight = floats(d_in, d_out) / math.sqrt(d_in)
-        return LinearParameters(*(weight, floats(d_out)) if kind == "float32" else
-                                (lambda q, scale: (q, floats(d_out), scale))(*quantize(weight, 0, INT8_LIMIT)))
+    d, is_int8 = n_heads * size, kind == "int8"
 
     def norm():
         return Norm(1 + floats(d) / 10, floats(d))
 
-    layers = [LayerParameters(linear(d, 3 * d), linear(d, d), norm(), linear(d, d_inner), linear(d_inner, d), norm())
+    layers = [LayerParameters(linear(d, 3 * d, is_int8=is_int8), linear(d, d, is_int8=is_int8), norm(),
+                              linear(d, d_inner, is_int8=is_int8), linear(d_inner, d, is_int8=is_int8), norm())
               for _ in range(n_layers)]
     arguments = layers, n_layers, norm(), n_heads, 1e-5
     reference, encoder = numpy_ops.EncoderLayers(*arguments), ops.EncoderLayers(*arguments)
@@ -165,13 +177,43 @@ def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner,
             else:
                 np.testing.assert_allclose(result, expected, atol=1e-5)
             np.testing.assert_array_equal(result, encoder(x, offsets, *asked))
+    head = ops.Head(HeadParameters(is_int8, linear(d + 2, 12, is_int8=is_int8),
+                                   [tuple(lstm(12, 6, is_int8=is_int8) for _ in range(2))], True,
+                                   linear(12, 5, is_int8=False)))
+    characters = floats(len(rows), 2)
+    scores = head(characters, encoder(x, offsets, rows, row_offsets), row_offsets)
+    for workers in (None, Workers(3)):
+        np.testing.assert_array_equal(encoder(x, offsets, rows, row_offsets, workers, head, characters), scores)
     # So few rows that threads take them together, step by step.
     arguments = x[:sum(LENGTHS[:5])], offsets_of(LENGTHS[:5]), SOME[0][:6], SOME[1][:6]
     alone = encoder(*arguments)
+    scores = head(characters[:6], alone, SOME[1][:6])
     for n_threads in (2, 3, 9):
         workers = Workers(n_threads)
         for _ in range(20):
             np.testing.assert_array_equal(encoder(*arguments, workers), alone)
+            np.testing.assert_array_equal(encoder(*arguments, workers, head, characters[:6]), scores)
+
+
+@pytest.mark.parametrize("is_int8", [False, True])
+@pytest.mark.parametrize(("n_characters", "dense_size", "hidden", "n_layers", "residual"), [
+    (3, 12, 6, 1, True), (3, 12, 6, 3, True), (0, 32, 16, 2, True), (5, 40, 6, 2, False), (0, 7, 24, 1, False),
+    (4, 20, 0, 0, True), (2, 0, 0, 0, False)])
+def test_head_against_the_reference(ops, is_int8, n_characters, dense_size, hidden, n_layers, residual):
+    d = 21
+    layers = [tuple(lstm(2 * hidden if i else dense_size, hidden, is_int8=is_int8) for _ in range(2))
+              for i in range(n_layers)]
+    width = 2 * hidden if n_layers else dense_size or n_characters + d
+    parameters = HeadParameters(
+        is_int8, linear(n_characters + d, dense_size, is_int8=is_int8) if dense_size else None, layers, residual,
+        linear(width, 17, is_int8=False))
+    reference, head = numpy_ops.Head(parameters), ops.Head(parameters)
+    for lengths in (LENGTHS, [1], [2, 70], LENGTHS[:2]):  # what a longer call left behind shows in no shorter one
+        n, offsets = sum(lengths), offsets_of(lengths)
+        characters, vectors = floats(n, n_characters) if n_characters else None, 3 * floats(n, d)
+        expected = reference(characters, vectors, offsets)
+        assert expected.shape == (n, 17)
+        np.testing.assert_allclose(head(characters, vectors, offsets), expected, atol=1e-5)
 
 
 def test_char_cnn(ops):
@@ -191,6 +233,7 @@ def test_char_cnn(ops):
 @pytest.mark.parametrize("with_peepholes", [False, True])
 @pytest.mark.parametrize("is_int8", [False, True])
 def test_bilstm(ops, hard_sigmoid, with_peepholes, is_int8):
+    ops = numpy_ops if is_int8 else ops  # kernels of int8 are compiled as part of a head alone
     offsets, hidden = offsets_of(LENGTHS), 6
     gate = (lambda z: np.clip(0.2 * z + 0.5, 0, 1)) if hard_sigmoid else (lambda z: 1 / (1 + np.exp(-z)))
 

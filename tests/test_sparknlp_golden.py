@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heads import stages_of
 
 import nerlite
 from nerlite.batch import make_batch
 from nerlite.evaluate import evaluate
+from nerlite.network.context import head_parameters
+from nerlite.ops import load_ops
 from nerlite.sparknlp import to_annotations
+from nerlite.weights import read_tensors
 
 COLUMNS = {"document": "document", "token": "token", "ner": "ner", "ner_chunk": "entities"}
 # Of 5,562 confidences this many lie so near the middle of two roundings that a last bit of the scores decides.
@@ -93,6 +97,8 @@ def test_every_annotation_by_the_rules_of_version_3_4(convert, texts, golden):
 
 def test_stages(tagger, texts, golden):
     stages, network = np.load(golden / "stages.npz"), tagger._network
+    ops, config = load_ops(tagger.backend), tagger.config
+    parameters = head_parameters(read_tensors(config, f"{tagger.path}/model.safetensors"), config)
     largest = dict.fromkeys(("embeddings", "chars_words", "dense", "lstm_0", "lstm_1", "lstm_2", "scores"), 0.0)
 
     def compare(name, stage, found):
@@ -111,13 +117,11 @@ def test_stages(tagger, texts, golden):
         compare(name, "scores", network.head(characters, vectors, offsets))
         if f"{name}/dense" in stages:
             theirs = stages[f"{name}/embeddings"]
-            x = np.concatenate([characters, theirs], axis=1)
-            compare(name, "chars_words", x)
-            x = network.context.dense(x, offsets)
-            compare(name, "dense", x)
-            for i, layer in enumerate(network.context.layers):
-                x = x + layer(layer.project(x, offsets), np.arange(len(x)), offsets)
-                compare(name, f"lstm_{i}", x)
+            compare(name, "chars_words", np.concatenate([characters, theirs], axis=1))
+            dense, *lstms = stages_of(ops, parameters, characters, theirs, offsets)
+            compare(name, "dense", dense)
+            for i, states in enumerate(lstms):
+                compare(name, f"lstm_{i}", states)
     assert largest.pop("embeddings") < 5e-5
     assert largest.pop("scores") < 2e-4
     assert max(largest.values()) < 2e-5, largest

@@ -1,7 +1,6 @@
 """Threads that work together, and what is remembered between texts."""
 
 import gc
-import sys
 import threading
 import time
 import weakref
@@ -11,7 +10,7 @@ import pytest
 
 from nerlite import memory, threads
 from nerlite.memory import Memory
-from nerlite.threads import Once, Workers
+from nerlite.threads import Workers
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
@@ -38,32 +37,6 @@ def test_work_is_shared_and_those_who_need_help_do_not_wait_for_it():
     workers.help(lambda: None, lambda: late.wait(10))
     assert time.perf_counter() - start < 5
     late.set()
-
-
-def test_a_call_is_made_once_by_whoever_comes_first():
-    calls, begun, go_on = [], threading.Event(), threading.Event()
-
-    def call():
-        calls.append(threading.current_thread())
-        begun.set()
-        assert go_on.wait(10)
-        return 7
-
-    once = Once(call)
-    other = threading.Thread(target=once.begin)
-    other.start()
-    assert begun.wait(10)
-    once.begin()  # does not wait for the other
-    go_on.set()
-    assert once.result() == 7
-    assert calls == [other]
-    other.join()
-    with pytest.raises(ZeroDivisionError):
-        Once(lambda: 1 / 0).result()
-    over = Once(sys.exit)
-    threading.Thread(target=over.begin).start()
-    with pytest.raises(SystemExit):
-        over.result()
 
 
 def test_threads_end_with_their_workers():

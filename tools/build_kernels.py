@@ -91,25 +91,19 @@ def _modules(machine: Any) -> Iterator[tuple[str, Any]]:
     from numba import types as numba_types
 
     from nerlite.ops import kernels
-    from nerlite.ops.objects import array_reader
+    from nerlite.ops.objects import reader
     from nerlite.ops.signatures import SIGNATURES
 
-    scalars = {"i": numba_types.int64, "f": numba_types.float64}
-    names_in_llvm = {numba_types.int64: "i64", numba_types.float64: "double", numba_types.voidptr: "i8*"}
     for name, parameters in SIGNATURES.items():
-        scope: dict[str, Any] = {"kernel": getattr(kernels, name)}
-        arguments = []
-        for i, (_, dtype, n_dimensions) in enumerate(parameters):
-            scope[f"read{i}"] = array_reader(dtype, n_dimensions) if n_dimensions else None
-            arguments.append(f"read{i}(a{i})" if n_dimensions else f"a{i}")
-        names = ", ".join(f"a{i}" for i in range(len(parameters)))
-        exec(f"def entry({names}):\n    kernel({', '.join(arguments)})", scope)
-        kinds = tuple(numba_types.voidptr if n else scalars[dtype.kind] for _, dtype, n in parameters)
+        scope: dict[str, Any] = {f"read{i}": reader(dtype, n, i) for i, (_, dtype, n) in enumerate(parameters)}
+        scope["kernel"] = getattr(kernels, name)
+        exec(f"def entry(words):\n    kernel({', '.join(f'read{i}(words)' for i in range(len(parameters)))})", scope)
+        kinds = (numba_types.voidptr,)
         entry = njit(kinds, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
             scope["entry"]).overloads[kinds]
         # numba's own convention has two more arguments, for a result and an exception; kernels have neither.
-        given = ", ".join(f"{names_in_llvm[kind]} %a{i}" for i, kind in enumerate(kinds))
-        inner = f"i32 @{entry.fndesc.llvm_func_name}(i8** %result, {{i8*, i32, i8*, i8*, i32}}** %exception, {given})"
+        inner = (f"i32 @{entry.fndesc.llvm_func_name}(i8** %result, {{i8*, i32, i8*, i8*, i32}}** %exception, "
+                 "i8* %words)")
         module = llvm.parse_assembly(entry.library.get_llvm_str())
         for function in module.functions:
             if not function.is_declaration:
@@ -120,7 +114,7 @@ def _modules(machine: Any) -> Iterator[tuple[str, Any]]:
         native = module.get_function(entry.fndesc.llvm_func_name)
         native.linkage = "external"
         module.link_in(llvm.parse_assembly(
-            f"declare {inner}\ndefine void @nerlite_{name}({given}) {{\n"
+            f"declare {inner}\ndefine void @nerlite_{name}(i8* %words) {{\n"
             "  %result = alloca i8*\n  %exception = alloca {i8*, i32, i8*, i8*, i32}*\n"
             f"  call {inner}\n  ret void\n}}"))
         native.linkage = "internal"

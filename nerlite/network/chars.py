@@ -9,7 +9,7 @@ import numpy as np
 from nerlite.batch import offsets_of
 from nerlite.config import CharsConfig
 from nerlite.memory import Memory
-from nerlite.network.context import bilstm
+from nerlite.network.context import bilstm_parameters
 from nerlite.network.parameters import floats
 from nerlite.ops import Ops
 from nerlite.weights import Tensors
@@ -34,7 +34,8 @@ class CharFeatures:
             self._taps = embeddings @ kernel.reshape(3, config.cnn.embedding_size, config.cnn.num_filters)
             self._bias = floats(tensors, "chars.cnn.conv.bias")
         if config.lstm:
-            self._lstm = bilstm(ops, tensors, "chars.lstm", hard_sigmoid=config.lstm.gate_activation == "hard_sigmoid")
+            self._lstm = ops.BiLSTM(*bilstm_parameters(tensors, "chars.lstm"),
+                                    hard_sigmoid=config.lstm.gate_activation == "hard_sigmoid")
             embeddings = floats(tensors, "chars.lstm.embeddings")
             self._gates = self._lstm.project(embeddings, np.array([0, len(embeddings)]))
         self._features = Memory(self._compute, lambda key: key[0])

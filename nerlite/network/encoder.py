@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -28,18 +28,18 @@ class Encoder:
             config.layer_norm_eps)
 
     def __call__(self, piece_ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
-                 row_offsets: np.ndarray, workers: Workers | None = None,
-                 meanwhile: Callable[[], object] | None = None) -> np.ndarray:
+                 row_offsets: np.ndarray, workers: Workers | None = None, head: Any = None,
+                 characters: np.ndarray | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         piece_ids, positions: (n_pieces,); offsets: (n_seqs + 1,); rows: (n_rows,) of piece_ids, a sequence after the
-        other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help, meanwhile: what each of those calls
-        before it does → (n_rows, hidden).
+        other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help; head, characters: the backend's
+        `Head` that is to make scores of the states, and its other input → (n_rows, hidden), or (n_rows, n_tags) scores.
         """
         x = self._ops.embed(piece_ids, positions, self._words, self._word_scale, self._places, self._place_scale)
         if self._words.dtype != np.int8 and not np.isfinite(x.sum()):  # checked here, to leave what is not used unread
             raise ModelError("encoder: expected embeddings of numbers, got NaN or infinity among them")
-        hidden: np.ndarray = self._layers(x, offsets, rows, row_offsets, workers, meanwhile)
+        hidden: np.ndarray = self._layers(x, offsets, rows, row_offsets, workers, head, characters)
         return hidden
 
 

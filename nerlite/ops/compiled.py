@@ -7,9 +7,8 @@ or `tools/build_kernels.py` ahead of time.
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,18 @@ import numpy as np
 
 from nerlite.ops.cpu import Level
 from nerlite.ops.numpy_ops import embed as gather_embeddings
-from nerlite.ops.parameters import LayerParameters, LinearParameters, LSTMParameters, Norm, beside
+from nerlite.ops.packing import (
+    pack,
+    packed,
+    padded,
+    panel_shapes,
+    side_by_side,
+    widen,
+    widen_columns,
+    widen_rows,
+)
+from nerlite.ops.parameters import HeadParameters, LayerParameters, LinearParameters, LSTMParameters, Norm, beside
+from nerlite.ops.signatures import SIGNATURES
 from nerlite.threads import Workers
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
@@ -29,8 +39,8 @@ INT8_ROWS_TOGETHER, ROWS_TOGETHER, THREADS_TOGETHER = 24, CHUNK, 4
 STEPS = 11
 # Arrays of a thread's scratch, the last ones, that hold a chunk's rows.
 ROW_SCRATCH = 6
-# Bytes: of a line of the caches, and of what Linux maps at once where it can.
-ALIGNMENT, HUGE_PAGE = 64, 2 << 20
+# Threads that share out a head, which has two directions.
+HEAD_THREADS = 2
 ACTIVATIONS = {None: 0, "gelu": 1, "relu": 2}
 
 
@@ -43,6 +53,7 @@ class CompiledOps:
         self.Linear = partial(Linear, kernels, level)
         self.BiLSTM = partial(BiLSTM, kernels, level)
         self.EncoderLayers = partial(EncoderLayers, kernels, level)
+        self.Head = partial(Head, kernels, level)
 
     def embed(self, ids: np.ndarray, positions: np.ndarray, words: np.ndarray, word_scale: np.ndarray,
               places: np.ndarray, place_scale: np.ndarray) -> np.ndarray:
@@ -83,61 +94,127 @@ class CompiledOps:
 
 
 class Linear:
-    """activation(x @ weight + bias)."""
+    """activation(x @ weight + bias), of a float32 weight."""
 
     def __init__(self, kernels: Any, level: Level, parameters: LinearParameters, activation: str | None = None) -> None:
         """Pack the weight into panels; arguments as in the reference."""
         d_in, self._d_out = parameters.weight.shape
-        self._is_int8 = parameters.scale is not None
-        self._tile = level.int8_rows if self._is_int8 else level.rows, level.columns
-        self._d_in = padded(d_in, level.depth) if self._is_int8 else d_in
-        panels, constants = (each[0] for each in packed(kernels, level, [parameters], self._d_in))
+        self._tile = level.rows, level.columns
+        panels, constants = (each[0] for each in packed(kernels, level, [parameters], d_in))
         self._n_columns = len(panels) * level.columns
-        self._run = partial(kernels.dense_int8 if self._is_int8 else kernels.dense_float, panels, constants,
-                            ACTIVATIONS[activation])
+        self._run = kernels.bind(kernels.dense, panels, constants, ACTIVATIONS[activation])
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
-        n, d_in = x.shape
-        out = np.empty((n, self._n_columns), np.float32)
-        if self._is_int8:
-            if d_in != self._d_in:
-                x, narrow = np.zeros((n, self._d_in), np.float32), x
-                x[:, :d_in] = narrow
-            self._run(np.ascontiguousarray(x), np.empty((n, self._d_in), np.uint8), np.empty((n, 2), np.float32),
-                      np.empty(self._tile, np.int32), out)
-        else:
-            self._run(np.ascontiguousarray(x), np.empty(self._tile, np.float32), out)
+        out = np.empty((len(x), self._n_columns), np.float32)
+        self._run(np.ascontiguousarray(x), np.empty(self._tile, np.float32), out)
         return np.ascontiguousarray(out[:, :self._d_out])
 
 
 class BiLSTM:
-    """An LSTM over each sequence of a ragged batch, in both directions, from zero states."""
+    """An LSTM of float32 weights over each sequence of a ragged batch, in both directions, from zero states."""
 
     def __init__(self, kernels: Any, level: Level, forward: LSTMParameters, backward: LSTMParameters, *,
                  hard_sigmoid: bool = False) -> None:
         """Pack the weights into panels, each gate widened by zeros to whole vectors; arguments as in the reference."""
         self._hidden = len(forward.w_hh.weight)
-        self._size, self._rows = padded(self._hidden, level.lanes), level.rows
+        self._size, self._rows, self._columns = padded(self._hidden, level.lanes), level.rows, level.columns
         wide = partial(widen_columns, size=self._hidden, wider=self._size)
         self.project = Linear(kernels, level, beside(wide(forward.w_ih), wide(backward.w_ih)))
         panels, constants = packed(kernels, level, [wide(forward.w_hh), wide(backward.w_hh)], self._size)
-        is_int8 = forward.w_hh.scale is not None
-        self._tile, self._sum = (level.rows, level.columns), np.int32 if is_int8 else np.float32
-        self._n_columns = panels.shape[1] * level.columns
         peepholes = widen(np.stack([forward.peepholes, backward.peepholes]), self._hidden, self._size)
-        self._run = partial(kernels.bilstm_int8 if is_int8 else kernels.bilstm_float, panels, constants, peepholes,
-                            int(hard_sigmoid))
+        self._run = kernels.bind(kernels.bilstm, panels, constants, peepholes, int(hard_sigmoid))
 
     def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
         """Return the hidden states; as the reference."""
         n, size = len(offsets) - 1 if final else len(rows), self._size
         out = np.empty((n, 2 * size), np.float32)
-        by_length = (offsets[:-1] - offsets[1:]).argsort(kind="stable") if len(offsets) > 2 else np.zeros(1, np.int64)
-        self._run(int(final), gates, rows, offsets, by_length, *np.empty((2, self._rows, size), np.float32),
-                  np.empty((self._rows, size), np.uint8), np.empty((self._rows, 2), np.float32),
-                  np.empty(self._tile, self._sum), np.empty((self._rows, self._n_columns), np.float32), out)
+        self._run(int(final), gates, rows, offsets, longest_first(offsets),
+                  *np.empty((2, self._rows, size), np.float32), np.empty((self._rows, size), np.uint8),
+                  np.empty((self._rows, 2), np.float32), np.empty((self._rows, self._columns), np.float32),
+                  np.empty((self._rows, 4 * size), np.float32), out)
         return out.reshape(n, 2, size)[:, :, :self._hidden].reshape(n, 2 * self._hidden)
+
+
+def longest_first(offsets: np.ndarray) -> np.ndarray:
+    """Return the sequences of a ragged batch, (n_seqs,) int64, in the order of their lengths."""
+    return (offsets[:-1] - offsets[1:]).argsort(kind="stable") if len(offsets) > 2 else np.zeros(1, np.int64)
+
+
+class Head:
+    """All that makes a word's scores of its characters' features and its vector, in one call of a kernel."""
+
+    def __init__(self, kernels: Any, level: Level, parameters: HeadParameters) -> None:
+        """Pack the weights into panels, each state widened by zeros to whole vectors; arguments as in the reference."""
+        is_int8, dense, layers, residual, emission = parameters
+        hidden, self._d_out = len(layers[0][0].w_hh.weight) if layers else 0, len(emission.bias)
+        self._level, self._is_int8, self._size = level, is_int8, padded(hidden, level.lanes)
+        columns, rows = (partial(each, size=hidden, wider=self._size) for each in (widen_columns, widen_rows))
+        self.weights, _ = no_head(is_int8=is_int8)
+        self._x_width, self._y_width, d_in = len((dense or emission).weight), 0, 0
+        depth = level.depth if is_int8 else 1
+        if dense:
+            self._x_width = padded(self._x_width, depth)
+            dense = columns(dense) if layers and residual else dense
+            self.weights[0:2] = (each[0] for each in packed(kernels, level, [dense], self._x_width))
+            self._y_width = len(self.weights[0]) * level.columns
+        if layers:
+            w_ih = [beside(*(columns(direction.w_ih) for direction in layer)) for layer in layers]
+            w_ih = [rows(each) if i or residual else each for i, each in enumerate(w_ih)]
+            d_in = padded(max(len(each.weight) for each in w_ih), depth)
+            self.weights[2:4] = packed(kernels, level, w_ih, d_in)
+            w_hh = packed(kernels, level, [columns(each.w_hh) for layer in layers for each in layer], self._size)
+            self.weights[4:6] = (each.reshape(-1, 2, *each.shape[1:]) for each in w_hh)
+            self.weights[6] = widen(np.stack([[each.peepholes for each in layer] for layer in layers]), hidden,
+                                    self._size)
+            emission = rows(emission)
+        self._y_width, self._widest = max(self._y_width, d_in, 2 * self._size), max(self._x_width, d_in)
+        self.weights[7:9] = (each[0] for each in packed(kernels, level, [emission], len(emission.weight)))
+        self.weights[9] = int(residual)
+        self._has_dense, self.n_steps = dense is not None, 3 + 2 * len(layers)
+        self._kernel = kernels.bind(kernels.score_int8 if is_int8 else kernels.score_float, *self.weights)
+        self._mine = threading.local()
+
+    def __call__(self, characters: np.ndarray | None, vectors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """Return scores; as the reference."""
+        n, d = vectors.shape
+        words = self.words(characters, n, offsets)
+        self._kernel(1, 1, np.zeros((self.n_steps, 2), np.int64), 0, vectors, d, np.arange(n), offsets, *words)
+        return self.scores(words)
+
+    def words(self, characters: np.ndarray | None, n: int, offsets: np.ndarray) -> list[np.ndarray]:
+        """Return the kernel's arguments of n words, but for their vectors."""
+        if characters is None:
+            characters = np.empty((n, 0), np.float32)
+        if getattr(self._mine, "n", 0) < n:
+            self._mine.n, self._mine.work = n, self._new_work(n)
+        emissions = np.empty((n, len(self.weights[7]) * self._level.columns), np.float32)
+        return [characters, longest_first(offsets), *self._mine.work, emissions]
+
+    def scores(self, words: list[np.ndarray]) -> np.ndarray:
+        """Return the scores, (n_words, n_tags), that the kernel wrote into its arguments."""
+        return np.ascontiguousarray(words[-1][:, :self._d_out])
+
+    def _new_work(self, n: int) -> list[np.ndarray]:
+        rows, columns, size = self._level.rows, self._level.columns, self._size
+        total, tile = (np.int32, self._level.int8_rows) if self._is_int8 else (np.float32, rows)
+        work = side_by_side([
+            ((n, self._x_width), np.float32), ((n, self._widest), np.uint8), ((n, 2), np.float32),
+            ((n, self._y_width), np.float32), ((n, 8 * size), np.float32), ((n, 2 * size), np.float32),
+            ((2, rows, size), np.float32), ((2, rows, size), np.float32), ((2, rows, size), np.uint8),
+            ((2, rows, 2), np.float32), ((2, tile, columns), total), ((rows, columns), np.float32),
+            ((2, rows, 4 * size), np.float32)])
+        work[0][:] = work[3][:] = 0  # nothing is written behind the rows' numbers
+        if not self._has_dense:
+            work[3] = work[0]
+        return work
+
+
+def no_head(*, is_int8: bool) -> tuple[list[Any], list[Any]]:
+    """Return what the encoder's kernel takes as the weights, and as the words, of no head."""
+    signature = SIGNATURES["score_int8" if is_int8 else "score_float"]
+    nothing = [np.zeros((0,) * n, dtype) if n else 0 for _, dtype, n in signature]
+    return nothing[:10], nothing[-16:]
 
 
 class EncoderLayers:
@@ -158,7 +235,7 @@ class EncoderLayers:
         encode = kernels.encode_int8 if self._is_int8 else kernels.encode_float
         zeros = np.zeros(padded(self._d, level.columns), np.float32)
         factor = float(np.float32(1 / np.sqrt(self._d // n_heads)))
-        self._run = partial(encode, self._d, zeros, self._padded(np.stack(embedding_norm)), *weights, factor, eps)
+        self._run = kernels.bind(encode, self._d, zeros, self._padded(np.stack(embedding_norm)), *weights, factor, eps)
         self._mine = threading.local()
 
     def _make_room(self, layer: LayerParameters) -> list[np.ndarray]:
@@ -180,8 +257,7 @@ class EncoderLayers:
         if self._size != size:
             layer = layer._replace(
                 qkv=widen_columns(layer.qkv, size, self._size),
-                attention_out=layer.attention_out._replace(
-                    weight=widen(layer.attention_out.weight.T, size, self._size).T))
+                attention_out=widen_rows(layer.attention_out, size, self._size))
         for i, linear in enumerate((layer.qkv, layer.attention_out, layer.ffn_in, layer.ffn_out)):
             pack(self._kernels, linear, *room[2 * i:2 * i + 2])
         room[8][:], room[9][:] = map(self._padded, map(np.stack, (layer.attention_norm, layer.ffn_norm)))
@@ -190,14 +266,15 @@ class EncoderLayers:
         return np.pad(norm, [(0, 0), (0, padded(self._d, self._level.columns) - self._d)])
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
-                 workers: Workers | None = None, meanwhile: Callable[[], object] | None = None) -> np.ndarray:
-        """Return the last hidden state of the rows that are asked for; as the reference."""
+                 workers: Workers | None = None, head: Head | None = None,
+                 characters: np.ndarray | None = None) -> np.ndarray:
+        """Return the last hidden state of the rows that are asked for, or a head's scores; as the reference."""
+        if head and not self._n_layers:  # by which the kernel would be chosen that runs both
+            return head(characters, self(x, offsets, rows, row_offsets), row_offsets)
         n, n_asked, n_heads, size = len(x), len(rows), self._n_heads, self._size
         everything, asked = np.arange(n), np.full(n, -1)
         asked[rows] = everything[:n_asked]
         d, number = padded(self._d, self._level.columns), np.int16 if self._is_int8 else np.float32
-        queries, keys, values = (np.empty((2, n, n_heads, size), number) for _ in range(3))
-        query_scales, key_scales, value_scales = (np.empty((2, n, n_heads), np.float32) for _ in range(3))
         hidden = x.copy() if d == self._d else np.pad(x, [(0, 0), (0, d - self._d)])
         out = np.zeros((n_asked, d), np.float32)
         n_threads = workers.n if workers else 1
@@ -205,36 +282,45 @@ class EncoderLayers:
         n_shares = min(n_threads, THREADS_TOGETHER) if few else 1
         n_parts = n_threads if n_shares == 1 else 1
         chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))
-        counters = np.zeros(((self._n_layers + 1) * STEPS, 2), np.int64)
-        shared = (chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked, queries, query_scales,
-                  keys, key_scales, values, value_scales, counters, hidden, out)
+        n_steps = (self._n_layers + 1) * STEPS + (head.n_steps if head else 0)
+        counters = np.zeros((n_steps, 2), np.int64)
+        words = head.words(characters, n_asked, row_offsets) if head else no_head(is_int8=self._is_int8)[1]
+        shared = (chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked,
+                  np.empty((3, 2, n, n_heads, size), number), np.empty((3, 2, n, n_heads), np.float32), counters,
+                  hidden, out)
         longest = -(-int(np.diff(offsets).max(initial=1)) // self._level.width)
-        chunk_rows = self._scratch(chunk, longest)[-ROW_SCRATCH:]
+        kernel, chunk_rows = self._with_scratch(chunk, longest, head)
+        head_shares = min(n_threads, HEAD_THREADS)
 
         def run() -> None:
-            scratch = self._scratch(chunk, longest)
-            self._run(*shared, *scratch[:-ROW_SCRATCH], *(chunk_rows if n_shares > 1 else scratch[-ROW_SCRATCH:]))
+            kernel(*shared, *chunk_rows, 1, head_shares, *words)
 
         def help_run() -> None:
-            if meanwhile:
-                meanwhile()
-            run()
+            kernel, own_rows = self._with_scratch(chunk, longest, head)
+            kernel(*shared, *(chunk_rows if n_shares > 1 else own_rows), 0, head_shares, *words)
 
         n_runs = min(n_threads, n_shares * -(-n // chunk))
         if workers and n_runs > 1:
             workers.help(run, *[help_run] * (n_runs - 1))
         else:
             run()
-        return np.ascontiguousarray(out[:, :self._d])
+        return head.scores(words) if head else np.ascontiguousarray(out[:, :self._d])
 
-    def _scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
-        """Return this thread's scratch for at least so many rows and panels of keys, kept for later."""
-        sizes = getattr(self._mine, "sizes", (0, 0))
+    def _with_scratch(self, chunk: int, longest: int, head: Head | None
+                      ) -> tuple[Callable[..., None], list[np.ndarray]]:
+        """Return the kernel with a head's weights and this thread's scratch, and the scratch of a chunk's rows.
+
+        That is for at least so many rows and panels of keys, and kept for later.
+        """
+        mine = self._mine
+        sizes = getattr(mine, "sizes", (0, 0))
         if sizes[0] < chunk or sizes[1] < longest:
-            self._mine.sizes = sizes = max(sizes[0], chunk), max(sizes[1], longest)
-            self._mine.scratch = self._new_scratch(*sizes)
-        scratch: list[np.ndarray] = self._mine.scratch
-        return scratch
+            mine.sizes = max(sizes[0], chunk), max(sizes[1], longest)
+            mine.scratch, mine.kernels = self._new_scratch(*mine.sizes), {}
+        if head not in mine.kernels:
+            weights = head.weights if head else no_head(is_int8=self._is_int8)[0]
+            mine.kernels[head] = self._kernels.bind(self._run, *weights, *mine.scratch[:-ROW_SCRATCH])
+        return mine.kernels[head], mine.scratch[-ROW_SCRATCH:]
 
     def _new_scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
         rows, columns, width = self._level.rows, self._level.columns, self._level.width
@@ -252,77 +338,3 @@ class EncoderLayers:
             ((chunk, self._d_inner), np.float32)])
         scratch[-3][:] = 0  # some levels read more numbers of each row than its heads have
         return scratch
-
-
-def padded(n: int, multiple: int) -> int:
-    """Return the next multiple from n on."""
-    return -(-n // multiple) * multiple
-
-
-def widen(array: np.ndarray, size: int, wider: int) -> np.ndarray:
-    """Put zeros behind each block of `size` numbers of the last axis: (…, n * size) → (…, n * wider)."""
-    blocks = array.reshape(*array.shape[:-1], -1, size)
-    return np.pad(blocks, [(0, 0)] * (blocks.ndim - 1) + [(0, wider - size)]).reshape(*array.shape[:-1], -1)
-
-
-def widen_columns(parameters: LinearParameters, size: int, wider: int) -> LinearParameters:
-    """Put zeros behind each block of a layer's columns: (d_in, n * size) → (d_in, n * wider)."""
-    weight, bias, scale = parameters
-    return LinearParameters(widen(weight, size, wider), widen(bias, size, wider),
-                            None if scale is None else widen(scale, size, wider))
-
-
-def side_by_side(kinds: Sequence[tuple[tuple[int, ...], type]]) -> list[np.ndarray]:
-    """Return arrays of these shapes and types, not yet filled, in one stretch of memory, each on a line of its own.
-
-    No vector of theirs then lies across two lines, and each takes one access. For a stretch so large that NumPy asks
-    Linux for huge pages it begins with one: a pass over all weights then takes few entries of the CPU's table of
-    pages, and leaves those of other code there.
-    """
-    sizes = [padded(math.prod(shape) * np.dtype(kind).itemsize, ALIGNMENT) for shape, kind in kinds]
-    boundary = HUGE_PAGE if sum(sizes) >= 2 * HUGE_PAGE else ALIGNMENT
-    memory = np.empty(sum(sizes) + boundary, np.uint8)
-    stops = np.cumsum(sizes) + -memory.ctypes.data % boundary
-    return [memory[stop - size:][:math.prod(shape) * np.dtype(kind).itemsize].view(kind).reshape(shape)
-            for stop, size, (shape, kind) in zip(stops.tolist(), sizes, kinds, strict=True)]
-
-
-def panel_shapes(d_in: int, d_out: int, level: Level, *, is_int8: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the shapes of what `pack` fills; d_in a multiple of four for int8."""
-    n_panels, columns = -(-d_out // level.columns), level.columns
-    panels = (n_panels, d_in // 4, columns, 4) if is_int8 else (n_panels, d_in, columns)
-    return panels, (n_panels, 3, columns)
-
-
-def pack(kernels: Any, parameters: LinearParameters, panels: np.ndarray, constants: np.ndarray) -> None:
-    """Cut a weight into panels of columns, zeros where a size is no multiple.
-
-    panels: (n_panels, d_in, columns) float32 or (n_panels, d_in / 4, columns, 4) int8; constants: (n_panels, 3,
-    columns) float32, column sums (of an int8 weight), scales (1 where there are none) and biases.
-    """
-    weight, bias, scale = parameters
-    n_panels, columns, d_out = len(panels), panels.shape[2], len(bias)
-    wide = np.zeros((3, n_panels * columns), np.float32)
-    wide[1, :d_out], wide[2, :d_out] = 1 if scale is None else scale, bias
-    whole = panels.size // (n_panels * columns), n_panels * columns
-    if weight.shape != whole:
-        weight, narrow = np.zeros(whole, weight.dtype), weight
-        weight[:len(narrow), :d_out] = narrow
-    if scale is None:
-        panels[:] = weight.reshape(-1, n_panels, columns).swapaxes(0, 1)
-    else:
-        sums = np.empty((n_panels, columns), np.int32)
-        kernels.pack_int8(weight, panels.view(np.int32)[..., 0], sums)
-        wide[0] = sums.reshape(-1)
-    constants[:] = wide.reshape(3, n_panels, columns).swapaxes(0, 1)
-
-
-def packed(kernels: Any, level: Level, layers: Sequence[LinearParameters], d_in: int) -> list[np.ndarray]:
-    """Return `pack`'s panels and constants of layers of one size; d_in: rows to make of a weight's own, by zeros."""
-    is_int8 = layers[0].scale is not None
-    panels, constants = panel_shapes(d_in, len(layers[0].bias), level, is_int8=is_int8)
-    room = side_by_side([((len(layers), *panels), np.int8 if is_int8 else np.float32),
-                         ((len(layers), *constants), np.float32)])
-    for layer, *rooms in zip(layers, *room, strict=True):
-        pack(kernels, layer, *rooms)
-    return room

@@ -30,6 +30,7 @@ from nerlite.ops.attention_kernels import (
 )
 from nerlite.ops.compiled import STEPS
 from nerlite.ops.elementwise import F4, GELU, NO_ACTIVATION, normalize
+from nerlite.ops.head_kernels import score_float, score_int8
 from nerlite.ops.jit import kernel
 from nerlite.ops.linear_kernels import linear_float, linear_int8, quantize_rows
 from nerlite.ops.simd import LANES, load, store, to_float
@@ -112,7 +113,7 @@ def _linear_float(share, n_shares, x, first, n, quantized, row_scales, total, pa
                  _begin(share, n_shares, len(panels)), _begin(share + 1, n_shares, len(panels)))
 
 
-def _make_encode(quantize, linear, store, arrange, attend):
+def _make_encode(quantize, linear, store, arrange, attend, score):
     """Return the kernel that runs all layers, of the parts that differ between int8 and float32."""
 
     @kernel(inline=True)
@@ -150,23 +151,26 @@ def _make_encode(quantize, linear, store, arrange, attend):
 
     @kernel()
     def encode(d, zeros, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in,
-               ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, chunk, last_chunk,
-               n_shares, everything, offsets, rows, row_offsets, asked, queries, query_scales, keys, key_scales, values,
-               value_scales, counters, x, out, total, narrow_total, columns, key_lanes, pairs, value_lanes, totals,
-               scores, weights, factors, quantized, row_scales, qkv_rows, mixed, hidden, inner):
+               ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, dense,
+               dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission, emission_constants,
+               residual, total, narrow_total, columns, key_lanes, pairs, value_lanes, totals, scores, weights, factors,
+               chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked, numbers, scales, counters, x,
+               out, quantized, row_scales, qkv_rows, mixed, hidden, inner, caller, head_shares, *words):
         """out (n_asked, d) = last hidden state of the rows asked for.
 
         x: (n_rows, d and padding), embeddings not yet normalized; everything: (n_rows,) 0, 1, 2, …; offsets:
         (n_seqs + 1,) of the rows; rows: (n_asked,) and row_offsets: (n_seqs + 1,), those that are asked for; asked:
-        (n_rows,) each row's index in rows, or -1.
+        (n_rows,) each row's index in rows, or -1; numbers (3, …) and scales (3, …): those of `Heads`.
         chunk: rows that a thread takes at once; last_chunk: of those asked for, in the last layer, at most as many.
         n_shares: 1, or where one chunk has all rows, how many shares threads make of each of its steps.
-        Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS, 2),
-        zeros.
+        dense … residual, caller, head_shares, words: what `score` takes, which then makes scores of the hidden states;
+        emission has no panels where these are what is asked for.
+        Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS and those
+        of the head, 2), zeros.
         """
         layers = Layers(qkv, qkv_constants, attention_out, attention_out_constants, ffn_in, ffn_in_constants, ffn_out,
                         ffn_out_constants, attention_norm, ffn_norm)
-        heads = Heads(queries, query_scales, keys, key_scales, values, value_scales)
+        heads = Heads(numbers[0], scales[0], numbers[1], scales[1], numbers[2], scales[2])
         scratch = Scratch(total, narrow_total, columns, key_lanes, pairs, value_lanes, totals, scores, weights, factors,
                           quantized, row_scales, qkv_rows, mixed, hidden, inner)
         n_layers, factor = len(attention_norm), F4(factor)
@@ -213,9 +217,13 @@ def _make_encode(quantize, linear, store, arrange, attend):
                     taken = claim(counters, step)
             if n_shares == 1:
                 wait(counters, step, n_chunks)
+        if len(emission) > 0:
+            score(dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission,
+                  emission_constants, residual, caller, head_shares, counters, (n_layers + 1) * STEPS, out, d,
+                  everything, row_offsets, *words)
 
     return encode
 
 
-encode_int8 = _make_encode(_quantize, _linear_int8, store_int16, arrange_int16, attend_int16)
-encode_float = _make_encode(_leave, _linear_float, store_float, arrange_float, attend_float)
+encode_int8 = _make_encode(_quantize, _linear_int8, store_int16, arrange_int16, attend_int16, score_int8)
+encode_float = _make_encode(_leave, _linear_float, store_float, arrange_float, attend_float, score_float)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from nerlite.ops.elementwise import NO_ACTIVATION, ZERO, gate, tanh
+from typing import NamedTuple
+
+import numpy as np
+
+from nerlite.ops.atomics import share_out
+from nerlite.ops.elementwise import NO_ACTIVATION, RELU, ZERO, gate, quantize_row, tanh
 from nerlite.ops.jit import kernel
 from nerlite.ops.linear_kernels import linear_float, linear_int8, quantize_rows
 from nerlite.ops.simd import LANES, floats, load, store
@@ -48,39 +53,185 @@ def _cell(gates, start, z, cell, peepholes, hard_sigmoid, h):
         store(h, j, gate(z_o + new * load(peepholes[2], j), hard_sigmoid) * tanh(new))
 
 
-def _make_bilstm(recur):
-    """Return the kernel of an LSTM in both directions, of the product that differs between int8 and float32."""
+def _make_direction(recur):
+    """Return the kernel of an LSTM in one direction, of the product that differs between int8 and float32."""
 
     @kernel()
-    def bilstm(w_hh, constants, peepholes, hard_sigmoid, final, gates, rows, offsets, by_length, h, cell, quantized,
-               row_scales, total, z, out):
+    def run(direction, w_hh, constants, peepholes, hard_sigmoid, final, gates, rows, offsets, by_length, h, cell,
+            quantized, row_scales, total, z, out):
         """Run over the sequences, ROWS at a time, so that each step fetches the weights once for all of them.
 
-        w_hh and constants: of each direction, see `linear_int8`, d_in being hidden, here a multiple of LANES;
-        by_length: sequences, the longest first; h and cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS) and those
-        before it, scratch; the rest as in the reference.
+        direction: 0 or 1, backward; w_hh and constants: see `linear_int8`, d_in being hidden, here a multiple of LANES;
+        gates: those of both directions, and out: both directions' states, side by side; by_length: sequences, the
+        longest first; h and cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS) and those before it, scratch; the rest
+        as in the reference.
         """
         hidden = h.shape[1]
-        for direction in range(2):
-            for group in range(0, len(by_length), ROWS):
-                running = min(ROWS, len(by_length) - group)
+        for group in range(0, len(by_length), ROWS):
+            running = min(ROWS, len(by_length) - group)
+            for i in range(running):
+                for j in range(0, hidden, LANES):
+                    store(h[i], j, floats(ZERO))
+                    store(cell[i], j, floats(ZERO))
+            for step in range(offsets[by_length[group] + 1] - offsets[by_length[group]]):
+                while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
+                    running -= 1
+                recur(h, running, quantized, row_scales, total, w_hh, constants, z)
                 for i in range(running):
+                    sequence = by_length[group + i]
+                    row = offsets[sequence] + step if direction == 0 else offsets[sequence + 1] - 1 - step
+                    _cell(gates[rows[row]], direction * 4 * hidden, z[i], cell[i], peepholes, hard_sigmoid, h[i])
                     for j in range(0, hidden, LANES):
-                        store(h[i], j, floats(ZERO))
-                        store(cell[i], j, floats(ZERO))
-                for step in range(offsets[by_length[group] + 1] - offsets[by_length[group]]):
-                    while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
-                        running -= 1
-                    recur(h, running, quantized, row_scales, total, w_hh[direction], constants[direction], z)
-                    for i in range(running):
-                        sequence = by_length[group + i]
-                        row = offsets[sequence] + step if direction == 0 else offsets[sequence + 1] - 1 - step
-                        _cell(gates[rows[row]], direction * 4 * hidden, z[i], cell[i], peepholes[direction],
-                              hard_sigmoid, h[i])
-                        for j in range(0, hidden, LANES):
-                            store(out[sequence if final else row], direction * hidden + j, load(h[i], j))
+                        store(out[sequence if final else row], direction * hidden + j, load(h[i], j))
 
-    return bilstm
+    return run
 
 
-bilstm_int8, bilstm_float = _make_bilstm(_recur_int8), _make_bilstm(_recur_float)
+_run_int8, _run_float = _make_direction(_recur_int8), _make_direction(_recur_float)
+
+
+@kernel()
+def bilstm(w_hh, constants, peepholes, hard_sigmoid, final, gates, rows, offsets, by_length, h, cell, quantized,
+           row_scales, total, z, out):
+    """w_hh, constants and peepholes: of each direction; the rest as in `run`."""
+    for direction in range(2):
+        _run_float(direction, w_hh[direction], constants[direction], peepholes[direction], hard_sigmoid, final, gates,
+                   rows, offsets, by_length, h, cell, quantized, row_scales, total, z, out)
+
+
+class Work(NamedTuple):
+    """What the steps of a head work on."""
+
+    x: np.ndarray  # (n_words, features and zeros)
+    quantized: np.ndarray  # (n_words, the wider of x and y) uint8
+    row_scales: np.ndarray  # (n_words, 2): a row's scale and lowest number
+    y: np.ndarray  # (n_words, what layers read, and zeros); x itself where there is no dense layer
+    gates: np.ndarray  # (n_words, 2 * 4 * hidden)
+    states: np.ndarray  # (n_words, 2 * hidden)
+    h: np.ndarray  # (2, ROWS, hidden), of each direction
+    cell: np.ndarray  # (2, ROWS, hidden)
+    h_quantized: np.ndarray  # (2, ROWS, hidden) uint8
+    h_scales: np.ndarray  # (2, ROWS, 2)
+    total: np.ndarray  # (2, INT8_ROWS or ROWS, COLUMNS) int32 or float32: a tile's sums, of each share
+    float_total: np.ndarray  # (ROWS, COLUMNS): the same of the last layer, which is always float32
+    z: np.ndarray  # (2, ROWS, 4 * hidden)
+
+
+@kernel(inline=True)
+def _cut(share, n_shares, n):
+    """Return the first of n things in a share: the one behind the last of the share before it."""
+    return share * n // n_shares
+
+
+@kernel(inline=True)
+def _prepare_int8(x, start, stop, width, work):
+    """Prepare x[start:stop, :width] for a product."""
+    for i in range(start, stop):
+        work.row_scales[i, 0], work.row_scales[i, 1] = quantize_row(x[i, :width], work.quantized[i])
+
+
+@kernel(inline=True)
+def _prepare_float(x, start, stop, width, work):
+    """Do nothing: float32 rows are multiplied as they are."""
+
+
+@kernel(inline=True)
+def _linear_int8(x, work, total, panels, constants, activation, out, first_panel, end):
+    linear_int8(len(x), work.quantized, work.row_scales, total, panels, constants, activation, out, first_panel, end)
+
+
+@kernel(inline=True)
+def _linear_float(x, work, total, panels, constants, activation, out, first_panel, end):
+    linear_float(x, 0, len(x), total, panels, constants, activation, out, first_panel, end)
+
+
+def _make_head(prepare, linear, run, depth):
+    """Return the kernel of all that makes a word's scores of its vector; depth: 4 of int8 numbers go into one step."""
+
+    @kernel(inline=True)
+    def gather(share, n_shares, characters, vectors, d, work, width):
+        """x = a word's characters and vector: a share of the rows."""
+        start, stop, n = _cut(share, n_shares, len(work.x)), _cut(share + 1, n_shares, len(work.x)), characters.shape[1]
+        for i in range(start, stop):
+            for j in range(n):
+                work.x[i, j] = characters[i, j]
+            for j in range(d):
+                work.x[i, n + j] = vectors[i, j]
+        prepare(work.x, start, stop, width, work)
+
+    @kernel(inline=True)
+    def transform(share, n_shares, panels, constants, work):
+        """y = ReLU(x @ weight + bias): a share of the panels."""
+        linear(work.x, work, work.total[share], panels, constants, RELU, work.y, _cut(share, n_shares, len(panels)),
+               _cut(share + 1, n_shares, len(panels)))
+
+    @kernel(inline=True)
+    def ready(share, n_shares, work, width):
+        """Prepare y for a product: a share of the rows."""
+        prepare(work.y, _cut(share, n_shares, len(work.y)), _cut(share + 1, n_shares, len(work.y)), width, work)
+
+    @kernel(inline=True)
+    def recur(share, n_shares, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, everything, offsets, by_length,
+              work):
+        """states = LSTM(y): a share of the directions."""
+        for direction in range(_cut(share, n_shares, 2), _cut(share + 1, n_shares, 2)):
+            n = len(w_ih) // 2
+            linear(work.y, work, work.total[direction], w_ih, w_ih_constants, NO_ACTIVATION, work.gates, direction * n,
+                   direction * n + n)
+            run(direction, w_hh[direction], w_hh_constants[direction], peepholes[direction], 0, 0, work.gates,
+                everything, offsets, by_length, work.h[direction], work.cell[direction], work.h_quantized[direction],
+                work.h_scales[direction], work.total[direction], work.z[direction], work.states)
+
+    @kernel(inline=True)
+    def add(share, n_shares, residual, work, width):
+        """y += states, or y = states: a share of the rows."""
+        n_rows, n = work.states.shape
+        start, stop = _cut(share, n_shares, n_rows), _cut(share + 1, n_shares, n_rows)
+        for i in range(start, stop):
+            y, states = work.y[i], work.states[i]
+            for j in range(0, n, LANES):
+                store(y, j, load(y, j) + load(states, j) if residual else load(states, j))
+            if not residual:
+                y[n:] = ZERO
+        prepare(work.y, start, stop, width, work)
+
+    @kernel()
+    def score(dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission,
+              emission_constants, residual, caller, n_shares, counters, step, vectors, d, everything, offsets,
+              characters, by_length, x, quantized, row_scales, y, gates, states, h, cell, h_quantized, h_scales, total,
+              float_total, z, out):
+        """out (n_words, n_panels * COLUMNS) = scores.
+
+        dense: panels, none where there is no such layer; w_ih … peepholes: of all LSTM layers, one after another;
+        emission: of float32; residual: 1 where a layer's input is added to its output.
+        caller: 1 of the thread that others help; n_shares: how many shares threads make of each step, at most 2;
+        counters, from `step` on: see `share_out`.
+        vectors: (n_words, d and padding); everything: 0, 1, 2, … up to n_words at least; offsets: (n_seqs + 1,);
+        characters: (n_words, …); by_length: (n_seqs,) sequences, the longest first; the rest see `Work`, at least
+        n_words of rows.
+        """
+        n = len(characters)
+        work = Work(x[:n], quantized[:n], row_scales[:n], y[:n], gates[:n], states[:n], h, cell, h_quantized, h_scales,
+                    total, float_total, z)
+        width = w_ih.shape[2] * depth
+        share_out(gather, (characters, vectors, d, work, dense.shape[1] * depth), n_shares, counters, step)
+        if len(dense):
+            share_out(transform, (dense, dense_constants, work), n_shares, counters, step + 1)
+        if len(w_ih):
+            share_out(ready, (work, width), n_shares, counters, step + 2)
+        step += 3
+        for layer in range(len(w_ih)):
+            share_out(recur, (w_ih[layer], w_ih_constants[layer], w_hh[layer], w_hh_constants[layer], peepholes[layer],
+                              everything, offsets, by_length, work), n_shares, counters, step)
+            share_out(add, (residual, work, width), n_shares, counters, step + 1)
+            step += 2
+        # The others leave meanwhile: where all come back at once, the caller waits until they have used Python.
+        if caller:
+            linear_float(work.y, 0, n, work.float_total, emission, emission_constants, NO_ACTIVATION, out, 0,
+                         len(emission))
+
+    return score
+
+
+score_int8 = _make_head(_prepare_int8, _linear_int8, _run_int8, 4)
+score_float = _make_head(_prepare_float, _linear_float, _run_float, 1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import zlib
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,7 @@ _SOURCES = os.path.dirname(__file__)
 FOLDER = os.path.join(_SOURCES, "libraries")
 # Where a NumPy array object keeps its data's address and its shape's, for a Python with the GIL (NumPy's C API).
 DATA, SHAPE = 16, 32
+_WORD, _DOUBLE = struct.Struct("q"), struct.Struct("d")
 
 
 def source_stamp() -> str:
@@ -52,21 +55,41 @@ class Library:
         """Take the kernels out of a library that is loaded."""
         self.level = level
         for name in SIGNATURES:
-            setattr(self, name, _checked(name, getattr(library, f"nerlite_{name}")))
+            function = getattr(library, f"nerlite_{name}")
+            function.argtypes, function.restype = [ctypes.c_void_p], None
+            setattr(self, name, Kernel(name, function))
+
+    @staticmethod
+    def bind(kernel: Kernel, *arguments: Any) -> Kernel:
+        """Return the kernel with its first arguments given, as `functools.partial` does."""
+        return Kernel(kernel.name, kernel.function, (*kernel.bound, *arguments))
 
 
-def _checked(name: str, function: Any) -> Callable[..., None]:
-    """Return the function behind a check of its arguments, since machine code believes what it is given."""
-    scalars = {"i": ctypes.c_int64, "f": ctypes.c_double}
-    signature = SIGNATURES[name]
-    function.argtypes = [ctypes.py_object if n else scalars[dtype.kind] for _, dtype, n in signature]
-    function.restype = None
+class Kernel:
+    """A library's kernel behind a check of its arguments, since machine code believes what it is given."""
 
-    def call(*arguments: Any) -> None:
-        for argument, (parameter, dtype, n) in zip(arguments, signature, strict=True):
-            if n and not (argument.dtype == dtype and argument.ndim == n and argument.flags.c_contiguous):
-                raise TypeError(f"{name}: {parameter}: expected {dtype} in {n} dimensions, "
+    def __init__(self, name: str, function: Callable[[int], None], bound: tuple[Any, ...] = ()) -> None:
+        """Give every call its first arguments, `bound`.
+
+        function: takes the address of 64 bits for each parameter, an array object's address or a number.
+        """
+        self.name, self.function, self.bound = name, function, bound
+        self._begin = self._words(bound, SIGNATURES[name][:len(bound)])
+        self._parameters = SIGNATURES[name][len(bound):]
+
+    def __call__(self, *arguments: Any) -> None:
+        """Run the kernel; arguments: those that are not bound."""
+        words = self._begin + self._words(arguments, self._parameters)
+        self.function(words.buffer_info()[0])
+
+    def _words(self, arguments: tuple[Any, ...], parameters: list[tuple[str, np.dtype[Any], int]]) -> array[int]:
+        words = []
+        for argument, (parameter, dtype, n) in zip(arguments, parameters, strict=True):
+            if not n:
+                words.append(argument if dtype.kind == "i" else _WORD.unpack(_DOUBLE.pack(argument))[0])
+            elif argument.dtype == dtype and argument.ndim == n and argument.flags.c_contiguous:
+                words.append(id(argument))
+            else:
+                raise TypeError(f"{self.name}: {parameter}: expected {dtype} in {n} dimensions, "
                                 f"got {argument.dtype} {argument.shape}, strides {argument.strides}")
-        function(*arguments)
-
-    return call
+        return array("q", words)

@@ -66,14 +66,7 @@ def linear_float(x, first, n_rows, total, panels, constants, activation, out, fi
 
 
 @kernel()
-def dense_int8(panels, constants, activation, x, quantized, row_scales, total, out):
-    """As `linear_int8`, all columns of all rows of x, (rows, d_in) float32."""
-    quantize_rows(x, 0, 0, len(x), quantized, row_scales)
-    linear_int8(len(x), quantized, row_scales, total, panels, constants, activation, out, 0, len(panels))
-
-
-@kernel()
-def dense_float(panels, constants, activation, x, total, out):
+def dense(panels, constants, activation, x, total, out):
     """As `linear_float`, all columns of all rows."""
     linear_float(x, 0, len(x), total, panels, constants, activation, out, 0, len(panels))
 

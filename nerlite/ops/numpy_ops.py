@@ -13,11 +13,11 @@ Between backends float32 products differ in their last bits, and an LSTM with fl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
-from nerlite.ops.parameters import LayerParameters, LinearParameters, LSTMParameters, Norm, beside
+from nerlite.ops.parameters import HeadParameters, LayerParameters, LinearParameters, LSTMParameters, Norm, beside
 from nerlite.threads import Workers
 
 F4 = np.float32
@@ -208,12 +208,13 @@ class EncoderLayers:
                          layer.qkv.scale is not None) for layer in layers]
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
-                 workers: Workers | None = None, meanwhile: Callable[[], object] | None = None) -> np.ndarray:
+                 workers: Workers | None = None, head: Head | None = None,
+                 characters: np.ndarray | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
         x: (n_rows, d) embeddings, not normalized yet; offsets: (n_seqs + 1,); rows: (n_asked,) of x, a sequence after
-        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help, meanwhile: what each of those
-        calls first; in this backend none does → (n_asked, d).
+        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help; in this backend none does; head,
+        characters: what makes scores of these states, and its other input → (n_asked, d), or (n_asked, n_tags) scores.
         """
         x = layer_norm(x, *self._norm, self._eps)
         everything = np.arange(len(x)), offsets
@@ -222,7 +223,8 @@ class EncoderLayers:
             mixed = attention(qkv(x, offsets), offsets, self._n_heads, mine, mine_offsets, quantized=quantized)
             x = layer_norm(x[mine] + attention_out(mixed, mine_offsets), *attention_norm, self._eps)
             x = layer_norm(x + ffn_out(ffn_in(x, mine_offsets), mine_offsets), *ffn_norm, self._eps)
-        return x if self._layers else x[rows]
+        x = x if self._layers else x[rows]
+        return head(characters, x, row_offsets) if head else x
 
 
 def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -280,6 +282,29 @@ class BiLSTM:
             c[running] = new
             out[steps] = h[running] = gate(z_o + new * peephole_o) * tanh(new)
         return h if final else out
+
+
+class Head:
+    """What makes a word's scores: dense + ReLU, BiLSTM layers, each with or without its input added, a linear layer."""
+
+    def __init__(self, parameters: HeadParameters) -> None:
+        """Prepare the weights for this backend."""
+        self._dense = Linear(parameters.dense, "relu") if parameters.dense else None
+        self._layers, self._residual = [BiLSTM(*layer) for layer in parameters.layers], parameters.residual
+        self._emission = Linear(parameters.emission)
+
+    def __call__(self, characters: np.ndarray | None, vectors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """Return each word's score for each tag.
+
+        characters: (n_words, feature_size) float32, if the model has them; vectors: (n_words, d) float32; offsets:
+        (n_seqs + 1,) → (n_words, n_tags).
+        """
+        y = vectors if characters is None else np.concatenate([characters, vectors], axis=1)
+        y = self._dense(y, offsets) if self._dense else y
+        for layer in self._layers:
+            hidden = layer(layer.project(y, offsets), np.arange(len(y)), offsets)
+            y = y + hidden if self._residual else hidden
+        return self._emission(y, offsets)
 
 
 def _hard_sigmoid(x: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,3 +50,17 @@ class LSTMParameters(NamedTuple):
     w_ih: LinearParameters
     w_hh: LinearParameters
     peepholes: np.ndarray
+
+
+class HeadParameters(NamedTuple):
+    """What makes a word's scores of its features: dense + ReLU, BiLSTM layers, a linear layer of float32.
+
+    is_int8: whether it stands on an int8 encoder; dense and layers are int8 then; dense: None where features go
+    straight on, and there are no layers; layers: forward and backward; residual: each one's input is added to it.
+    """
+
+    is_int8: bool
+    dense: LinearParameters | None
+    layers: Sequence[tuple[LSTMParameters, LSTMParameters]]
+    residual: bool
+    emission: LinearParameters
