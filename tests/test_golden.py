@@ -17,7 +17,7 @@ from nerlite.network.context import head_parameters
 from nerlite.network.encoder import Encoder
 from nerlite.network.model import Network
 from nerlite.network.parameters import linear_parameters
-from nerlite.ops.numpy_ops import forward_backward
+from nerlite.ops.numpy_crf import forward_backward
 from nerlite.pieces import PieceEncoder
 from nerlite.weights import read_tensors
 

@@ -10,7 +10,7 @@ import pytest
 
 from nerlite.batch import offsets_of
 from nerlite.config import MAX_INT8_LENGTH
-from nerlite.ops import load_ops, numpy_ops
+from nerlite.ops import load_ops, numpy_crf, numpy_ops
 from nerlite.ops.parameters import HeadParameters, LayerParameters, LinearParameters, LSTMParameters, Norm
 from nerlite.threads import Workers
 from nerlite.weights import INT8_LIMIT, quantize
@@ -45,7 +45,7 @@ def lstm(d_in, hidden, *, is_int8, with_peepholes=True):
 
 def test_backends_have_the_same_names_and_parameters(ops):
     names = [name for name in vars(numpy_ops) if name in ("Linear", "BiLSTM", "EncoderLayers", "Head", "embed",
-                                                          "char_cnn", "viterbi", "span_log_probabilities")]
+                                                          "char_cnn", "viterbi", "best_spans")]
     assert len(names) == 8
     for name in names:
         reference, other = getattr(numpy_ops, name), getattr(ops, name)
@@ -296,7 +296,7 @@ def test_viterbi_by_enumeration(ops, crf):
 
 def test_marginals_by_enumeration(crf):
     emissions, offsets, *scores = crf
-    alpha, beta, log_partition = numpy_ops.forward_backward(*crf)
+    alpha, beta, log_partition = numpy_crf.forward_backward(*crf)
     for sequence, (first, stop) in enumerate(itertools.pairwise(offsets)):
         if first == stop:
             assert log_partition[sequence] == 0
@@ -323,19 +323,23 @@ def test_viterbi_is_as_exact_at_the_end_of_a_long_sequence(ops):
     np.testing.assert_array_equal(ops.viterbi(emissions + 1024, offsets, *crf), ops.viterbi(emissions, offsets, *crf))
 
 
-def test_span_probabilities_of_long_sequences(ops):
+def test_spans_of_long_sequences(ops):
     """Where sums leave float32, and most rows are of no span; the reference keeps all scores."""
     n_tags, offsets = 5, offsets_of([300, 0, 4000, 2])
-    crf = 4 * floats(offsets[-1], n_tags), offsets, floats(n_tags), 3 * floats(n_tags, n_tags), floats(n_tags)
+    crf = 8 * floats(offsets[-1], n_tags), offsets, floats(n_tags), 3 * floats(n_tags, n_tags), floats(n_tags)
+    crf[0][40:3000, 0] += 30  # of the outside
     labels = np.array([0, 1, 1, 2, 2])
-    boundaries = labels[:, None] != labels
-    spans = np.array([(0, 0, 2, 1), (0, 297, 300, 2), (2, 300, 301, 1), (2, 300, 303, 1), (2, 2000, 2001, 2),
-                      (2, 4297, 4300, 1), (3, 4300, 4302, 2), (3, 4301, 4302, 3)])  # no tag has the last's label
-    np.testing.assert_allclose(ops.span_log_probabilities(*crf, spans, labels, boundaries),
-                               numpy_ops.span_log_probabilities(*crf, spans, labels, boundaries), atol=1e-8)
+    spans = labels, labels[:, None] != labels, 0
+    (path, found, logs), (expected_path, expected, expected_logs) = (
+        each.best_spans(*crf, *spans) for each in (ops, numpy_ops))
+    np.testing.assert_array_equal(path, expected_path)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(logs, expected_logs, atol=1e-8)
+    assert 300 < len(found) < 1500
+    assert found[-1, 2] == offsets[-1]
 
 
-def test_span_probabilities_by_enumeration(ops, crf):
+def test_spans_by_enumeration(ops, crf):
     emissions, offsets, *scores = crf
     labels = np.array([0, 1, 1, 2])
     boundaries = labels[:, None] != labels
@@ -356,5 +360,22 @@ def test_span_probabilities_by_enumeration(ops, crf):
                         probability += np.exp(score - total)
                 spans.append((sequence, first + a, first + b, label))
                 expected.append(probability)
-    found = np.exp(ops.span_log_probabilities(*crf, np.array(spans), labels, boundaries))
+    found = np.exp(numpy_crf.span_log_probabilities(*crf, np.array(spans), labels, boundaries))
     np.testing.assert_allclose(found, expected, atol=1e-6)
+    probability_of = dict(zip(spans, expected, strict=True))
+    n_found = 0
+    for outside in range(-1, 4):
+        path, best, logs = ops.best_spans(*crf, labels, boundaries, outside)
+        np.testing.assert_array_equal(path, ops.viterbi(*crf))
+        covered = np.zeros(len(path), int)
+        for (sequence, start, stop, label), log in zip(best.tolist(), logs, strict=True):
+            assert offsets[sequence] <= start < stop <= offsets[sequence + 1]
+            covered[start:stop] += 1
+            assert (labels[path[start:stop]] == label).all()
+            assert not boundaries[path[start:stop - 1], path[start + 1:stop]].any()
+            assert stop == offsets[sequence + 1] or path[stop] == outside or boundaries[path[stop - 1], path[stop]]
+            if label:
+                assert np.exp(log) == pytest.approx(probability_of[sequence, start, stop, label], abs=1e-6)
+                n_found += 1
+        np.testing.assert_array_equal(covered, path != outside)
+    assert n_found > 10

@@ -32,7 +32,7 @@ from torch_network import Batch, Network, encoder_state, tensors_of
 from nerlite.config import CharCNNConfig, CharLSTMConfig, CharsConfig, Config, ContextConfig, ModelError, to_dict
 from nerlite.evaluate import evaluate
 from nerlite.formats import Sentence, read_conll
-from nerlite.ops.numpy_ops import viterbi
+from nerlite.ops.numpy_crf import viterbi
 from nerlite.pieces import PieceEncoder
 from nerlite.tags import from_spans, tag_names, to_spans
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from nerlite.config import Config
 from nerlite.network.parameters import floats
 from nerlite.ops import Ops
-from nerlite.tags import Span, allowed_transitions, is_boundary, split_tag, to_spans
+from nerlite.tags import Span, allowed_transitions, is_boundary, split_tag
 from nerlite.weights import Tensors
 
 # The score of what may not be: low enough to be impossible, finite so that sums with it stay numbers.
@@ -45,7 +44,8 @@ class CRF:
             start, transitions, end = (np.where(allowed, 0, FORBIDDEN)
                                        for allowed in allowed_transitions(config.tags, config.scheme))
         self._scores = tuple(part.astype(np.float32) for part in (start, transitions, end))
-        self._names, labels = config.tags, [split_tag(tag)[1] for tag in config.tags]
+        labels = [split_tag(tag)[1] for tag in config.tags]
+        self._outside = config.tags.index("O")
         self._label_names = sorted(set(labels))
         self._labels = np.array([self._label_names.index(label) for label in labels], np.int64)
         self._boundaries = np.array([[is_boundary(a, b) for b in config.tags] for a in config.tags], bool)
@@ -57,14 +57,12 @@ class CRF:
 
     def decode(self, emissions: np.ndarray, offsets: np.ndarray) -> Decoded:
         """emissions: (n_words, n_tags); offsets: (n_seqs + 1,) → best tags, their spans, the spans' probabilities."""
-        tags = self.tags(emissions, offsets)
-        names = [self._names[tag] for tag in tags.tolist()]
-        starts = offsets.tolist()
-        spans = [to_spans(names[start:stop]) for start, stop in itertools.pairwise(starts)]
-        rows = [(i, starts[i] + span.start, starts[i] + span.stop, self._label_names.index(span.label))
-                for i, each in enumerate(spans) for span in each]
-        if not rows:
-            return Decoded(tags, spans, [[] for _ in spans])
-        scores = iter(np.exp(self._ops.span_log_probabilities(
-            emissions, offsets, *self._scores, np.array(rows), self._labels, self._boundaries)).tolist())
-        return Decoded(tags, spans, [[min(next(scores), 1.0) for _ in each] for each in spans])
+        tags, rows, log_probabilities = self._ops.best_spans(emissions, offsets, *self._scores, self._labels,
+                                                             self._boundaries, self._outside)
+        decoded, starts = Decoded(tags, [[] for _ in offsets[1:]], [[] for _ in offsets[1:]]), offsets.tolist()
+        for (sequence, start, stop, label), score in zip(rows.tolist(), np.exp(log_probabilities).tolist(),
+                                                         strict=True):
+            first = starts[sequence]
+            decoded.spans[sequence].append(Span(start - first, stop - first, self._label_names[label]))
+            decoded.scores[sequence].append(min(score, 1.0))
+        return decoded

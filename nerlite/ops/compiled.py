@@ -81,16 +81,18 @@ class CompiledOps:
                               *np.empty((2, n_tags)), path)
         return path
 
-    def span_log_probabilities(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray,
-                               transitions: np.ndarray, end: np.ndarray, spans: np.ndarray, labels: np.ndarray,
-                               boundaries: np.ndarray) -> np.ndarray:
-        """Return the log-probability of each span: that it begins, ends and is labelled just so; as the reference."""
-        n, n_tags = len(spans), len(start)
-        out, scratch = np.empty(n), np.empty((n_tags + n + 3, n_tags))
-        self._kernels.span_log_probabilities(emissions, offsets, start, transitions, end, spans,
-                                             spans[:, 2].argsort(kind="stable"), labels, boundaries,
-                                             scratch[:n_tags], *scratch[-3:], scratch[n_tags:-3], out)
-        return out
+    def best_spans(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
+                   end: np.ndarray, labels: np.ndarray, boundaries: np.ndarray, outside: int
+                   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the best tags, the spans that they make, and these spans' log-probabilities; as the reference."""
+        n_rows, n_tags = emissions.shape
+        path, spans, out = np.empty(n_rows, np.int64), np.empty((n_rows, 4), np.int64), np.empty(n_rows)
+        scratch, counted = np.empty((3 + n_tags + n_rows, n_tags)), np.zeros(1, np.int64)
+        self._kernels.best_spans(emissions, offsets, start, transitions, end, labels, boundaries, outside,
+                                 np.empty((n_rows, n_tags), np.int16), *scratch[:3], scratch[3:3 + n_tags],
+                                 scratch[3 + n_tags:], path, spans, counted, out)
+        n = int(counted[0])
+        return path, spans[:n], out[:n]
 
 
 class Linear:
@@ -288,7 +290,7 @@ class EncoderLayers:
         shared = (chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked,
                   np.empty((3, 2, n, n_heads, size), number), np.empty((3, 2, n, n_heads), np.float32), counters,
                   hidden, out)
-        longest = -(-int(np.diff(offsets).max(initial=1)) // self._level.width)
+        longest = -(-int((offsets[1:] - offsets[:-1]).max(initial=1)) // self._level.width)
         kernel, chunk_rows = self._with_scratch(chunk, longest, head)
         head_shares = min(n_threads, HEAD_THREADS)
 

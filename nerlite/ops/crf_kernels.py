@@ -38,9 +38,34 @@ def viterbi(emissions, offsets, start, transitions, end, came_from, state, follo
 
 
 @kernel()
-def span_log_probabilities(emissions, offsets, start, transitions, end, spans, by_stop, labels, boundaries, forward,
-                           state, ways, sums, ahead, out):
-    """As the reference: spans in the order of their first rows, none empty; by_stop: (n_spans,) in that of their stops.
+def best_spans(emissions, offsets, start, transitions, end, labels, boundaries, outside, came_from, state, following,
+               ways, forward, ahead, path, spans, n_spans, out):
+    """As the reference: path, the first n_spans[0] of spans and of out, which have room for n_rows.
+
+    Scratch: came_from (n_rows, n_tags) int16, and float64: state, following, ways (n_tags,), forward (n_tags, n_tags),
+    ahead (n_rows, n_tags).
+    """
+    viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path)
+    n = 0
+    for sequence in range(len(offsets) - 1):
+        begin, stop = offsets[sequence], offsets[sequence + 1]
+        for row in range(begin, stop):
+            tag = path[row]
+            if tag == outside:
+                begin = row + 1
+            elif row + 1 == stop or boundaries[tag, path[row + 1]]:
+                spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = sequence, begin, row + 1, labels[tag]
+                begin = row + 1
+                n += 1
+    n_spans[0] = n
+    _log_probabilities(emissions, offsets, start, transitions, end, spans[:n], labels, boundaries, forward, state, ways,
+                       following, ahead, out)
+
+
+@kernel()
+def _log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, forward, state, ways,
+                       sums, ahead, out):
+    """As the reference's `span_log_probabilities`: spans in order, none empty, none within another.
 
     Scratch, float64: forward (n_tags, n_tags); state, ways, sums (n_tags,); ahead (n_spans, n_tags), the backward
     scores of the rows behind the spans. Other rows' scores are not kept: state holds one row's, at first the backward
@@ -58,9 +83,9 @@ def span_log_probabilities(emissions, offsets, start, transitions, end, spans, b
         for tag in range(n_tags):
             state[tag] = end[tag]
         for row in range(stop - 1, first - 1, -1):
-            while last >= i and spans[by_stop[last], 2] >= row:
+            while last >= i and spans[last, 2] >= row:
                 for tag in range(n_tags):
-                    ahead[by_stop[last], tag] = state[tag]
+                    ahead[last, tag] = state[tag]
                 last -= 1
             for tag in range(n_tags):
                 sums[tag] = state[tag] + emissions[row, tag]

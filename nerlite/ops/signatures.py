@@ -41,8 +41,8 @@ _TEXT = {
     "bilstm": "w_hh f4:4 constants f4:4 peepholes f4:3 hard_sigmoid i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "
               "by_length i8:1 h f4:2 cell f4:2 quantized u1:2 row_scales f4:2 total f4:2 z f4:2 out f4:2",
     "viterbi": f"{_CRF} came_from i2:2 state f8:1 following f8:1 path i8:1",
-    "span_log_probabilities": f"{_CRF} spans i8:2 by_stop i8:1 labels i8:1 boundaries b1:2 forward f8:2 state f8:1 "
-                              "ways f8:1 sums f8:1 ahead f8:2 out f8:1",
+    "best_spans": f"{_CRF} labels i8:1 boundaries b1:2 outside i8:0 came_from i2:2 state f8:1 following f8:1 ways f8:1 "
+                  "forward f8:2 ahead f8:2 path i8:1 spans i8:2 n_spans i8:1 out f8:1",
 }
 for _name, _kinds in (("int8", _INT8), ("float", _FLOAT)):
     _head = {"head_weights": _HEAD_WEIGHTS.format(**_kinds), "head_words": _HEAD_WORDS.format(**_kinds)}
