@@ -5,7 +5,10 @@ from __future__ import annotations
 from nerlite.ops.elementwise import I4, activate, quantize_row
 from nerlite.ops.jit import kernel
 from nerlite.ops.simd import LANES, ints, load, store, to_float
-from nerlite.ops.tiles import COLUMNS, INT8_ROWS, ROWS, begin_int8, end_int8, float_product, int8_product
+from nerlite.ops.tiles import COLUMNS, INT8_ROWS, ROWS, begin_int8, end_int8, float_product, int8_product, prefetch
+
+# Bytes of a line of the caches, and how many of them a row asks for ahead: more would wait for each other.
+LINE, LINES_AHEAD = 64, 6
 
 
 @kernel(inline=True)
@@ -22,6 +25,21 @@ def quantize_rows(x, first, start, stop, quantized, row_scales):
         row_scales[i, 0], row_scales[i, 1] = quantize_row(x[first + i], quantized[i])
 
 
+@kernel(inline=True)
+def _lines_ahead(panels, n_rows):
+    """Return how many lines of the next panel each row asks for, all of it together at most."""
+    return min(LINES_AHEAD, panels[0].nbytes // LINE // n_rows)
+
+
+@kernel(inline=True)
+def _fetch_ahead(panels, p, end, row, lines):
+    """Ask for a row's part of the panel behind p: nothing else is asked of memory while the row's sums are finished."""
+    if p + 1 < end:
+        part = panels[p + 1].ctypes.data + row * lines * LINE
+        for i in range(lines):
+            prefetch(part + i * LINE)
+
+
 @kernel()
 def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activation, out, first_panel, end):
     """out[:n_rows] = activation(rows @ weight + bias), the columns of panels first_panel:end.
@@ -30,7 +48,7 @@ def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activat
     (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3, COLUMNS) column sums, scales, biases; out: (rows,
     n_panels * COLUMNS); total: (INT8_ROWS, COLUMNS) int32, scratch.
     """
-    begun = 0
+    begun, lines = 0, _lines_ahead(panels, n_rows)
     for p in range(first_panel, end):
         column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
         row = 0
@@ -41,6 +59,7 @@ def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activat
                 begun = n
             int8_product(quantized, row, n, panels[p], total)
             for i in range(n):
+                _fetch_ahead(panels, p, end, row + i, lines)
                 scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
@@ -52,6 +71,7 @@ def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activat
 @kernel()
 def linear_float(x, first, n_rows, total, panels, constants, activation, out, first_panel, end):
     """As `linear_int8` of x[first:first + n_rows], panels (n_panels, d_in, COLUMNS), total (ROWS, COLUMNS) float32."""
+    lines = _lines_ahead(panels, n_rows)
     for p in range(first_panel, end):
         bias = constants[p, 2]
         row = 0
@@ -59,6 +79,7 @@ def linear_float(x, first, n_rows, total, panels, constants, activation, out, fi
             n = _share(n_rows - row, ROWS)
             float_product(x, first + row, n, panels[p], total)
             for i in range(n):
+                _fetch_ahead(panels, p, end, row + i, lines)
                 sums, y = total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     store(y, p * COLUMNS + j, activate(activation, load(sums, j) + load(bias, j)))

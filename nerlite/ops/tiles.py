@@ -189,6 +189,20 @@ def end_int8(typing_context: Any) -> Any:
     return types.void(), generate
 
 
+@intrinsic
+def prefetch(typing_context: Any, address: Any) -> Any:
+    """Ask for the cache line at an address, to be there soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        # To read; into the second-level cache; data.
+        builder.call(function, [builder.inttoptr(arguments[0], I8.as_pointer()), I32(0), I32(2), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
 def _make_tile(kind: Kind, n_vectors: int) -> Any:
     """Return a function that jumps to the tile of as many rows as there are."""
 
