@@ -87,10 +87,11 @@ class CompiledOps:
         """Return the best tags, the spans that they make, and these spans' log-probabilities; as the reference."""
         n_rows, n_tags = emissions.shape
         path, spans, out = np.empty(n_rows, np.int64), np.empty((n_rows, 4), np.int64), np.empty(n_rows)
-        scratch, counted = np.empty((3 + n_tags + n_rows, n_tags)), np.zeros(1, np.int64)
+        scratch, counted = np.empty((4 + 2 * n_tags + n_rows, n_tags)), np.zeros(1, np.int64)
         self._kernels.best_spans(emissions, offsets, start, transitions, end, labels, boundaries, outside,
-                                 np.empty((n_rows, n_tags), np.int16), *scratch[:3], scratch[3:3 + n_tags],
-                                 scratch[3 + n_tags:], path, spans, counted, out)
+                                 np.empty((n_rows, n_tags), np.int16), *scratch[:4], scratch[4:4 + n_tags],
+                                 scratch[4 + n_tags:4 + 2 * n_tags], scratch[4 + 2 * n_tags:], path, spans, counted,
+                                 out)
         n = int(counted[0])
         return path, spans[:n], out[:n]
 

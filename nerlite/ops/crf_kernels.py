@@ -19,15 +19,14 @@ def viterbi(emissions, offsets, start, transitions, end, came_from, state, follo
             state[tag] = np.float64(emissions[first, tag]) + start[tag]
         for row in range(first + 1, stop):
             for tag in range(n_tags):
-                best, score = 0, state[0] + transitions[0, tag]
-                for source in range(1, n_tags):
-                    option = state[source] + transitions[source, tag]
-                    if option > score:
-                        best, score = source, option
-                came_from[row, tag] = best
-                following[tag] = emissions[row, tag] + score
+                following[tag], came_from[row, tag] = state[0] + transitions[0, tag], 0
+            for source in range(1, n_tags):  # tags within sources, so that they fill vectors
+                for tag in range(n_tags):
+                    option, score = state[source] + transitions[source, tag], following[tag]
+                    following[tag] = option if option > score else score
+                    came_from[row, tag] = source if option > score else came_from[row, tag]
             for tag in range(n_tags):
-                state[tag] = following[tag]
+                state[tag] = emissions[row, tag] + following[tag]
         best = 0
         for tag in range(1, n_tags):
             if state[tag] + end[tag] > state[best] + end[best]:
@@ -39,11 +38,11 @@ def viterbi(emissions, offsets, start, transitions, end, came_from, state, follo
 
 @kernel()
 def best_spans(emissions, offsets, start, transitions, end, labels, boundaries, outside, came_from, state, following,
-               ways, forward, ahead, path, spans, n_spans, out):
+               ways, scaled, forward, backward, ahead, path, spans, n_spans, out):
     """As the reference: path, the first n_spans[0] of spans and of out, which have room for n_rows.
 
-    Scratch: came_from (n_rows, n_tags) int16, and float64: state, following, ways (n_tags,), forward (n_tags, n_tags),
-    ahead (n_rows, n_tags).
+    Scratch: came_from (n_rows, n_tags) int16, and float64: state, following, ways, scaled (n_tags,), forward and
+    backward (n_tags, n_tags), ahead (n_rows, n_tags).
     """
     viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path)
     n = 0
@@ -58,23 +57,24 @@ def best_spans(emissions, offsets, start, transitions, end, labels, boundaries, 
                 begin = row + 1
                 n += 1
     n_spans[0] = n
-    _log_probabilities(emissions, offsets, start, transitions, end, spans[:n], labels, boundaries, forward, state, ways,
-                       following, ahead, out)
+    if n > 0:
+        _log_probabilities(emissions, offsets, start, transitions, end, spans[:n], labels, boundaries, forward,
+                           backward, state, ways, following, scaled, ahead, out)
 
 
 @kernel()
-def _log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, forward, state, ways,
-                       sums, ahead, out):
+def _log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, forward, backward, state,
+                       ways, sums, scaled, ahead, out):
     """As the reference's `span_log_probabilities`: spans in order, none empty, none within another.
 
-    Scratch, float64: forward (n_tags, n_tags); state, ways, sums (n_tags,); ahead (n_spans, n_tags), the backward
-    scores of the rows behind the spans. Other rows' scores are not kept: state holds one row's, at first the backward
-    ones, then the forward ones.
+    Scratch, float64: forward and backward (n_tags, n_tags); state, ways, sums, scaled (n_tags,); ahead (n_spans,
+    n_tags), the backward scores of the rows behind the spans. Other rows' scores are not kept: state holds one row's,
+    at first the backward ones, then the forward ones.
     """
     n_tags, i = len(start), 0
     for source in range(n_tags):
         for tag in range(n_tags):
-            forward[source, tag] = np.exp(np.float64(transitions[source, tag]))
+            forward[source, tag] = backward[tag, source] = np.exp(np.float64(transitions[source, tag]))
     while i < len(spans):
         sequence, after = spans[i, 0], i
         while after < len(spans) and spans[after, 0] == sequence:
@@ -91,20 +91,21 @@ def _log_probabilities(emissions, offsets, start, transitions, end, spans, label
                 sums[tag] = state[tag] + emissions[row, tag]
             if row > first:
                 top = _log_scale(sums, ways)
+                state[:] = 0
+                for tag in range(n_tags):
+                    for source in range(n_tags):
+                        state[source] += backward[tag, source] * ways[tag]
                 for source in range(n_tags):
-                    total = 0.0
-                    for tag in range(n_tags):
-                        total += forward[source, tag] * ways[tag]
-                    state[source] = np.log(total) + top
+                    state[source] = np.log(state[source]) + top
         for tag in range(n_tags):
             sums[tag] += start[tag]
         log_partition, row = _log_total(sums), first
         while i < after:
             while i < after and spans[i, 1] == row:
-                _pass(emissions, row, spans[i, 2], first, spans[i, 3], start, transitions, labels, boundaries, state,
-                      ways, sums)
+                _pass(emissions, row, spans[i, 2], first, spans[i, 3], start, forward, labels, boundaries, state, ways,
+                      sums, scaled)
                 if spans[i, 2] < stop:
-                    _step(ways, transitions, boundaries, True, emissions[spans[i, 2]], sums)
+                    _step(ways, forward, boundaries, True, emissions[spans[i, 2]], scaled, sums)
                 else:
                     for tag in range(n_tags):
                         sums[tag] = ways[tag]
@@ -127,24 +128,24 @@ def _log_probabilities(emissions, offsets, start, transitions, end, spans, label
 
 
 @kernel()
-def _pass(emissions, row, stop, first, label, start, transitions, labels, boundaries, before, ways, following):
+def _pass(emissions, row, stop, first, label, start, forward, labels, boundaries, before, ways, following, scaled):
     """ways = scores at the end of a span from row to stop; before: those of the row before, unless row is the first.
 
-    following: scratch.
+    following, scaled: scratch.
     """
     n_tags = len(start)
     if row == first:
         for tag in range(n_tags):
             following[tag] = start[tag] + np.float64(emissions[row, tag])
     else:
-        _step(before, transitions, boundaries, True, emissions[row], following)
+        _step(before, forward, boundaries, True, emissions[row], scaled, following)
     while True:
         for tag in range(n_tags):
             ways[tag] = following[tag] if labels[tag] == label else -np.inf
         row += 1
         if row == stop:
             break
-        _step(ways, transitions, boundaries, False, emissions[row], following)
+        _step(ways, forward, boundaries, False, emissions[row], scaled, following)
 
 
 @kernel()
@@ -176,15 +177,17 @@ def _log_total(scores):
 
 
 @kernel()
-def _step(state, transitions, boundaries, across, emission, out):
-    """out = log(exp(state) @ exp(transitions)) + emission, over the transitions that are (or are not) boundaries."""
-    for tag in range(len(state)):
-        top = -np.inf
+def _step(state, forward, boundaries, across, emission, scaled, out):
+    """out = log(exp(state) @ forward) + emission, over the transitions that are (or are not) boundaries.
+
+    forward: exp(transitions); scaled: scratch.
+    """
+    top = _highest(state)
+    out[:] = 0 if top > -np.inf else -np.inf
+    if top > -np.inf:
+        _log_scale(state, scaled)
         for source in range(len(state)):
-            if boundaries[source, tag] == across:
-                top = max(top, state[source] + transitions[source, tag])
-        total = 0.0
-        for source in range(len(state)):
-            if boundaries[source, tag] == across and top > -np.inf:
-                total += np.exp(state[source] + transitions[source, tag] - top)
-        out[tag] = np.log(total) + top + emission[tag] if top > -np.inf else -np.inf
+            for tag in range(len(state)):
+                out[tag] += scaled[source] * forward[source, tag] if boundaries[source, tag] == across else 0.0
+        for tag in range(len(state)):
+            out[tag] = np.log(out[tag]) + top + emission[tag]

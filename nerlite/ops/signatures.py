@@ -42,7 +42,7 @@ _TEXT = {
               "by_length i8:1 h f4:2 cell f4:2 quantized u1:2 row_scales f4:2 total f4:2 z f4:2 out f4:2",
     "viterbi": f"{_CRF} came_from i2:2 state f8:1 following f8:1 path i8:1",
     "best_spans": f"{_CRF} labels i8:1 boundaries b1:2 outside i8:0 came_from i2:2 state f8:1 following f8:1 ways f8:1 "
-                  "forward f8:2 ahead f8:2 path i8:1 spans i8:2 n_spans i8:1 out f8:1",
+                  "scaled f8:1 forward f8:2 backward f8:2 ahead f8:2 path i8:1 spans i8:2 n_spans i8:1 out f8:1",
 }
 for _name, _kinds in (("int8", _INT8), ("float", _FLOAT)):
     _head = {"head_weights": _HEAD_WEIGHTS.format(**_kinds), "head_words": _HEAD_WORDS.format(**_kinds)}
