@@ -157,7 +157,7 @@ class Tagger:
         scored = zip(parts, self._scores(texts, workers), strict=True)
         for together in _grouped(scored, lambda each: len(each[1]), ROWS_DECODED_TOGETHER):
             emissions = [scores for _, scores in together]
-            results = self._rules.decode([(texts[i], part) for (i, part), _ in together], np.concatenate(emissions),
+            results = self._rules.decode([(texts[i], part) for (i, part), _ in together], _concatenated(emissions),
                                          batch.offsets_of(map(len, emissions)))
             for ((i, _), _), result in zip(together, results, strict=True):
                 decoded[i].append(result)
@@ -170,15 +170,16 @@ class Tagger:
         rows = (scores[keep_start - start:keep_stop - start]
                 for (start, _, keep_start, keep_stop), scores in zip(windows, emissions, strict=True))
         for text in texts:
-            held, first = np.empty((0, len(self.config.tags)), np.float32), 0
+            held: list[np.ndarray] = []
+            first = last = 0  # of the rows that are held
             for start, stop, _, _ in text.parts:
-                new = [held[start - first:]]
-                missing = stop - start - len(new[0])
-                while missing > 0:
-                    new.append(next(rows))
-                    missing -= len(new[-1])
-                held, first = np.concatenate(new), start
-                yield held[:stop - start]
+                if held:
+                    held = [held[0][start - first:]]
+                while last < stop:
+                    held.append(next(rows))
+                    last += len(held[-1])
+                held, first = [_concatenated(held or [np.empty((0, len(self.config.tags)), np.float32)])], start
+                yield held[0][:stop - start]
 
     def _emissions(self, sequences: Iterable[batch.Input], workers: Workers | None) -> Iterator[np.ndarray]:
         """Yield each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""
@@ -194,6 +195,11 @@ class Tagger:
         together = batch.make_batch(sequences)
         scores = self._network.emissions(together, workers)
         return [scores[start:stop] for start, stop in itertools.pairwise(together.word_offsets.tolist())]
+
+
+def _concatenated(arrays: list[np.ndarray]) -> np.ndarray:
+    """Return the arrays one after another; a single one, as a short text's, as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _grouped(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from heads import stages_of
 
 from nerlite.batch import offsets_of
 from nerlite.config import MAX_INT8_LENGTH
@@ -197,8 +198,8 @@ def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner,
 
 @pytest.mark.parametrize("is_int8", [False, True])
 @pytest.mark.parametrize(("n_characters", "dense_size", "hidden", "n_layers", "residual"), [
-    (3, 12, 6, 1, True), (3, 12, 6, 3, True), (0, 32, 16, 2, True), (5, 40, 6, 2, False), (0, 7, 24, 1, False),
-    (4, 20, 0, 0, True), (2, 0, 0, 0, False)])
+    (3, 12, 6, 1, True), (3, 12, 6, 3, True), (0, 32, 16, 2, True), (5, 40, 6, 2, False), (2, 7, 48, 2, False),
+    (0, 7, 24, 1, False), (4, 20, 0, 0, True), (2, 0, 0, 0, False)])
 def test_head_against_the_reference(ops, is_int8, n_characters, dense_size, hidden, n_layers, residual):
     d = 21
     layers = [tuple(lstm(2 * hidden if i else dense_size, hidden, is_int8=is_int8) for _ in range(2))
@@ -208,12 +209,17 @@ def test_head_against_the_reference(ops, is_int8, n_characters, dense_size, hidd
         is_int8, linear(n_characters + d, dense_size, is_int8=is_int8) if dense_size else None, layers, residual,
         linear(width, 17, is_int8=False))
     reference, head = numpy_ops.Head(parameters), ops.Head(parameters)
-    for lengths in (LENGTHS, [1], [2, 70], LENGTHS[:2]):  # what a longer call left behind shows in no shorter one
+    for lengths in (LENGTHS, [1], [], [2, 70], LENGTHS[:2]):  # what one call left behind shows in no other
         n, offsets = sum(lengths), offsets_of(lengths)
         characters, vectors = floats(n, n_characters) if n_characters else None, 3 * floats(n, d)
         expected = reference(characters, vectors, offsets)
         assert expected.shape == (n, 17)
         np.testing.assert_allclose(head(characters, vectors, offsets), expected, atol=1e-5)
+        if is_int8 and dense_size:
+            np.testing.assert_array_equal(*(next(stages_of(each, parameters, characters, vectors, offsets))
+                                            for each in (numpy_ops, ops)))
+    with pytest.raises(ValueError, match=r"characters: expected|concatenat"):
+        head(floats(2, n_characters + 1), floats(3, d), offsets_of([3]))
 
 
 def test_char_cnn(ops):

@@ -48,7 +48,8 @@ class CharFeatures:
             longest = [lengths[start:stop].max(initial=0)
                        for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
             padding = np.minimum(np.repeat(longest, np.diff(offsets)) - lengths, MAX_PADDING).tolist()
-        return np.concatenate(self._features(list(zip(words, padding, strict=True)))).reshape(len(words), -1)
+        features = b"".join(self._features(list(zip(words, padding, strict=True))))  # faster than of small arrays
+        return np.frombuffer(features, np.float32).reshape(len(words), -1)
 
     def _ids_of(self, word: str) -> list[int]:
         """Return the ids of a word's characters, at least one."""
@@ -57,7 +58,7 @@ class CharFeatures:
             return [self._ids.get(chr(unit), 0) for unit in units]
         return [self._ids.get(character, 0) for character in word] or [0]
 
-    def _compute(self, keys: list[tuple[str, int]]) -> Iterator[np.ndarray]:
+    def _compute(self, keys: list[tuple[str, int]]) -> Iterator[bytes]:
         """keys: words, and how much padding behind them the convolution sees → the features (feature_size,) of each."""
         ids = [self._ids_of(word) for word, _ in keys]
         rows, parts = _ragged(ids), []
@@ -67,7 +68,7 @@ class CharFeatures:
         if self._config.lstm:
             parts.append(self._lstm(self._gates, *rows, final=True))
         for row in np.concatenate(parts, axis=1):
-            yield row.copy()  # so that none keeps its neighbours in memory
+            yield row.tobytes()
 
 
 def _ragged(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -69,6 +69,12 @@ def wait(counters, phase, n):
 
 
 @kernel(inline=True)
+def cut(share, n_shares, n):
+    """Return the first of n things in a share: the one behind the last of the share before it."""
+    return share * n // n_shares
+
+
+@kernel(inline=True)
 def share_out(work, arguments, n_shares, counters, step):
     """Do work(share, n_shares, *arguments) of all shares, with the threads that come to this step; return when all are.
 

@@ -1,5 +1,7 @@
 """The operations of `nerlite.ops.numpy_ops` by compiled kernels: same names, same signatures, same results.
 
+But `Linear` and `BiLSTM` are for float32 alone: encoder and head, which may be int8, have products of their own.
+
 Kernels take preallocated C-contiguous arrays and scalars, allocate nothing and raise nothing; here is what packs
 weights for them, allocates and calls them. It does not matter who compiled them: numba when they are first called,
 or `tools/build_kernels.py` ahead of time.
@@ -87,12 +89,11 @@ class CompiledOps:
         """Return the best tags, the spans that they make, and these spans' log-probabilities; as the reference."""
         n_rows, n_tags = emissions.shape
         path, spans, out = np.empty(n_rows, np.int64), np.empty((n_rows, 4), np.int64), np.empty(n_rows)
-        scratch, counted = np.empty((4 + 2 * n_tags + n_rows, n_tags)), np.zeros(1, np.int64)
+        n_spans = np.zeros(1, np.int64)
         self._kernels.best_spans(emissions, offsets, start, transitions, end, labels, boundaries, outside,
-                                 np.empty((n_rows, n_tags), np.int16), *scratch[:4], scratch[4:4 + n_tags],
-                                 scratch[4 + n_tags:4 + 2 * n_tags], scratch[4 + 2 * n_tags:], path, spans, counted,
-                                 out)
-        n = int(counted[0])
+                                 np.empty((n_rows, n_tags), np.int16), np.empty((4 + 2 * n_tags + n_rows, n_tags)),
+                                 path, spans, n_spans, out)
+        n = int(n_spans[0])
         return path, spans[:n], out[:n]
 
 
@@ -141,7 +142,8 @@ class BiLSTM:
 
 def longest_first(offsets: np.ndarray) -> np.ndarray:
     """Return the sequences of a ragged batch, (n_seqs,) int64, in the order of their lengths."""
-    return (offsets[:-1] - offsets[1:]).argsort(kind="stable") if len(offsets) > 2 else np.zeros(1, np.int64)
+    n = len(offsets) - 1
+    return (offsets[:-1] - offsets[1:]).argsort(kind="stable") if n > 1 else np.zeros(n, np.int64)
 
 
 class Head:
@@ -154,7 +156,8 @@ class Head:
         self._level, self._is_int8, self._size = level, is_int8, padded(hidden, level.lanes)
         columns, rows = (partial(each, size=hidden, wider=self._size) for each in (widen_columns, widen_rows))
         self.weights, _ = no_head(is_int8=is_int8)
-        self._x_width, self._y_width, d_in = len((dense or emission).weight), 0, 0
+        self._d_in = self._x_width = len((dense or emission).weight)
+        self._y_width = d_in = 0
         depth = level.depth if is_int8 else 1
         if dense:
             self._x_width = padded(self._x_width, depth)
@@ -181,15 +184,17 @@ class Head:
     def __call__(self, characters: np.ndarray | None, vectors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Return scores; as the reference."""
         n, d = vectors.shape
-        words = self.words(characters, n, offsets)
-        self._kernel(1, 1, np.zeros((self.n_steps, 2), np.int64), 0, vectors, d, np.arange(n), offsets, *words)
+        words = self.words(characters, n, d, offsets)
+        self._kernel(0, 1, np.zeros((self.n_steps, 2), np.int64), 0, vectors, d, np.arange(n), offsets, *words)
         return self.scores(words)
 
-    def words(self, characters: np.ndarray | None, n: int, offsets: np.ndarray) -> list[np.ndarray]:
-        """Return the kernel's arguments of n words, but for their vectors."""
+    def words(self, characters: np.ndarray | None, n: int, d: int, offsets: np.ndarray) -> list[np.ndarray]:
+        """Return the kernel's arguments of n words, but for their vectors of d numbers."""
         if characters is None:
             characters = np.empty((n, 0), np.float32)
-        if getattr(self._mine, "n", 0) < n:
+        if characters.shape != (n, self._d_in - d):
+            raise ValueError(f"characters: expected {(n, self._d_in - d)}, got {characters.shape}")
+        if getattr(self._mine, "n", -1) < n:
             self._mine.n, self._mine.work = n, self._new_work(n)
         emissions = np.empty((n, len(self.weights[7]) * self._level.columns), np.float32)
         return [characters, longest_first(offsets), *self._mine.work, emissions]
@@ -207,7 +212,7 @@ class Head:
             ((2, rows, size), np.float32), ((2, rows, size), np.float32), ((2, rows, size), np.uint8),
             ((2, rows, 2), np.float32), ((2, tile, columns), total), ((rows, columns), np.float32),
             ((2, rows, 4 * size), np.float32)])
-        work[0][:] = work[3][:] = 0  # nothing is written behind the rows' numbers
+        work[0][:] = 0  # nothing is written behind the rows' numbers
         if not self._has_dense:
             work[3] = work[0]
         return work
@@ -287,7 +292,7 @@ class EncoderLayers:
         chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))
         n_steps = (self._n_layers + 1) * STEPS + (head.n_steps if head else 0)
         counters = np.zeros((n_steps, 2), np.int64)
-        words = head.words(characters, n_asked, row_offsets) if head else no_head(is_int8=self._is_int8)[1]
+        words = head.words(characters, n_asked, self._d, row_offsets) if head else no_head(is_int8=self._is_int8)[1]
         shared = (chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked,
                   np.empty((3, 2, n, n_heads, size), number), np.empty((3, 2, n, n_heads), np.float32), counters,
                   hidden, out)
@@ -296,15 +301,15 @@ class EncoderLayers:
         head_shares = min(n_threads, HEAD_THREADS)
 
         def run() -> None:
-            kernel(*shared, *chunk_rows, 1, head_shares, *words)
+            kernel(*shared, *chunk_rows, 0, head_shares, *words)
 
-        def help_run() -> None:
+        def help_run(index: int) -> None:
             kernel, own_rows = self._with_scratch(chunk, longest, head)
-            kernel(*shared, *(chunk_rows if n_shares > 1 else own_rows), 0, head_shares, *words)
+            kernel(*shared, *(chunk_rows if n_shares > 1 else own_rows), index, head_shares, *words)
 
         n_runs = min(n_threads, n_shares * -(-n // chunk))
         if workers and n_runs > 1:
-            workers.help(run, *[help_run] * (n_runs - 1))
+            workers.help(run, *[partial(help_run, index) for index in range(1, n_runs)])
         else:
             run()
         return head.scores(words) if head else np.ascontiguousarray(out[:, :self._d])
@@ -318,8 +323,8 @@ class EncoderLayers:
         mine = self._mine
         sizes = getattr(mine, "sizes", (0, 0))
         if sizes[0] < chunk or sizes[1] < longest:
-            mine.sizes = max(sizes[0], chunk), max(sizes[1], longest)
-            mine.scratch, mine.kernels = self._new_scratch(*mine.sizes), {}
+            sizes = max(sizes[0], chunk), max(sizes[1], longest)
+            mine.scratch, mine.kernels, mine.sizes = self._new_scratch(*sizes), {}, sizes
         if head not in mine.kernels:
             weights = head.weights if head else no_head(is_int8=self._is_int8)[0]
             mine.kernels[head] = self._kernels.bind(self._run, *weights, *mine.scratch[:-ROW_SCRATCH])

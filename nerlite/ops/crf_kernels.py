@@ -1,4 +1,4 @@
-"""The CRF's kernels: Viterbi, and forward-backward for the probability of spans; as in `nerlite.ops.numpy_ops`."""
+"""The CRF's kernels: Viterbi, and forward-backward for the probability of spans; as in `nerlite.ops.numpy_crf`."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ def viterbi(emissions, offsets, start, transitions, end, came_from, state, follo
 
 
 @kernel()
-def best_spans(emissions, offsets, start, transitions, end, labels, boundaries, outside, came_from, state, following,
-               ways, scaled, forward, backward, ahead, path, spans, n_spans, out):
+def best_spans(emissions, offsets, start, transitions, end, labels, boundaries, outside, came_from, scratch, path,
+               spans, n_spans, out):
     """As the reference: path, the first n_spans[0] of spans and of out, which have room for n_rows.
 
-    Scratch: came_from (n_rows, n_tags) int16, and float64: state, following, ways, scaled (n_tags,), forward and
-    backward (n_tags, n_tags), ahead (n_rows, n_tags).
+    Scratch: came_from (n_rows, n_tags) int16; scratch (4 + 2 * n_tags + n_rows, n_tags) float64.
     """
+    n_tags = len(start)
+    state, following, ways, scaled = scratch[0], scratch[1], scratch[2], scratch[3]
+    forward, backward, ahead = scratch[4:4 + n_tags], scratch[4 + n_tags:4 + 2 * n_tags], scratch[4 + 2 * n_tags:]
     viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path)
     n = 0
     for sequence in range(len(offsets) - 1):

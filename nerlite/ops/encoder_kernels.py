@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.ops.atomics import claim, finish, share_out, wait
+from nerlite.ops.atomics import claim, cut, finish, share_out, wait
 from nerlite.ops.attention_kernels import (
     Heads,
     arrange_float,
@@ -84,15 +84,9 @@ def embed(words, word_scale, places, place_scale, ids, positions, out):
 
 
 @kernel(inline=True)
-def _begin(share, n_shares, n):
-    """Return the first of n things in a share: the one behind the last of the share before it."""
-    return share * n // n_shares
-
-
-@kernel(inline=True)
 def _quantize(share, n_shares, x, first, n, quantized, row_scales):
     """Prepare x[first:first + n] for a product: a share of the rows."""
-    quantize_rows(x, first, _begin(share, n_shares, n), _begin(share + 1, n_shares, n), quantized, row_scales)
+    quantize_rows(x, first, cut(share, n_shares, n), cut(share + 1, n_shares, n), quantized, row_scales)
 
 
 @kernel(inline=True)
@@ -104,13 +98,13 @@ def _leave(share, n_shares, x, first, n, quantized, row_scales):
 def _linear_int8(share, n_shares, x, first, n, quantized, row_scales, total, panels, constants, activation, out):
     """out[:n] = activation(x[first:first + n] @ weight + bias) of rows that are prepared: a share of the columns."""
     linear_int8(n, quantized, row_scales, total, panels, constants, activation, out,
-                _begin(share, n_shares, len(panels)), _begin(share + 1, n_shares, len(panels)))
+                cut(share, n_shares, len(panels)), cut(share + 1, n_shares, len(panels)))
 
 
 @kernel(inline=True)
 def _linear_float(share, n_shares, x, first, n, quantized, row_scales, total, panels, constants, activation, out):
     linear_float(x, first, n, total, panels, constants, activation, out,
-                 _begin(share, n_shares, len(panels)), _begin(share + 1, n_shares, len(panels)))
+                 cut(share, n_shares, len(panels)), cut(share + 1, n_shares, len(panels)))
 
 
 def _make_encode(quantize, linear, store, arrange, attend, score):
@@ -119,14 +113,14 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
     @kernel(inline=True)
     def normalize_embeddings(share, n_shares, x, zeros, rows, first, n, norm, eps, d, out, quantized, row_scales):
         """As `normalize_rows`, of x[rows[first:first + n]] alone."""
-        for i in range(first + _begin(share, n_shares, n), first + _begin(share + 1, n_shares, n)):
+        for i in range(first + cut(share, n_shares, n), first + cut(share + 1, n_shares, n)):
             normalize(x[rows[i]], zeros, norm[0], norm[1], eps, d, out[i])
         quantize(share, n_shares, out, first, n, quantized, row_scales)
 
     @kernel(inline=True)
     def normalize_rows(share, n_shares, x, residual, rows, first, n, norm, eps, d, out, quantized, row_scales):
         """out[first:first + n] = x[:n] + residual[rows[first:first + n]], normalized: a share of the rows."""
-        for i in range(_begin(share, n_shares, n), _begin(share + 1, n_shares, n)):
+        for i in range(cut(share, n_shares, n), cut(share + 1, n_shares, n)):
             normalize(x[i], residual[rows[first + i]], norm[0], norm[1], eps, d, out[first + i])
         quantize(share, n_shares, out, first, n, quantized, row_scales)
 
@@ -137,8 +131,8 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
         for sequence in range(len(row_offsets) - 1):
             start, stop = max(first, row_offsets[sequence]), min(first + n, row_offsets[sequence + 1])
             key, n_keys = offsets[sequence], offsets[sequence + 1] - offsets[sequence]
-            for head in range(_begin(share, n_shares, n_heads),
-                              _begin(share + 1, n_shares, n_heads) if start < stop else 0):
+            for head in range(cut(share, n_shares, n_heads),
+                              cut(share + 1, n_shares, n_heads) if start < stop else 0):
                 arrange(buffer, key, n_keys, head, heads, scratch)
                 for row in range(start, stop, ROWS):
                     attend(row, min(ROWS, stop - row), buffer, key, n_keys, head, heads, scratch, row - first)
@@ -146,7 +140,7 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
     @kernel(inline=True)
     def keep(share, n_shares, qkv, first, n, asked, buffer, factor, heads):
         """Keep the queries, keys and values of rows first:first + n: a share of them."""
-        for i in range(_begin(share, n_shares, n), _begin(share + 1, n_shares, n)):
+        for i in range(cut(share, n_shares, n), cut(share + 1, n_shares, n)):
             store(qkv[i], first + i, asked[first + i], buffer, factor, heads)
 
     @kernel()
@@ -155,7 +149,7 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
                dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission, emission_constants,
                residual, total, narrow_total, columns, key_lanes, pairs, value_lanes, totals, scores, weights, factors,
                chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked, numbers, scales, counters, x,
-               out, quantized, row_scales, qkv_rows, mixed, hidden, inner, caller, head_shares, *words):
+               out, quantized, row_scales, qkv_rows, mixed, hidden, inner, index, head_shares, *words):
         """out (n_asked, d) = last hidden state of the rows asked for.
 
         x: (n_rows, d and padding), embeddings not yet normalized; everything: (n_rows,) 0, 1, 2, …; offsets:
@@ -163,8 +157,9 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
         (n_rows,) each row's index in rows, or -1; numbers (3, …) and scales (3, …): those of `Heads`.
         chunk: rows that a thread takes at once; last_chunk: of those asked for, in the last layer, at most as many.
         n_shares: 1, or where one chunk has all rows, how many shares threads make of each of its steps.
-        dense … residual, caller, head_shares, words: what `score` takes, which then makes scores of the hidden states;
-        emission has no panels where these are what is asked for.
+        index: this thread's, 0 for the one that others help. dense … residual, words: what `score` takes, which then
+        makes scores of the hidden states, in head_shares by as many threads; emission has no panels where these are
+        what is asked for.
         Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS and those
         of the head, 2), zeros.
         """
@@ -217,9 +212,9 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
                     taken = claim(counters, step)
             if n_shares == 1:
                 wait(counters, step, n_chunks)
-        if len(emission) > 0:
+        if len(emission) > 0 and index < head_shares:
             score(dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission,
-                  emission_constants, residual, caller, head_shares, counters, (n_layers + 1) * STEPS, out, d,
+                  emission_constants, residual, index, head_shares, counters, (n_layers + 1) * STEPS, out, d,
                   everything, row_offsets, *words)
 
     return encode

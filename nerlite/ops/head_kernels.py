@@ -1,4 +1,4 @@
-"""The kernels of what stands on the encoder, but for the CRF: character convolution and LSTM."""
+"""The kernels of what stands on the encoder, but for the CRF: characters' features, and all up to a word's scores."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.ops.atomics import share_out
+from nerlite.ops.atomics import cut, share_out
 from nerlite.ops.elementwise import NO_ACTIVATION, RELU, ZERO, gate, quantize_row, tanh
 from nerlite.ops.jit import kernel
 from nerlite.ops.linear_kernels import linear_float, linear_int8, quantize_rows
 from nerlite.ops.simd import LANES, floats, load, store
-from nerlite.ops.tiles import ROWS
+from nerlite.ops.tiles import COLUMNS, ROWS
 
 
 @kernel()
@@ -118,12 +118,6 @@ class Work(NamedTuple):
 
 
 @kernel(inline=True)
-def _cut(share, n_shares, n):
-    """Return the first of n things in a share: the one behind the last of the share before it."""
-    return share * n // n_shares
-
-
-@kernel(inline=True)
 def _prepare_int8(x, start, stop, width, work):
     """Prepare x[start:stop, :width] for a product."""
     for i in range(start, stop):
@@ -149,32 +143,34 @@ def _make_head(prepare, linear, run, depth):
     """Return the kernel of all that makes a word's scores of its vector; depth: 4 of int8 numbers go into one step."""
 
     @kernel(inline=True)
-    def gather(share, n_shares, characters, vectors, d, work, width):
-        """x = a word's characters and vector: a share of the rows."""
-        start, stop, n = _cut(share, n_shares, len(work.x)), _cut(share + 1, n_shares, len(work.x)), characters.shape[1]
+    def gather(share, n_shares, characters, vectors, d, work, width, dense_width):
+        """x = a word's characters and vector, and zeros where y has more numbers than the dense layer: some rows."""
+        start, stop, n = cut(share, n_shares, len(work.x)), cut(share + 1, n_shares, len(work.x)), characters.shape[1]
         for i in range(start, stop):
             for j in range(n):
                 work.x[i, j] = characters[i, j]
             for j in range(d):
                 work.x[i, n + j] = vectors[i, j]
+            if dense_width > 0:
+                work.y[i, dense_width:] = ZERO
         prepare(work.x, start, stop, width, work)
 
     @kernel(inline=True)
     def transform(share, n_shares, panels, constants, work):
         """y = ReLU(x @ weight + bias): a share of the panels."""
-        linear(work.x, work, work.total[share], panels, constants, RELU, work.y, _cut(share, n_shares, len(panels)),
-               _cut(share + 1, n_shares, len(panels)))
+        linear(work.x, work, work.total[share], panels, constants, RELU, work.y, cut(share, n_shares, len(panels)),
+               cut(share + 1, n_shares, len(panels)))
 
     @kernel(inline=True)
     def ready(share, n_shares, work, width):
         """Prepare y for a product: a share of the rows."""
-        prepare(work.y, _cut(share, n_shares, len(work.y)), _cut(share + 1, n_shares, len(work.y)), width, work)
+        prepare(work.y, cut(share, n_shares, len(work.y)), cut(share + 1, n_shares, len(work.y)), width, work)
 
     @kernel(inline=True)
     def recur(share, n_shares, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, everything, offsets, by_length,
               work):
         """states = LSTM(y): a share of the directions."""
-        for direction in range(_cut(share, n_shares, 2), _cut(share + 1, n_shares, 2)):
+        for direction in range(cut(share, n_shares, 2), cut(share + 1, n_shares, 2)):
             n = len(w_ih) // 2
             linear(work.y, work, work.total[direction], w_ih, w_ih_constants, NO_ACTIVATION, work.gates, direction * n,
                    direction * n + n)
@@ -186,7 +182,7 @@ def _make_head(prepare, linear, run, depth):
     def add(share, n_shares, residual, work, width):
         """y += states, or y = states: a share of the rows."""
         n_rows, n = work.states.shape
-        start, stop = _cut(share, n_shares, n_rows), _cut(share + 1, n_shares, n_rows)
+        start, stop = cut(share, n_shares, n_rows), cut(share + 1, n_shares, n_rows)
         for i in range(start, stop):
             y, states = work.y[i], work.states[i]
             for j in range(0, n, LANES):
@@ -197,15 +193,15 @@ def _make_head(prepare, linear, run, depth):
 
     @kernel()
     def score(dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission,
-              emission_constants, residual, caller, n_shares, counters, step, vectors, d, everything, offsets,
+              emission_constants, residual, index, n_shares, counters, step, vectors, d, everything, offsets,
               characters, by_length, x, quantized, row_scales, y, gates, states, h, cell, h_quantized, h_scales, total,
               float_total, z, out):
         """out (n_words, n_panels * COLUMNS) = scores.
 
         dense: panels, none where there is no such layer; w_ih … peepholes: of all LSTM layers, one after another;
         emission: of float32; residual: 1 where a layer's input is added to its output.
-        caller: 1 of the thread that others help; n_shares: how many shares threads make of each step, at most 2;
-        counters, from `step` on: see `share_out`.
+        index: this thread's, 0 for the one that others help; n_shares: how many shares threads make of each step, at
+        most 2; counters, from `step` on: see `share_out`.
         vectors: (n_words, d and padding); everything: 0, 1, 2, … up to n_words at least; offsets: (n_seqs + 1,);
         characters: (n_words, …); by_length: (n_seqs,) sequences, the longest first; the rest see `Work`, at least
         n_words of rows.
@@ -214,7 +210,8 @@ def _make_head(prepare, linear, run, depth):
         work = Work(x[:n], quantized[:n], row_scales[:n], y[:n], gates[:n], states[:n], h, cell, h_quantized, h_scales,
                     total, float_total, z)
         width = w_ih.shape[2] * depth
-        share_out(gather, (characters, vectors, d, work, dense.shape[1] * depth), n_shares, counters, step)
+        share_out(gather, (characters, vectors, d, work, dense.shape[1] * depth, len(dense) * COLUMNS), n_shares,
+                  counters, step)
         if len(dense):
             share_out(transform, (dense, dense_constants, work), n_shares, counters, step + 1)
         if len(w_ih):
@@ -223,10 +220,11 @@ def _make_head(prepare, linear, run, depth):
         for layer in range(len(w_ih)):
             share_out(recur, (w_ih[layer], w_ih_constants[layer], w_hh[layer], w_hh_constants[layer], peepholes[layer],
                               everything, offsets, by_length, work), n_shares, counters, step)
-            share_out(add, (residual, work, width), n_shares, counters, step + 1)
+            next_width = width if layer + 1 < len(w_ih) else 0
+            share_out(add, (residual, work, next_width), n_shares, counters, step + 1)
             step += 2
-        # The others leave meanwhile: where all come back at once, the caller waits until they have used Python.
-        if caller:
+        # The others leave meanwhile: where all come back at once, the first waits until they have used Python.
+        if index == 0:
             linear_float(work.y, 0, n, work.float_total, emission, emission_constants, NO_ACTIVATION, out, 0,
                          len(emission))
 

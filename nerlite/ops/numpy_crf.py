@@ -113,4 +113,6 @@ def best_spans(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, tr
                 spans.append((sequence, begin, row + 1, labels[path[row]]))
                 begin = row + 1
     found = np.array(spans, np.int64).reshape(-1, 4)
+    if not spans:
+        return path, found, np.empty(0)
     return path, found, span_log_probabilities(emissions, offsets, start, transitions, end, found, labels, boundaries)

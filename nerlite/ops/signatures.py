@@ -16,7 +16,7 @@ _ENCODE = """
     chunk i8:0 last_chunk i8:0 n_shares i8:0 everything i8:1 offsets i8:1 rows i8:1 row_offsets i8:1 asked i8:1
     numbers {head}:5 scales f4:4 counters i8:2 x f4:2 out f4:2
     quantized u1:2 row_scales f4:2 qkv_rows f4:2 mixed f4:2 hidden f4:2 inner f4:2
-    caller i8:0 head_shares i8:0 {head_words}
+    index i8:0 head_shares i8:0 {head_words}
 """
 _HEAD_WEIGHTS = """
     dense {panels}:{n} dense_constants f4:3 w_ih {panels}:{n_all} w_ih_constants f4:4 w_hh {panels}:{n_both}
@@ -27,7 +27,7 @@ _HEAD_WORDS = """
     h f4:3 cell f4:3 h_quantized u1:3 h_scales f4:3 head_total {total}:3 float_total f4:2 z f4:3 emissions f4:2
 """
 _SCORE = """
-    {head_weights} caller i8:0 n_shares i8:0 counters i8:2 step i8:0 vectors f4:2 d i8:0 everything i8:1 offsets i8:1
+    {head_weights} index i8:0 n_shares i8:0 counters i8:2 step i8:0 vectors f4:2 d i8:0 everything i8:1 offsets i8:1
     {head_words}
 """
 _INT8 = {"panels": "i1", "n": 4, "n_all": 5, "n_both": 6, "head": "i2", "columns": "i2:4", "total": "i4"}
@@ -41,8 +41,8 @@ _TEXT = {
     "bilstm": "w_hh f4:4 constants f4:4 peepholes f4:3 hard_sigmoid i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "
               "by_length i8:1 h f4:2 cell f4:2 quantized u1:2 row_scales f4:2 total f4:2 z f4:2 out f4:2",
     "viterbi": f"{_CRF} came_from i2:2 state f8:1 following f8:1 path i8:1",
-    "best_spans": f"{_CRF} labels i8:1 boundaries b1:2 outside i8:0 came_from i2:2 state f8:1 following f8:1 ways f8:1 "
-                  "scaled f8:1 forward f8:2 backward f8:2 ahead f8:2 path i8:1 spans i8:2 n_spans i8:1 out f8:1",
+    "best_spans": f"{_CRF} labels i8:1 boundaries b1:2 outside i8:0 came_from i2:2 scratch f8:2 path i8:1 spans i8:2 "
+                  "n_spans i8:1 out f8:1",
 }
 for _name, _kinds in (("int8", _INT8), ("float", _FLOAT)):
     _head = {"head_weights": _HEAD_WEIGHTS.format(**_kinds), "head_words": _HEAD_WORDS.format(**_kinds)}
