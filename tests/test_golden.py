@@ -13,10 +13,9 @@ from heads import stages_of
 
 from nerlite.batch import Input, make_batch
 from nerlite.config import Config, read_config
-from nerlite.network.context import head_parameters
 from nerlite.network.encoder import Encoder
 from nerlite.network.model import Network
-from nerlite.network.parameters import linear_parameters
+from nerlite.network.parameters import head_parameters, linear_parameters
 from nerlite.ops.numpy_crf import forward_backward
 from nerlite.pieces import PieceEncoder
 from nerlite.weights import read_tensors

@@ -13,7 +13,7 @@ from heads import stages_of
 import nerlite
 from nerlite.batch import make_batch
 from nerlite.evaluate import evaluate
-from nerlite.network.context import head_parameters
+from nerlite.network.parameters import head_parameters
 from nerlite.ops import load_ops
 from nerlite.sparknlp import to_annotations
 from nerlite.weights import read_tensors

@@ -9,8 +9,7 @@ import numpy as np
 from nerlite.batch import offsets_of
 from nerlite.config import CharsConfig
 from nerlite.memory import Memory
-from nerlite.network.context import bilstm_parameters
-from nerlite.network.parameters import floats
+from nerlite.network.parameters import bilstm_parameters, floats
 from nerlite.ops import Ops
 from nerlite.weights import Tensors
 

@@ -7,9 +7,9 @@ import numpy as np
 from nerlite.batch import Batch
 from nerlite.config import Config
 from nerlite.network.chars import CharFeatures
-from nerlite.network.context import head_parameters
 from nerlite.network.crf import CRF
 from nerlite.network.encoder import Encoder
+from nerlite.network.parameters import head_parameters
 from nerlite.ops import Ops
 from nerlite.threads import Workers
 from nerlite.weights import Tensors
