@@ -100,6 +100,22 @@ def test_int8_linear_is_exact(n_rows, d_in, d_out):
     np.testing.assert_array_equal(result, expected)
 
 
+@pytest.mark.parametrize("d_in", [24, 40, 96, 508])
+def test_sums_of_the_largest_numbers_are_exact(ops, d_in):
+    """Products with 127 are added up in 16 bits where they fit those: 258 * 127 does, one more does not."""
+    weight = RNG.integers(-20, 21, (d_in, 70)).astype(np.int8)
+    for column, most in ((0, 258), (1, -258), (16, 259), (32, -259)):  # of three panels, where those have 16 columns
+        weight[:, column] = 0
+        weight[0:24:4, column] = np.sign(most) * 43
+        weight[0, column] += most - np.sign(most) * 258
+    weight[:, 48:50] = 63, -63
+    dense = LinearParameters(weight, np.zeros(70, np.float32), np.ones(70, np.float32))
+    parameters = HeadParameters(True, dense, [], False, LinearParameters(*map(np.float32, (np.eye(70), np.zeros(70)))))
+    x, offsets = np.repeat(np.float32([1, 0.5, 2]), d_in).reshape(3, d_in), np.array([0, 3])
+    x[1:, 5:9] = -1, 0, 0.25, 1.5
+    np.testing.assert_array_equal(ops.Head(parameters)(None, x, offsets), numpy_ops.Head(parameters)(None, x, offsets))
+
+
 @pytest.mark.parametrize("is_int8", [False, True])
 def test_a_row_gives_the_same_bits_however_many_there_are(ops, is_int8):
     parameters = linear(40, 70, is_int8=is_int8)

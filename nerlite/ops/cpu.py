@@ -11,8 +11,9 @@ class Level(NamedTuple):
 
     lanes: 32-bit lanes of a vector; n_vectors: vectors in a panel of weights; rows: how many a tile of a product takes
     at most, so that its sums fit the registers; int8_rows: the same of a product of int8 weights, and depth: a
-    multiple of how many numbers of a row it takes at once; machine, features: what `uname` and /proc/cpuinfo say of
-    such a CPU; llvm_cpu, llvm_features: its names in LLVM.
+    multiple of how many numbers of a row it takes at once; stretch: how many times four numbers of a row it multiplies
+    and adds up in 16 bits, 0 where there are instructions for 32; machine, features: what `uname` and /proc/cpuinfo say
+    of such a CPU; llvm_cpu, llvm_features: its names in LLVM.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Level(NamedTuple):
     rows: int
     int8_rows: int
     depth: int
+    stretch: int
     machine: str = ""
     features: frozenset[str] = frozenset()
     llvm_cpu: str = ""
@@ -41,12 +43,12 @@ _V3 = frozenset(["avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"])
 _V4 = _V3 | frozenset(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"])
 # From the least to the best of each machine; "any" is plain loops, for whatever the compiler makes of them.
 LEVELS = {level.name: level for level in (
-    Level("any", 8, 2, 4, 4, 8),
-    Level("neon", 4, 4, 4, 4, 4, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
-    Level("avx2", 8, 2, 4, 4, 8, "x86_64", _V3, "x86-64-v3", "+avx2"),
-    Level("avxvnni", 8, 2, 4, 4, 8, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
-    Level("vnni", 16, 4, 5, 5, 16, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
-    Level("amx", 16, 4, 5, 16, 64, "x86_64", _V4 | {"amx_tile", "amx_int8"}, "x86-64-v4",
+    Level("any", 8, 2, 4, 4, 8, 0),
+    Level("neon", 4, 4, 4, 4, 4, 0, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
+    Level("avx2", 8, 2, 4, 4, 8, 6, "x86_64", _V3, "x86-64-v3", "+avx2"),
+    Level("avxvnni", 8, 2, 4, 4, 8, 0, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
+    Level("vnni", 16, 4, 5, 5, 16, 0, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
+    Level("amx", 16, 4, 5, 16, 64, 0, "x86_64", _V4 | {"amx_tile", "amx_int8"}, "x86-64-v4",
           "+avx512vnni,+amx-tile,+amx-int8"),
 )}
 

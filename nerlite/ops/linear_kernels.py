@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from nerlite.ops.elementwise import I4, activate, quantize_row
-from nerlite.ops.jit import kernel
-from nerlite.ops.simd import LANES, ints, load, store, to_float
+from nerlite.ops.jit import LEVEL, kernel
+from nerlite.ops.simd import LANES, highest, ints, load, store, to_float
 from nerlite.ops.tiles import COLUMNS, INT8_ROWS, ROWS, begin_int8, end_int8, float_product, int8_product, prefetch
 
 # Bytes of a line of the caches, and how many of them a row asks for ahead: more would wait for each other.
 LINE, LINES_AHEAD = 64, 6
+# The most that weights of one sign may add up to, for their products with 0..127 to fit 16 bits.
+STRETCH, MOST_16 = LEVEL.stretch, 32767 // 127
 
 
 @kernel(inline=True)
@@ -45,8 +47,8 @@ def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activat
     """out[:n_rows] = activation(rows @ weight + bias), the columns of panels first_panel:end.
 
     quantized: (any, d_in) uint8, the rows, and row_scales: (any, 2), each one's scale and lowest number; panels:
-    (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3, COLUMNS) column sums, scales, biases; out: (rows,
-    n_panels * COLUMNS); total: (INT8_ROWS, COLUMNS) int32, scratch.
+    (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3 or more, COLUMNS) column sums, scales, biases, and as
+    int32 `pack_int8`'s stretches; out: (rows, n_panels * COLUMNS); total: (INT8_ROWS, COLUMNS) int32, scratch.
     """
     begun, lines = 0, _lines_ahead(panels, n_rows)
     for p in range(first_panel, end):
@@ -57,7 +59,7 @@ def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activat
             if n != begun:
                 begin_int8(n)
                 begun = n
-            int8_product(quantized, row, n, panels[p], total)
+            int8_product(quantized, row, n, panels[p], constants[p, 3:], total)
             for i in range(n):
                 _fetch_ahead(panels, p, end, row + i, lines)
                 scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
@@ -92,13 +94,45 @@ def dense(panels, constants, activation, x, total, out):
     linear_float(x, 0, len(x), total, panels, constants, activation, out, 0, len(panels))
 
 
+@kernel(inline=True)
+def _fits_16(weight, first, panel):
+    """Say whether a stretch's products with 0..127 add up to int16 in each lane, which takes two of four rows."""
+    stop, most = first + 4 * STRETCH, ints(I4(0))
+    for j in range(panel * COLUMNS, panel * COLUMNS + COLUMNS if stop <= len(weight) else 0, LANES):
+        for half in range(2):
+            above = below = ints(I4(0))
+            for row in range(first + 2 * half, stop, 4):
+                a, b = load(weight[row], j), load(weight[row + 1], j)
+                above = above + max(a, I4(0)) + max(b, I4(0))
+                below = below - min(a, I4(0)) - min(b, I4(0))
+            most = max(most, max(above, below))
+    return stop <= len(weight) and highest(most) <= MOST_16
+
+
+@kernel(inline=True)
+def _sort_stretches(weight, panel, stretches):
+    """stretches = how many of a panel's fit 16 bits, then their numbers, then those of the others."""
+    n, last = 0, (len(weight) + 4 * STRETCH - 1) // (4 * STRETCH)
+    for stretch in range(last):
+        if _fits_16(weight, 4 * STRETCH * stretch, panel):
+            n += 1
+            stretches[n] = stretch
+        else:
+            stretches[last] = stretch
+            last -= 1
+    stretches[0] = n
+
+
 @kernel()
-def pack_int8(weight, panels, sums):
+def pack_int8(weight, panels, sums, stretches):
     """Pack a weight (d_in, n_panels * COLUMNS) int8 and sum its columns.
 
-    panels: (n_panels, d_in / 4, COLUMNS) int32, four rows' numbers in each; sums: (n_panels, COLUMNS) int32.
+    panels: (n_panels, d_in / 4, COLUMNS) int32, four rows' numbers in each; sums: (n_panels, COLUMNS) int32;
+    stretches: (n_panels, one more than a panel has, at least) int32, of levels that have such: see `_sort_stretches`.
     """
     for p in range(panels.shape[0]):
+        if STRETCH > 0:
+            _sort_stretches(weight, p, stretches[p])
         for j in range(0, COLUMNS, LANES):
             total, place = ints(I4(0)), p * COLUMNS + j
             for k in range(panels.shape[1]):

@@ -56,15 +56,18 @@ def side_by_side(kinds: Sequence[tuple[tuple[int, ...], type]]) -> list[np.ndarr
 def panel_shapes(d_in: int, d_out: int, level: Level, *, is_int8: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the shapes of what `pack` fills; d_in a multiple of four for int8."""
     n_panels, columns = -(-d_out // level.columns), level.columns
-    panels = (n_panels, d_in // 4, columns, 4) if is_int8 else (n_panels, d_in, columns)
-    return panels, (n_panels, 3, columns)
+    if not is_int8:
+        return (n_panels, d_in, columns), (n_panels, 3, columns)
+    n_stretches = 1 + -(-d_in // (4 * level.stretch)) if level.stretch else 0
+    return (n_panels, d_in // 4, columns, 4), (n_panels, 3 + padded(n_stretches, columns) // columns, columns)
 
 
 def pack(kernels: Any, parameters: LinearParameters, panels: np.ndarray, constants: np.ndarray) -> None:
     """Cut a weight into panels of columns, zeros where a size is no multiple.
 
-    panels: (n_panels, d_in, columns) float32 or (n_panels, d_in / 4, columns, 4) int8; constants: (n_panels, 3,
-    columns) float32, column sums (of an int8 weight), scales (1 where there are none) and biases.
+    panels: (n_panels, d_in, columns) float32 or (n_panels, d_in / 4, columns, 4) int8; constants: (n_panels, 3 or
+    more, columns) float32, column sums (of an int8 weight), scales (1 where there are none), biases, and as int32
+    `pack_int8`'s stretches.
     """
     weight, bias, scale = parameters
     n_panels, columns, d_out = len(panels), panels.shape[2], len(bias)
@@ -78,9 +81,11 @@ def pack(kernels: Any, parameters: LinearParameters, panels: np.ndarray, constan
         panels[:] = weight.reshape(-1, n_panels, columns).swapaxes(0, 1)
     else:
         sums = np.empty((n_panels, columns), np.int32)
-        kernels.pack_int8(weight, panels.view(np.int32)[..., 0], sums)
+        stretches = np.zeros((n_panels, constants.shape[1] - 3, columns), np.int32)
+        kernels.pack_int8(weight, panels.view(np.int32)[..., 0], sums, stretches.reshape(n_panels, -1))
         wide[0] = sums.reshape(-1)
-    constants[:] = wide.reshape(3, n_panels, columns).swapaxes(0, 1)
+        constants.view(np.int32)[:, 3:] = stretches
+    constants[:, :3] = wide.reshape(3, n_panels, columns).swapaxes(0, 1)
 
 
 def packed(kernels: Any, level: Level, layers: Sequence[LinearParameters], d_in: int) -> list[np.ndarray]:

@@ -35,7 +35,7 @@ _FLOAT = {"panels": "f4", "n": 3, "n_all": 4, "n_both": 5, "head": "f4", "column
 _CRF = "emissions f4:2 offsets i8:1 start f4:1 transitions f4:2 end f4:1"
 _TEXT = {
     "embed": "words i1:2 word_scale f4:1 places i1:2 place_scale f4:1 ids i8:1 positions i8:1 out f4:2",
-    "pack_int8": "weight i1:2 panels i4:3 sums i4:2",
+    "pack_int8": "weight i1:2 panels i4:3 sums i4:2 stretches i4:2",
     "dense": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
     "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
     "bilstm": "w_hh f4:4 constants f4:4 peepholes f4:3 hard_sigmoid i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "

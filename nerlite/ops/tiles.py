@@ -9,10 +9,11 @@ Each sum runs over d_in in order, in one accumulator, so a row's result does not
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -21,35 +22,31 @@ from nerlite.ops.cpu import Level
 from nerlite.ops.jit import LEVEL, kernel
 from nerlite.ops.simd import call, splat
 
+binding.initialize_native_asmparser()  # for the assembly that a tile has
 ROWS, INT8_ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
-MultiplyAdd = Callable[[Any, Level, ir.Value, list[ir.Value], list[ir.Value]], ir.Value]
+MultiplyAdd = Callable[[Any, Level, ir.Value, ir.Value, ir.Value], ir.Value]
 
 
-def _fma(builder: Any, level: Level, total: ir.Value, a: list[ir.Value], b: list[ir.Value]) -> ir.Value:
-    return call(builder, f"llvm.fma.v{level.lanes}f32", total.type, *a, *b, total)
+def _fma(builder: Any, level: Level, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    return call(builder, f"llvm.fma.v{level.lanes}f32", total.type, a, b, total)
 
 
-def _dot4(builder: Any, level: Level, total: ir.Value, a: list[ir.Value], b: list[ir.Value]) -> ir.Value:
-    """Add the products of four numbers 0..127 and four of -63..63 to each int32 lane, in AVX2 of eight."""
+def _dot4(builder: Any, level: Level, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """Add the products of four numbers 0..127 and four of -63..63 to each int32 lane."""
     if "vnni" in level.llvm_features:
-        return call(builder, f"llvm.x86.avx512.vpdpbusd.{32 * level.lanes}", total.type, total, *a, *b)
-    eights, sixteens = ir.VectorType(I8, 4 * level.lanes), ir.VectorType(I16, 2 * level.lanes)
-    numbers = [(builder.bitcast(x, eights), builder.bitcast(y, eights)) for x, y in zip(a, b, strict=True)]
-    if level.name == "neon":
-        return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", total.type, total, *numbers[0])
-    # Four products fit an int16: two instructions' pairs are added there, and widened once.
-    fours = builder.add(*(call(builder, "llvm.x86.avx2.pmadd.ub.sw", sixteens, *pair) for pair in numbers))
-    ones = ir.Constant(sixteens, [1] * (2 * level.lanes))
-    return builder.add(total, call(builder, "llvm.x86.avx2.pmadd.wd", total.type, fours, ones))
+        return call(builder, f"llvm.x86.avx512.vpdpbusd.{32 * level.lanes}", total.type, total, a, b)
+    eights = ir.VectorType(I8, 4 * level.lanes)
+    return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", total.type, total, *(
+        builder.bitcast(x, eights) for x in (a, b)))
 
 
-def _dot2(builder: Any, level: Level, total: ir.Value, a: list[ir.Value], b: list[ir.Value]) -> ir.Value:
+def _dot2(builder: Any, level: Level, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
     """Add the products of two int16 and two int16 to each int32 lane."""
     if "vnni" in level.llvm_features:
-        return call(builder, f"llvm.x86.avx512.vpdpwssd.{32 * level.lanes}", total.type, total, *a, *b)
+        return call(builder, f"llvm.x86.avx512.vpdpwssd.{32 * level.lanes}", total.type, total, a, b)
     sixteens = ir.VectorType(I16, 2 * level.lanes)
-    numbers = [builder.bitcast(x, sixteens) for x in (*a, *b)]
+    numbers = [builder.bitcast(x, sixteens) for x in (a, b)]
     if level.name == "avx2":
         return builder.add(total, call(builder, "llvm.x86.avx2.pmadd.wd", total.type, *numbers))
     wide = ir.VectorType(I32, 2 * level.lanes)
@@ -61,14 +58,17 @@ def _dot2(builder: Any, level: Level, total: ir.Value, a: list[ir.Value], b: lis
 
 
 class Kind(NamedTuple):
-    """The element of a tile's sums, how products are added to them, and whether AVX2 takes two steps at once."""
+    """The element of a tile's sums, and how products are added to them."""
 
     element: ir.Type
     multiply_add: MultiplyAdd
-    two_by_two: bool = False
 
 
-FLOAT, INT8, INT16 = Kind(F32, _fma), Kind(I32, _dot4, two_by_two=True), Kind(I32, _dot2)
+FLOAT, INT8, INT16 = Kind(F32, _fma), Kind(I32, _dot4), Kind(I32, _dot2)
+
+
+def _pointer(builder: Any, base: ir.Value, offset: ir.Value, pointee: ir.Type) -> ir.Value:
+    return builder.inttoptr(builder.add(base, offset), pointee.as_pointer())
 
 
 def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: int, a: ir.Value, a_stride: ir.Value,
@@ -79,11 +79,7 @@ def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: in
     float, four uint8 or two int16) and multiplies them into the panel's lanes.
     """
     size, vector = 4 * level.lanes, ir.VectorType(kind.element, level.lanes)
-    n_steps = 2 if kind.two_by_two and level.name == "avx2" else 1
-
-    def address(base: ir.Value, offset: ir.Value, pointee: ir.Type) -> ir.Value:
-        return builder.inttoptr(builder.add(base, offset), pointee.as_pointer())
-
+    address = partial(_pointer, builder)
     entry, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
     rows = [builder.add(a, builder.mul(a_stride, I64(row))) for row in range(n_rows)]
     zero = ir.Constant(vector, None)
@@ -91,19 +87,13 @@ def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: in
     builder.position_at_end(loop)
     step, place = builder.phi(I64), builder.phi(I64)
     totals = [[builder.phi(vector) for _ in range(n_vectors)] for _ in range(n_rows)]
-    columns: list[list[ir.Value]] = [[] for _ in range(n_vectors)]
-    next_place = place
-    for _ in range(n_steps):
-        for i in range(n_vectors):
-            columns[i].append(builder.load(address(next_place, I64(size * i), vector), align=1))
-        next_place = builder.add(next_place, panel_stride)
+    columns = [builder.load(address(place, I64(size * i), vector), align=1) for i in range(n_vectors)]
     sums = []
     for row in range(n_rows):
         at = builder.add(rows[row], builder.mul(step, I64(4)))
-        same = [splat(builder, vector, builder.load(address(at, I64(4 * i), kind.element), align=1))
-                for i in range(n_steps)]
+        same = splat(builder, vector, builder.load(address(at, I64(0), kind.element), align=1))
         sums.append([kind.multiply_add(builder, level, totals[row][i], same, columns[i]) for i in range(n_vectors)])
-    next_step = builder.add(step, I64(n_steps))
+    next_step, next_place = builder.add(step, I64(1)), builder.add(place, panel_stride)
     for phi, first, again in ((step, I64(0), next_step), (place, panel, next_place),
                               *((totals[row][i], zero, sums[row][i])
                                 for row in range(n_rows) for i in range(n_vectors))):
@@ -115,6 +105,59 @@ def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: in
         for i in range(n_vectors):
             place = builder.add(builder.mul(out_stride, I64(row)), I64(size * i))
             builder.store(sums[row][i], address(out, place, vector), align=4)
+
+
+def emit_avx2_tile(builder: Any, level: Level, n_rows: int, n_vectors: int, a: ir.Value, a_stride: ir.Value,
+                   panel: ir.Value, depth: ir.Value, out: ir.Value, out_stride: ir.Value, stretches: ir.Value) -> None:
+    """Emit one tile of int8 weights for AVX2, which multiplies and adds in 16 bits; see `emit_tile`.
+
+    A stretch's sums are widened once where they fit 16 bits, which most do, and every two steps elsewhere. stretches:
+    address of a panel's, as `pack_int8` writes them. The panel's steps lie next to each other, an even number.
+    """
+    size, vector = 4 * level.lanes, ir.VectorType(I32, level.lanes)
+    eights, sixteens = ir.VectorType(I8, 4 * level.lanes), ir.VectorType(I16, 2 * level.lanes)
+    ones, address = ir.Constant(sixteens, [1] * (2 * level.lanes)), partial(_pointer, builder)
+    # LLVM would add by twos, in the shortest time for one sum but with more registers than there are for all.
+    add_pairs = ir.InlineAsm(ir.FunctionType(sixteens, [sixteens] * 2), "vpaddw $2, $1, $0", "=x,x,x")
+    rows = [builder.add(a, builder.mul(a_stride, I64(row))) for row in range(n_rows)]
+    # In memory: the sums of a stretch leave no registers for them.
+    totals = [[address(out, builder.add(builder.mul(out_stride, I64(row)), I64(size * i)), vector)
+               for i in range(n_vectors)] for row in range(n_rows)]
+
+    def add(first: ir.Value, n_steps: int) -> None:
+        sums: list[list[Any]] = [[None] * n_vectors for _ in range(n_rows)]
+        place, at = builder.mul(first, I64(size * n_vectors)), builder.mul(first, I64(4))
+        for step in range(n_steps):
+            columns = [builder.bitcast(builder.load(address(builder.add(panel, place), I64(
+                size * (step * n_vectors + i)), vector), align=1), eights) for i in range(n_vectors)]
+            for row in range(n_rows):
+                number = builder.load(address(builder.add(rows[row], at), I64(4 * step), I32), align=1)
+                same = builder.bitcast(splat(builder, vector, number), eights)
+                for i in range(n_vectors):
+                    pairs = call(builder, "llvm.x86.avx2.pmadd.ub.sw", sixteens, same, columns[i])
+                    sums[row][i] = builder.call(add_pairs, [sums[row][i], pairs]) if step else pairs
+        for row in range(n_rows):
+            for i in range(n_vectors):
+                wide = call(builder, "llvm.x86.avx2.pmadd.wd", vector, sums[row][i], ones)
+                builder.store(builder.add(builder.load(totals[row][i], align=4), wide), totals[row][i], align=4)
+
+    def first_step(number: ir.Value) -> ir.Value:
+        at = address(stretches, builder.mul(number, I64(4)), I32)
+        return builder.mul(builder.sext(builder.load(builder.gep(at, [I32(1)])), I64), I64(level.stretch))
+
+    for row in range(n_rows):
+        for total in totals[row]:
+            builder.store(ir.Constant(vector, None), total, align=4)
+    n_narrow = builder.sext(builder.load(address(stretches, I64(0), I32)), I64)
+    n_all = builder.udiv(builder.add(depth, I64(level.stretch - 1)), I64(level.stretch))
+    with cgutils.for_range(builder, n_narrow) as stretch:
+        add(first_step(stretch.index), level.stretch)
+    with cgutils.for_range(builder, n_all, start=n_narrow) as stretch:
+        first = first_step(stretch.index)
+        following = builder.add(first, I64(level.stretch))
+        stop = builder.select(builder.icmp_signed("<", following, depth), following, depth)
+        with cgutils.for_range_slice(builder, first, stop, I64(2)) as (step, _):
+            add(step, 2)
 
 
 def _amx(builder: Any, name: str, *arguments: ir.Value) -> None:
@@ -208,7 +251,7 @@ def _make_tile(kind: Kind, n_vectors: int) -> Any:
 
     @intrinsic
     def tile(typing_context: Any, n_rows: Any, a: Any, a_stride: Any, panel: Any, panel_stride: Any, depth: Any,
-             out: Any, out_stride: Any) -> Any:
+             out: Any, out_stride: Any, stretches: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             done = builder.append_basic_block("tiled")
             if kind is INT8 and LEVEL.name == "amx":
@@ -219,7 +262,7 @@ def _make_tile(kind: Kind, n_vectors: int) -> Any:
                 amx, vectors = builder.append_basic_block("amx"), builder.append_basic_block("vectors")
                 builder.cbranch(fits, amx, vectors)
                 builder.position_at_end(amx)
-                emit_amx_tile(builder, *arguments[1:])
+                emit_amx_tile(builder, *arguments[1:-1])
                 builder.branch(done)
                 builder.position_at_end(vectors)
             switch = builder.switch(arguments[0], done)
@@ -227,12 +270,15 @@ def _make_tile(kind: Kind, n_vectors: int) -> Any:
                 block = builder.append_basic_block(f"rows{n}")
                 switch.add_case(I64(n), block)
                 builder.position_at_end(block)
-                emit_tile(builder, LEVEL, kind, n, n_vectors, *arguments[1:])
+                if kind is INT8 and LEVEL.stretch:
+                    emit_avx2_tile(builder, LEVEL, n, n_vectors, *arguments[1:4], *arguments[5:])
+                else:
+                    emit_tile(builder, LEVEL, kind, n, n_vectors, *arguments[1:-1])
                 builder.branch(done)
             builder.position_at_end(done)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 8), generate
+        return types.void(*[types.intp] * 9), generate
 
     return tile
 
@@ -242,7 +288,7 @@ def _make_product(kind: Kind, n_vectors: int) -> Any:
 
     x: (rows, at least the panel's depth); panel: (depth, columns, …) and out: (ROWS, at least its columns), not
     always contiguous. Of int8 weights up to INT8_ROWS, where the depth is a multiple of the level's, between
-    `begin_int8` and `end_int8`.
+    `begin_int8` and `end_int8`; and with a panel's stretches, see `pack_int8`, in front of out.
     """
     if LEVEL.name == "any":
         return {FLOAT: _plain_float, INT8: _plain_int8, INT16: _plain_int16}[kind]
@@ -251,9 +297,14 @@ def _make_product(kind: Kind, n_vectors: int) -> Any:
     @kernel(inline=True)
     def product(x, row, n_rows, panel, out):
         tile(n_rows, x.ctypes.data + row * x.strides[0], x.strides[0], panel.ctypes.data, panel.strides[0],
-             panel.shape[0], out.ctypes.data, out.strides[0])
+             panel.shape[0], out.ctypes.data, out.strides[0], 0)
 
-    return product
+    @kernel(inline=True)
+    def product_int8(x, row, n_rows, panel, stretches, out):
+        tile(n_rows, x.ctypes.data + row * x.strides[0], x.strides[0], panel.ctypes.data, panel.strides[0],
+             panel.shape[0], out.ctypes.data, out.strides[0], stretches.ctypes.data)
+
+    return product_int8 if kind is INT8 else product
 
 
 @kernel()
@@ -266,7 +317,7 @@ def _plain_float(x, row, n_rows, panel, out):
 
 
 @kernel()
-def _plain_int8(x, row, n_rows, panel, out):
+def _plain_int8(x, row, n_rows, panel, stretches, out):
     out[:] = 0
     for i in range(n_rows):
         for k in range(panel.shape[0]):
