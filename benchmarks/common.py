@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import os
 import statistics
@@ -112,7 +113,13 @@ def timed(work: Callable[[], Any]) -> float:
 
 def paired(a: Callable[[], Any], b: Callable[[], Any], n_pairs: int,
            before: Callable[[], Any] = lambda: None) -> Pairs:
-    """Time A B A B …, with rests in between; `before` each pair, untimed."""
+    """Time A B A B …, with rests in between; `before` each pair, untimed.
+
+    What is there before is kept from Python's garbage collector, which would else search the benchmark's own sentences
+    and the other side's modules whenever one side makes objects.
+    """
+    gc.collect()
+    gc.freeze()
     pairs = Pairs([], [])
     for _ in range(n_pairs):
         before()
