@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
 from nerlite.batch import offsets_of
 from nerlite.config import ModelError
@@ -24,6 +25,24 @@ def test_every_word_has_a_piece_and_the_first_is_its_own(encoder):
     assert (np.diff(pieces.offsets) >= 1).all()
     alone = [encoder.encode([word]).ids for word in words]
     np.testing.assert_array_equal(pieces.ids, np.concatenate(alone))
+
+
+@pytest.mark.parametrize("change", [
+    lambda tokenizer: None,
+    lambda tokenizer: setattr(tokenizer, "normalizer", normalizers.BertNormalizer(lowercase=True)),
+    lambda tokenizer: setattr(tokenizer, "normalizer", normalizers.Lowercase()),
+    lambda tokenizer: setattr(tokenizer, "pre_tokenizer", pre_tokenizers.Digits(individual_digits=True)),
+    lambda tokenizer: tokenizer.add_tokens(["erl"]),
+], ids=["as it is", "lower case", "another normalizer", "another pre-tokenizer", "another token"])
+def test_pieces_are_those_of_the_whole_tokenizer(tiny_model, tmp_path, change):
+    tokenizer, path = Tokenizer.from_file(str(tiny_model / "tokenizer.json")), tmp_path / "tokenizer.json"
+    change(tokenizer)
+    tokenizer.save(str(path))
+    words = ["the", "THE", "Berlin", "berlin1990", "ofx", "x" * 99, "x" * 101, "Ünder", "U.S.", "[SEP]"]
+    pieces = PieceEncoder(path, 10_000).encode(words)
+    expected = tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
+    assert list(pieces.ids) == expected.ids
+    assert np.diff(pieces.offsets).tolist() == [expected.word_ids.count(i) for i in range(len(words))]
 
 
 def test_a_word_takes_at_most_a_quarter_of_a_window(encoder):

@@ -5,10 +5,24 @@ from __future__ import annotations
 from nerlite.ops.elementwise import I4, activate, quantize_row
 from nerlite.ops.jit import LEVEL, kernel
 from nerlite.ops.simd import LANES, highest, ints, load, store, to_float
-from nerlite.ops.tiles import COLUMNS, INT8_ROWS, ROWS, begin_int8, end_int8, float_product, int8_product, prefetch
+from nerlite.ops.tiles import (
+    COLUMNS,
+    FLOAT_ASKS,
+    INT8_ASKS,
+    INT8_ROWS,
+    LINE,
+    ROWS,
+    begin_int8,
+    end_int8,
+    float_product,
+    int8_product,
+    prefetch,
+)
 
-# Bytes of a line of the caches, and how many of them a row asks for ahead: more would wait for each other.
-LINE, LINES_AHEAD = 64, 6
+# How many lines of the caches a row asks for ahead: more would wait for each other.
+LINES_AHEAD = 6
+# How many lines a step of a panel takes.
+STEP_LINES = max(1, 4 * COLUMNS // LINE)
 # The most that weights of one sign may add up to, for their products with 0..127 to fit 16 bits.
 STRETCH, MOST_16 = LEVEL.stretch, 32767 // 127
 
@@ -28,9 +42,23 @@ def quantize_rows(x, first, start, stop, quantized, row_scales):
 
 
 @kernel(inline=True)
-def _lines_ahead(panels, n_rows):
+def _by_steps(n_rows, asks):
+    """Say whether the next panel is asked for step by step, if the products do and are long enough, or row by row."""
+    return asks and n_rows > 2 * ROWS
+
+
+@kernel(inline=True)
+def _lines_ahead(panels, n_rows, asks):
     """Return how many lines of the next panel each row asks for, all of it together at most."""
-    return min(LINES_AHEAD, panels[0].nbytes // LINE // n_rows)
+    return 0 if _by_steps(n_rows, asks) else min(LINES_AHEAD, panels[0].nbytes // LINE // n_rows)
+
+
+@kernel(inline=True)
+def _ahead(panels, p, end, part, n_rows, asks):
+    """Return the address from which on a tile's steps ask for lines: the next panel's, or what is there already."""
+    if p + 1 == end or not _by_steps(n_rows, asks):
+        return panels[p].ctypes.data
+    return panels[p + 1].ctypes.data + min(part, STEP_LINES - 1) * panels.shape[1] * LINE
 
 
 @kernel(inline=True)
@@ -50,42 +78,44 @@ def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activat
     (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3 or more, COLUMNS) column sums, scales, biases, and as
     int32 `pack_int8`'s stretches; out: (rows, n_panels * COLUMNS); total: (INT8_ROWS, COLUMNS) int32, scratch.
     """
-    begun, lines = 0, _lines_ahead(panels, n_rows)
+    begun, lines = 0, _lines_ahead(panels, n_rows, INT8_ASKS)
     for p in range(first_panel, end):
         column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
-        row = 0
+        row = part = 0
         while row < n_rows:
             n = _share(n_rows - row, INT8_ROWS)
             if n != begun:
                 begin_int8(n)
                 begun = n
-            int8_product(quantized, row, n, panels[p], constants[p, 3:], total)
+            ahead = _ahead(panels, p, end, part, n_rows, INT8_ASKS)
+            int8_product(quantized, row, n, panels[p], constants[p, 3:], ahead, total)
             for i in range(n):
                 _fetch_ahead(panels, p, end, row + i, lines)
                 scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
                     store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
-            row += n
+            row, part = row + n, part + 1
     end_int8()
 
 
 @kernel()
 def linear_float(x, first, n_rows, total, panels, constants, activation, out, first_panel, end):
     """As `linear_int8` of x[first:first + n_rows], panels (n_panels, d_in, COLUMNS), total (ROWS, COLUMNS) float32."""
-    lines = _lines_ahead(panels, n_rows)
+    lines = _lines_ahead(panels, n_rows, FLOAT_ASKS)
     for p in range(first_panel, end):
         bias = constants[p, 2]
-        row = 0
+        row = part = 0
         while row < n_rows:
             n = _share(n_rows - row, ROWS)
-            float_product(x, first + row, n, panels[p], total)
+            ahead = _ahead(panels, p, end, part, n_rows, FLOAT_ASKS)
+            float_product(x, first + row, n, panels[p], ahead, total)
             for i in range(n):
                 _fetch_ahead(panels, p, end, row + i, lines)
                 sums, y = total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     store(y, p * COLUMNS + j, activate(activation, load(sums, j) + load(bias, j)))
-            row += n
+            row, part = row + n, part + 1
 
 
 @kernel()

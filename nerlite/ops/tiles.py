@@ -25,6 +25,11 @@ from nerlite.ops.simd import call, splat
 binding.initialize_native_asmparser()  # for the assembly that a tile has
 ROWS, INT8_ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
+LINE = 64  # bytes of a line of the caches
+# Whether each step of a product of weights asks for some of the next panel: AMX's are too few, and where panels are
+# narrow it gains nothing.
+FLOAT_ASKS = 4 * COLUMNS > LINE
+INT8_ASKS = FLOAT_ASKS and LEVEL.name != "amx"
 MultiplyAdd = Callable[[Any, Level, ir.Value, ir.Value, ir.Value], ir.Value]
 
 
@@ -67,16 +72,26 @@ class Kind(NamedTuple):
 FLOAT, INT8, INT16 = Kind(F32, _fma), Kind(I32, _dot4), Kind(I32, _dot2)
 
 
+def emit_prefetch(builder: Any, address: ir.Value) -> None:
+    """Emit what asks for the cache line at an address, to be there soon."""
+    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    # To read; into the second-level cache; data.
+    builder.call(function, [builder.inttoptr(address, I8.as_pointer()), I32(0), I32(2), I32(1)])
+
+
 def _pointer(builder: Any, base: ir.Value, offset: ir.Value, pointee: ir.Type) -> ir.Value:
     return builder.inttoptr(builder.add(base, offset), pointee.as_pointer())
 
 
 def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: int, a: ir.Value, a_stride: ir.Value,
-              panel: ir.Value, panel_stride: ir.Value, depth: ir.Value, out: ir.Value, out_stride: ir.Value) -> None:
+              panel: ir.Value, panel_stride: ir.Value, depth: ir.Value, out: ir.Value, out_stride: ir.Value,
+              ahead: ir.Value | None = None) -> None:
     """Emit one tile: out (n_rows, n_vectors vectors) = rows from a @ panel, `depth` ≥ 1 steps.
 
     a, panel, out: addresses; strides in bytes, of a row, a step and a row. Each step broadcasts 32 bits of each row (a
-    float, four uint8 or two int16) and multiplies them into the panel's lanes.
+    float, four uint8 or two int16) and multiplies them into the panel's lanes. ahead: address of what is needed soon,
+    of which each step asks for a line of the caches.
     """
     size, vector = 4 * level.lanes, ir.VectorType(kind.element, level.lanes)
     address = partial(_pointer, builder)
@@ -89,6 +104,8 @@ def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: in
     totals = [[builder.phi(vector) for _ in range(n_vectors)] for _ in range(n_rows)]
     columns = [builder.load(address(place, I64(size * i), vector), align=1) for i in range(n_vectors)]
     sums = []
+    if ahead is not None:
+        emit_prefetch(builder, builder.add(ahead, builder.mul(step, I64(LINE))))
     for row in range(n_rows):
         at = builder.add(rows[row], builder.mul(step, I64(4)))
         same = splat(builder, vector, builder.load(address(at, I64(0), kind.element), align=1))
@@ -237,21 +254,18 @@ def prefetch(typing_context: Any, address: Any) -> Any:
     """Ask for the cache line at an address, to be there soon."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        # To read; into the second-level cache; data.
-        builder.call(function, [builder.inttoptr(arguments[0], I8.as_pointer()), I32(0), I32(2), I32(1)])
+        emit_prefetch(builder, arguments[0])
         return context.get_dummy_value()
 
     return types.void(types.intp), generate
 
 
-def _make_tile(kind: Kind, n_vectors: int) -> Any:
+def _make_tile(kind: Kind, n_vectors: int, *, asks_ahead: bool) -> Any:
     """Return a function that jumps to the tile of as many rows as there are."""
 
     @intrinsic
     def tile(typing_context: Any, n_rows: Any, a: Any, a_stride: Any, panel: Any, panel_stride: Any, depth: Any,
-             out: Any, out_stride: Any, stretches: Any) -> Any:
+             out: Any, out_stride: Any, stretches: Any, ahead: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             done = builder.append_basic_block("tiled")
             if kind is INT8 and LEVEL.name == "amx":
@@ -262,7 +276,7 @@ def _make_tile(kind: Kind, n_vectors: int) -> Any:
                 amx, vectors = builder.append_basic_block("amx"), builder.append_basic_block("vectors")
                 builder.cbranch(fits, amx, vectors)
                 builder.position_at_end(amx)
-                emit_amx_tile(builder, *arguments[1:-1])
+                emit_amx_tile(builder, *arguments[1:8])
                 builder.branch(done)
                 builder.position_at_end(vectors)
             switch = builder.switch(arguments[0], done)
@@ -271,40 +285,47 @@ def _make_tile(kind: Kind, n_vectors: int) -> Any:
                 switch.add_case(I64(n), block)
                 builder.position_at_end(block)
                 if kind is INT8 and LEVEL.stretch:
-                    emit_avx2_tile(builder, LEVEL, n, n_vectors, *arguments[1:4], *arguments[5:])
+                    emit_avx2_tile(builder, LEVEL, n, n_vectors, *arguments[1:4], *arguments[5:9])
                 else:
-                    emit_tile(builder, LEVEL, kind, n, n_vectors, *arguments[1:-1])
+                    ahead = arguments[9:] if asks_ahead else []
+                    emit_tile(builder, LEVEL, kind, n, n_vectors, *arguments[1:8], *ahead)
                 builder.branch(done)
             builder.position_at_end(done)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 9), generate
+        return types.void(*[types.intp] * 10), generate
 
     return tile
 
 
-def _make_product(kind: Kind, n_vectors: int) -> Any:
+def _make_product(kind: Kind, n_vectors: int, *, of_weights: bool) -> Any:
     """Return a kernel (x, row, n_rows, panel, out): out[:n_rows] = x[row:row + n_rows] @ panel, n_rows ≤ ROWS.
 
     x: (rows, at least the panel's depth); panel: (depth, columns, …) and out: (ROWS, at least its columns), not
-    always contiguous. Of int8 weights up to INT8_ROWS, where the depth is a multiple of the level's, between
-    `begin_int8` and `end_int8`; and with a panel's stretches, see `pack_int8`, in front of out.
+    always contiguous. Of weights with an address in front of out, see `emit_tile`. Of int8 weights up to INT8_ROWS,
+    where the depth is a multiple of the level's, between `begin_int8` and `end_int8`, and with a panel's stretches
+    before the address, see `pack_int8`.
     """
     if LEVEL.name == "any":
-        return {FLOAT: _plain_float, INT8: _plain_int8, INT16: _plain_int16}[kind]
-    tile = _make_tile(kind, n_vectors)
+        return {FLOAT: _plain_float_ahead if of_weights else _plain_float, INT8: _plain_int8, INT16: _plain_int16}[kind]
+    tile = _make_tile(kind, n_vectors, asks_ahead=of_weights and (INT8_ASKS if kind is INT8 else FLOAT_ASKS))
 
     @kernel(inline=True)
     def product(x, row, n_rows, panel, out):
         tile(n_rows, x.ctypes.data + row * x.strides[0], x.strides[0], panel.ctypes.data, panel.strides[0],
-             panel.shape[0], out.ctypes.data, out.strides[0], 0)
+             panel.shape[0], out.ctypes.data, out.strides[0], 0, 0)
 
     @kernel(inline=True)
-    def product_int8(x, row, n_rows, panel, stretches, out):
+    def product_ahead(x, row, n_rows, panel, ahead, out):
         tile(n_rows, x.ctypes.data + row * x.strides[0], x.strides[0], panel.ctypes.data, panel.strides[0],
-             panel.shape[0], out.ctypes.data, out.strides[0], stretches.ctypes.data)
+             panel.shape[0], out.ctypes.data, out.strides[0], 0, ahead)
 
-    return product_int8 if kind is INT8 else product
+    @kernel(inline=True)
+    def product_int8(x, row, n_rows, panel, stretches, ahead, out):
+        tile(n_rows, x.ctypes.data + row * x.strides[0], x.strides[0], panel.ctypes.data, panel.strides[0],
+             panel.shape[0], out.ctypes.data, out.strides[0], stretches.ctypes.data, ahead)
+
+    return product_int8 if kind is INT8 else product_ahead if of_weights else product
 
 
 @kernel()
@@ -317,7 +338,12 @@ def _plain_float(x, row, n_rows, panel, out):
 
 
 @kernel()
-def _plain_int8(x, row, n_rows, panel, stretches, out):
+def _plain_float_ahead(x, row, n_rows, panel, ahead, out):
+    _plain_float(x, row, n_rows, panel, out)
+
+
+@kernel()
+def _plain_int8(x, row, n_rows, panel, stretches, ahead, out):
     out[:] = 0
     for i in range(n_rows):
         for k in range(panel.shape[0]):
@@ -336,5 +362,5 @@ def _plain_int16(x, row, n_rows, panel, out):
                     out[i, j] += np.int32(x[row + i, 2 * k + part]) * np.int32(panel[k, j, part])
 
 
-float_product, int8_product = _make_product(FLOAT, LEVEL.n_vectors), _make_product(INT8, LEVEL.n_vectors)
-float_narrow, int16_narrow = _make_product(FLOAT, 2), _make_product(INT16, 2)
+float_product, int8_product = (_make_product(kind, LEVEL.n_vectors, of_weights=True) for kind in (FLOAT, INT8))
+float_narrow, int16_narrow = (_make_product(kind, 2, of_weights=False) for kind in (FLOAT, INT16))
