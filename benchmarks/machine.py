@@ -22,7 +22,7 @@ import numpy as np
 from common import confine, fresh
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nerlite.ops.cpu import cpu_level
+from nerlite.ops.cpu import LEVELS, cpu_level
 from nerlite.threads import available_cores
 
 PACKAGES = ("numpy", "numba", "llvmlite", "tokenizers", "safetensors", "onnxruntime", "onnx", "ctranslate2", "openvino",
@@ -41,10 +41,13 @@ AMX_SHAPES = np.array([1, 0, *[0x0040_0040_0040_0040] * 2, 0, 0, 0x1010_1010_101
 
 
 def cpu_flags() -> set[str]:
-    """Return the features that the kernel tells of this CPU (none where it is not Linux)."""
+    """Return the features that the kernel tells of this CPU (none where it is not Linux), of the level in use alone."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
-    return {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split(":")[1].split()}
+    flags = {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split(":")[1].split()}
+    names = list(LEVELS)
+    return flags.difference(*(LEVELS[name].features for name in names[names.index(cpu_level().name) + 1:])
+                            ) | cpu_level().features
 
 
 def cpu_name() -> str:

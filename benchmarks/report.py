@@ -39,6 +39,19 @@ def speed_rows(results: Results) -> list[Row]:
 SPEED_HEAD = ("words/s against", "threads", "nerlite, batches", "theirs", "×", "nerlite, one at a time", "theirs", "×")
 
 
+LEVELS = {"vnni": "AVX-512 VNNI, no AMX", "avx2": "AVX2"}
+
+
+def levels(results: Results) -> list[str]:
+    """Return a table of the same speeds as on older CPUs, and what it is."""
+    rows = results.get("levels", {}).get("rows")
+    if not rows:
+        return []
+    rows = [[LEVELS[each["level"]], *row[1:]] for each, row in zip(rows, speed_rows({"speed": rows}), strict=True)]
+    return ["The same against ONNX Runtime's int8 on the same CPU, its newer features hidden from both sides "
+            "(`benchmarks/levels.py`):", table(("words/s as on a CPU of", *SPEED_HEAD[1:]), rows)]
+
+
 def start_up(results: Results) -> str:
     """Return the table of start-up, memory and size."""
     result = results["startup"]
@@ -68,6 +81,7 @@ def readme_part(results: Results) -> str:
              "× is how many times as fast nerlite is, below 1 it is slower."]
     if "speed" in results:
         parts.append(table(SPEED_HEAD, speed_rows(results)))
+    parts += levels(results)
     if "nerlite" in results.get("startup", {}):
         parts.append(start_up(results))
     parts.append("Latencies, kernels, curves, versions, and how far the two sides agree: `benchmarks/results/`.")
@@ -84,6 +98,7 @@ def page(results: Results, plots: list[str]) -> str:
         parts.append("**A quick run, to see that everything works: these numbers are not to be quoted.**")
     if "speed" in results:
         parts += ["## Speed", table(SPEED_HEAD, speed_rows(results)), *latency(results["speed"])]
+    parts += levels(results)
     if "nerlite" in results.get("startup", {}):
         parts += ["## Start", start_up(results), sizes(results["startup"]["sizes"])]
     if "parts" in results.get("kernels", {}):

@@ -20,6 +20,7 @@ from typing import Any
 
 import curves
 import kernels
+import levels
 import machine
 import report
 import speed
@@ -27,7 +28,7 @@ import startup
 from common import ROOT, fresh, parser, thread_counts
 from opponents import OPPONENTS
 
-PARTS = ("speed", "startup", "kernels", "curves")
+PARTS = ("speed", "levels", "startup", "kernels", "curves")
 Attempt = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
 
 
@@ -61,6 +62,7 @@ def main() -> int:
             results[part] = speed_of_all(partial(attempt, part), cache, quick)
         else:
             results[part] = attempt(part, part, {
+                "levels": lambda: levels.run(cache, *speed.settings(quick)),
                 "startup": lambda: startup.run(cache, 3 if quick else 15),
                 "kernels": lambda: kernels.run(cache, 5 if quick else 50),
                 "curves": lambda: curves.run(cache, **curves.settings(quick)),
@@ -77,11 +79,10 @@ def main() -> int:
 def speed_of_all(attempt: Attempt, cache: Path, quick: bool) -> list[dict[str, Any]]:
     """Measure every opponent on every number of threads."""
     rows = []
-    n_sentences, n_pairs = (150, 2) if quick else (500, 5)
     for name, kind in OPPONENTS.items():
         for threads in thread_counts():
             result = attempt(f"{name}, threads: {threads}",
-                             partial(speed.run, name, cache, threads, n_sentences, n_pairs))
+                             partial(speed.run, name, cache, threads, *speed.settings(quick)))
             rows.append(result or {"title": kind.title, "threads": threads})
             if result.get("missing"):
                 break

@@ -139,6 +139,11 @@ def run(name: str, cache: Path, threads: int, n_sentences: int, n_pairs: int) ->
     return fresh(measure, name, cache, threads, n_sentences, n_pairs)
 
 
+def settings(quick: bool) -> tuple[int, int]:
+    """Return how many sentences and pairs to time."""
+    return (150, 2) if quick else (500, 5)
+
+
 def main() -> None:
     """Measure the opponents that are named, and print each one's numbers."""
     options = parser(__doc__)
@@ -148,10 +153,11 @@ def main() -> None:
     options.add_argument("--sentences", type=int)
     options.add_argument("--pairs", type=int)
     chosen = options.parse_args()
+    n_sentences, n_pairs = settings(chosen.quick)
     for name in chosen.opponents:
         for threads in chosen.threads:
-            print(json.dumps(run(name, chosen.cache, threads, chosen.sentences or (200 if chosen.quick else 500),
-                                 chosen.pairs or (2 if chosen.quick else 5)), indent=1))
+            print(json.dumps(run(name, chosen.cache, threads, chosen.sentences or n_sentences,
+                                 chosen.pairs or n_pairs), indent=1))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_lower_cpu_levels_pass_the_tests_of_the_ops(level):
                              capture_output=True, text=True, env=os.environ | {"NERLITE_CPU_LEVEL": level}, check=False)
     assert process.returncode == 0, process.stdout
     assert "passed" in process.stdout
+
+
+@pytest.mark.skipif("cpuid_fault" not in cpu._features() or shutil.which("cc") is None,
+                    reason="nothing can be hidden here, or nothing compiled")
+@pytest.mark.parametrize(("level", "hidden"), [
+    ("avx2", ("avx512", "avx10", "avxvnni", "avxifma", "avxneconvert", "amx")), ("vnni", ("amx",))])
+def test_the_older_cpus_of_benchmarks_lack_newer_features(tmp_path, level, hidden):
+    library = tmp_path / "hide_features.so"
+    source = Path(__file__).parent.parent / "benchmarks" / "hide_features.c"
+    subprocess.run(["cc", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, source], check=True)
+    code = "from llvmlite.binding import get_host_cpu_features as f; print(*(name for name, has in f().items() if has))"
+    features = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                               env=os.environ | more).stdout.split()
+                for more in ({}, {"LD_PRELOAD": str(library), "NERLITE_CPU_LEVEL": level})]
+    assert set(features[1]) == {name for name in features[0] if not name.startswith(hidden)}
 
 
 def test_an_unknown_cpu_level_is_refused(run):
