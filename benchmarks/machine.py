@@ -41,7 +41,7 @@ AMX_SHAPES = np.array([1, 0, *[0x0040_0040_0040_0040] * 2, 0, 0, 0x1010_1010_101
 
 
 def cpu_flags() -> set[str]:
-    """Return the features that the kernel tells of this CPU (none where it is not Linux), of the level in use alone."""
+    """Return the features that the kernel tells of this CPU (none where it is not Linux) up to the level in use."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     flags = {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split(":")[1].split()}

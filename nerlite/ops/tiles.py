@@ -1,9 +1,10 @@
-"""Matrix-product tiles for the CPU at hand, emitted as LLVM IR so that sums stay in registers.
+"""Matrix-product tiles for the CPU at hand, emitted as LLVM IR so that sums in progress stay in registers.
 
 A tile multiplies up to ROWS rows (INT8_ROWS, of int8 weights) by one panel of columns. Its right side is packed so
 that one step of it loads whole vectors: float32 (d_in, columns), int8 (d_in / 4, columns, 4), where d_in is a multiple
 of the level's depth, int16 (d_in / 2, columns, 2).
-Each sum runs over d_in in order, in one accumulator, so a row's result does not depend on the rows beside it.
+Each sum of floats runs over d_in in order, in one accumulator, and those of whole numbers are exact, so a row's result
+does not depend on the rows beside it.
 """
 
 from __future__ import annotations
