@@ -25,9 +25,10 @@ def _pattern(*, ascii_only: bool) -> re.Pattern[str]:
     """Return what a word is: in ASCII, where there are no marks, a pattern that compiles in half the time."""
     w = r"\w" if ascii_only else rf"[\w{_MARKS}]"
     # Alternatives in order of precedence. Repetitions are possessive in effect (nothing after them can fail) or
-    # bounded, so that a pass is linear in the text.
+    # bounded, so that a pass is linear in the text. The first is what others give for most words, found in half the time.
     return re.compile(rf"""
-        (?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?)\]'’]     # addresses
+        [A-Za-z]++(?!\S)
+      | (?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?)\]'’]     # addresses
       | \w[\w.+-]{{0,63}}@\w[\w-]{{0,63}}(?:\.\w[\w-]{{0,63}})+
       | (?:[^\W\d_]\.){{2,}}(?:-{w}+)*                      # U.S.  a.m.  U.S.-led
       | (?<!\w)(?:{_ABBREVIATIONS})\.(?!\w)                 # Corp.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
 
 from nerlite.batch import offsets_of
 from nerlite.config import ModelError
@@ -33,12 +33,14 @@ def test_every_word_has_a_piece_and_the_first_is_its_own(encoder):
     lambda tokenizer: setattr(tokenizer, "normalizer", normalizers.Lowercase()),
     lambda tokenizer: setattr(tokenizer, "pre_tokenizer", pre_tokenizers.Digits(individual_digits=True)),
     lambda tokenizer: tokenizer.add_tokens(["erl"]),
-], ids=["as it is", "lower case", "another normalizer", "another pre-tokenizer", "another token"])
+    lambda tokenizer: tokenizer.add_tokens([AddedToken("[x]", normalized=True)]),
+], ids=["as it is", "lower case", "another normalizer", "another pre-tokenizer", "another token", "one in brackets"])
 def test_pieces_are_those_of_the_whole_tokenizer(tiny_model, tmp_path, change):
     tokenizer, path = Tokenizer.from_file(str(tiny_model / "tokenizer.json")), tmp_path / "tokenizer.json"
     change(tokenizer)
     tokenizer.save(str(path))
-    words = ["the", "THE", "Berlin", "berlin1990", "ofx", "x" * 99, "x" * 101, "Ünder", "U.S.", "[SEP]"]
+    words = ["the", "THE", "Berlin", "berlin1990", "ofx", "x" * 99, "x" * 101, "Ünder", "U.S.", "[SEP]", "the-Berlin",
+             "new york", "of...", "th\te", "of\x7f", "[x]the", "the[X]", "x" * 99 + "-" + "x" * 99, "`^_~!Z\\"]
     pieces = PieceEncoder(path, 10_000).encode(words)
     expected = tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
     assert list(pieces.ids) == expected.ids
