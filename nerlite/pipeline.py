@@ -27,8 +27,8 @@ Text = TypeVar("Text", str, Sequence[str])
 DEFAULT_MODEL = "conll2003-minilm-l6"
 # One pass of the network takes about so many pieces: enough for full matrix products, few enough for the caches.
 PIECES_PER_BATCH = 512
-# More shares than threads, so that those who are done early find another.
-SHARES_PER_THREAD = 4
+# More shares than threads, so that those who are done early find another, the last ones small: all end together.
+SHARE_SIZES = (4, 3, 2, 1)
 # Groups of sequences, one for each pass of the network, that are made ready at once for each thread.
 GROUPS_PER_THREAD = 32
 # Rows that are decoded together: their scores are all that is kept of them until then.
@@ -141,11 +141,11 @@ class Tagger:
 
     def _tag_all(self, texts: Sequence[Text], read: Callable[[Text], Readable]) -> list[Document]:
         """Tag texts together: threads share out the texts, or the network's rows where texts are few or one is long."""
-        n_shares, lengths = SHARES_PER_THREAD * self.threads, [len(text) for text in texts]
-        if self.threads == 1 or len(texts) < n_shares or max(lengths) * self.threads > sum(lengths):
+        sizes, lengths = SHARE_SIZES * self.threads, [len(text) for text in texts]
+        if self.threads == 1 or len(texts) < len(sizes) or max(lengths) * self.threads > sum(lengths):
             return self._documents([read(text) for text in texts], self._workers)
-        ends = np.cumsum(lengths)
-        seams: list[int] = np.searchsorted(ends, ends[-1] * np.arange(1, n_shares) / n_shares).tolist()
+        ends, parts = np.cumsum(lengths), np.cumsum(sorted(sizes, reverse=True))
+        seams: list[int] = np.searchsorted(ends, ends[-1] * parts[:-1] / parts[-1]).tolist()
         shares = [texts[start:stop] for start, stop in itertools.pairwise([0, *seams, len(texts)])]
         tagged = self._workers.map(lambda share: self._documents([read(text) for text in share], None), shares)
         return [document for documents in tagged for document in documents]

@@ -25,7 +25,7 @@ def _pattern(*, ascii_only: bool) -> re.Pattern[str]:
     """Return what a word is: in ASCII, where there are no marks, a pattern that compiles in half the time."""
     w = r"\w" if ascii_only else rf"[\w{_MARKS}]"
     # Alternatives in order of precedence. Repetitions are possessive in effect (nothing after them can fail) or
-    # bounded, so that a pass is linear in the text. The first is what others give for most words, found in half the time.
+    # bounded, so that a pass is linear in the text. The first gives most words as others would, in half the time.
     return re.compile(rf"""
         [A-Za-z]++(?!\S)
       | (?:https?://|www\.)[^\s<>"]*[^\s<>".,;:!?)\]'’]     # addresses

@@ -99,16 +99,15 @@ def test_machine_code_is_given_nothing_that_it_does_not_expect():
     kernels = library.load_library(cpu.cpu_level())
     if kernels is None:
         pytest.skip("no library fits this machine")
-    taps, bias, ids, offsets, out = (np.zeros(shape, dtype) for shape, dtype in (
-        ((3, 2, 4), "f4"), (4, "f4"), (2, "i8"), (2, "i8"), ((1, 4), "f4")))
-    kernels.char_cnn(taps, bias, ids, offsets, out)
-    for i, wrong in ((0, taps[0]), (1, bias.astype("f8")), (2, ids.astype("i4")), (4, np.zeros((4, 8), "f4")[:, ::2])):
-        arguments = [taps, bias, ids, offsets, out]
-        arguments[i] = wrong
-        with pytest.raises(TypeError, match=f"char_cnn: {SIGNATURES['char_cnn'][i][0]}: expected "):
-            kernels.char_cnn(*arguments)
+    parameters = SIGNATURES["viterbi"]
+    right = [np.zeros((2,) * n, dtype) for _, dtype, n in parameters]
+    kernels.viterbi(*right)
+    for i, wrong in ((0, right[0][0]), (1, right[1].astype("i4")), (2, right[2].astype("f8")),
+                     (3, np.zeros((2, 4), "f4")[:, ::2])):
+        with pytest.raises(TypeError, match=f"viterbi: {parameters[i][0]}: expected "):
+            kernels.viterbi(*right[:i], wrong, *right[i + 1:])
     with pytest.raises(ValueError, match="zip"):
-        kernels.char_cnn(taps, bias, ids, offsets)
+        kernels.viterbi(*right[:-1])
 
 
 @pytest.mark.parametrize(("name", "triple", "kind", "wanted", "absent"), [

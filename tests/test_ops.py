@@ -12,7 +12,14 @@ from heads import stages_of
 from nerlite.batch import offsets_of
 from nerlite.config import MAX_INT8_LENGTH
 from nerlite.ops import load_ops, numpy_crf, numpy_ops
-from nerlite.ops.parameters import HeadParameters, LayerParameters, LinearParameters, LSTMParameters, Norm
+from nerlite.ops.parameters import (
+    CharParameters,
+    HeadParameters,
+    LayerParameters,
+    LinearParameters,
+    LSTMParameters,
+    Norm,
+)
 from nerlite.threads import Workers
 from nerlite.weights import INT8_LIMIT, quantize
 
@@ -45,10 +52,7 @@ def lstm(d_in, hidden, *, is_int8, with_peepholes=True):
 
 
 def test_backends_have_the_same_names_and_parameters(ops):
-    names = [name for name in vars(numpy_ops) if name in ("Linear", "BiLSTM", "EncoderLayers", "Head", "embed",
-                                                          "char_cnn", "viterbi", "best_spans")]
-    assert len(names) == 8
-    for name in names:
+    for name in ("CharLayers", "EncoderLayers", "Head", "embed", "viterbi", "best_spans"):
         reference, other = getattr(numpy_ops, name), getattr(ops, name)
         assert (list(inspect.signature(reference).parameters.items())
                 == list(inspect.signature(other).parameters.items())), name
@@ -80,8 +84,12 @@ def test_linear(ops, n_rows, d_in, d_out, activation):
     function = {None: lambda y: y, "gelu": numpy_ops.gelu, "relu": numpy_ops.relu}[activation]
     expected = function((x.astype(np.float64) @ weight + bias).astype(np.float32))
     tolerance = 4 * np.finfo(np.float32).eps * math.sqrt(d_in)  # rounding errors of a float32 sum add up at random
-    result = ops.Linear(LinearParameters(weight, bias), activation)(x, offsets)
-    np.testing.assert_allclose(result, expected, atol=tolerance)
+    layer, same = LinearParameters(weight, bias), LinearParameters(np.eye(d_out, dtype=np.float32), 0 * bias)
+    np.testing.assert_allclose(numpy_ops.Linear(layer, activation)(x, offsets), expected, atol=tolerance)
+    if activation != "gelu":  # which the encoder's kernels have, tested below
+        head = HeadParameters(False, layer, [], False, same) if activation else HeadParameters(
+            False, None, [], False, layer)
+        np.testing.assert_allclose(ops.Head(head)(None, x, offsets), expected, atol=tolerance)
 
 
 @pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (4, 16, 64), (9, 24, 72), (3, 2500, 9)])
@@ -118,18 +126,13 @@ def test_sums_of_the_largest_numbers_are_exact(ops, d_in):
 
 @pytest.mark.parametrize("is_int8", [False, True])
 def test_a_row_gives_the_same_bits_however_many_there_are(ops, is_int8):
-    parameters = linear(40, 70, is_int8=is_int8)
-    if is_int8:  # compiled only as part of larger ones
-        parameters = HeadParameters(True, parameters, [], False, linear(70, 9, is_int8=False))
-        reference, layer = (partial(each.Head(parameters), None) for each in (numpy_ops, ops))
-    else:
-        reference, layer = None, ops.Linear(parameters)
+    parameters = HeadParameters(is_int8, linear(40, 70, is_int8=is_int8), [], False, linear(70, 9, is_int8=False))
+    reference, layer = (partial(each.Head(parameters), None) for each in (numpy_ops, ops))
     x = floats(12, 40)
     alone = np.concatenate([layer(row[None], np.array([0, 1])) for row in x])
     for n in range(1, len(x) + 1):
         np.testing.assert_array_equal(layer(x[:n], np.arange(n + 1)), alone[:n])
-    if reference:
-        np.testing.assert_allclose(alone, reference(x, np.arange(len(x) + 1)), atol=1e-5)
+    np.testing.assert_allclose(alone, reference(x, np.arange(len(x) + 1)), atol=1e-5)
 
 
 def test_layer_norm_and_embed():
@@ -238,24 +241,39 @@ def test_head_against_the_reference(ops, is_int8, n_characters, dense_size, hidd
         head(floats(2, n_characters + 1), floats(3, d), offsets_of([3]))
 
 
-def test_char_cnn(ops):
+def test_convolution_of_characters(ops):
     offsets, n_ids, size, n_filters = offsets_of(LENGTHS), 9, 4, 5
-    ids = RNG.integers(0, n_ids, sum(LENGTHS))
+    ids, padding = RNG.integers(0, n_ids, sum(LENGTHS)), np.array([0, 3, 1, 2, 0, 1])
     table, kernel, bias = floats(n_ids, size), floats(3, size, n_filters), floats(n_filters)
     expected = np.zeros((len(LENGTHS), n_filters))
     for word, (first, stop) in enumerate(itertools.pairwise(offsets)):
-        rows = np.pad(table[ids[first:stop]], ((1, 1), (0, 0)))
-        for position in range(stop - first):
+        seen = [*ids[first:stop], *[0] * padding[word]]
+        rows = np.pad(table[seen], ((1, 1), (0, 0)))
+        for position in range(len(seen)):
             total = sum(rows[position + tap] @ kernel[tap] for tap in range(3)) + bias
             expected[word] = np.maximum(expected[word], total)
-    np.testing.assert_allclose(ops.char_cnn(ids, offsets, table @ kernel, bias), expected, atol=3e-6)
+    layers = ops.CharLayers(CharParameters(table @ kernel, bias, floats(0, 0), None, False))
+    np.testing.assert_allclose(layers(ids, offsets, padding), expected, atol=3e-6)
+
+
+@pytest.mark.parametrize("hard_sigmoid", [False, True])
+@pytest.mark.parametrize(("n_filters", "hidden"), [(0, 6), (5, 16), (3, 30)])
+def test_features_of_characters_against_the_reference(ops, n_filters, hidden, hard_sigmoid):
+    parameters = CharParameters(floats(3, 9, n_filters), floats(n_filters), floats(9, 8 * hidden),
+                                tuple(lstm(4, hidden, is_int8=False) for _ in range(2)), hard_sigmoid)
+    reference, layers = numpy_ops.CharLayers(parameters), ops.CharLayers(parameters)
+    for lengths in ([], [1], LENGTHS, [20, 3]):
+        arguments = RNG.integers(0, 9, sum(lengths)), offsets_of(lengths), RNG.integers(0, 4, len(lengths))
+        result = layers(*arguments)
+        assert result.shape == (len(lengths), n_filters + 2 * hidden)
+        np.testing.assert_allclose(result, reference(*arguments), atol=2e-6)
 
 
 @pytest.mark.parametrize("hard_sigmoid", [False, True])
 @pytest.mark.parametrize("with_peepholes", [False, True])
 @pytest.mark.parametrize("is_int8", [False, True])
-def test_bilstm(ops, hard_sigmoid, with_peepholes, is_int8):
-    ops = numpy_ops if is_int8 else ops  # kernels of int8 are compiled as part of a head alone
+def test_bilstm(hard_sigmoid, with_peepholes, is_int8):
+    """The reference alone: the kernels' are parts of a head and of characters' layers."""
     offsets, hidden = offsets_of(LENGTHS), 6
     gate = (lambda z: np.clip(0.2 * z + 0.5, 0, 1)) if hard_sigmoid else (lambda z: 1 / (1 + np.exp(-z)))
 
@@ -284,7 +302,7 @@ def test_bilstm(ops, hard_sigmoid, with_peepholes, is_int8):
     rows = RNG.permutation(len(x))
     shuffled = np.empty_like(x)
     shuffled[rows] = x
-    lstm = ops.BiLSTM(*directions, hard_sigmoid=hard_sigmoid)
+    lstm = numpy_ops.BiLSTM(*directions, hard_sigmoid=hard_sigmoid)
     projected = lstm.project(shuffled, offsets)
     result = lstm(projected, rows, offsets)
     np.testing.assert_allclose(result, expected.reshape(len(x), -1), atol=2e-6)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nerlite.config import Config, ModelError
-from nerlite.ops.parameters import HeadParameters, LinearParameters, LSTMParameters
+from nerlite.config import CharsConfig, Config, ModelError
+from nerlite.ops.parameters import CharParameters, HeadParameters, LinearParameters, LSTMParameters, beside
 from nerlite.weights import INT8_LIMIT, Tensors
 
 
@@ -41,6 +41,21 @@ def bilstm_parameters(tensors: Tensors, name: str, *, peepholes: bool = False) -
                               else np.zeros((3, len(w_hh.weight)), np.float32))
 
     return direction(f"{name}.forward"), direction(f"{name}.backward")
+
+
+def char_parameters(tensors: Tensors, config: CharsConfig) -> CharParameters:
+    """Return the parameters of characters' convolution and BiLSTM, whichever there are, as tables of characters."""
+    taps, bias, gates, lstm = (*(np.zeros((0,) * n, np.float32) for n in (3, 1, 2)), None)
+    if config.cnn:
+        taps = floats(tensors, "chars.cnn.embeddings") @ floats(tensors, "chars.cnn.conv.weight").reshape(
+            3, config.cnn.embedding_size, config.cnn.num_filters)
+        bias = floats(tensors, "chars.cnn.conv.bias")
+    if config.lstm:
+        lstm = bilstm_parameters(tensors, "chars.lstm")
+        w_ih = beside(*(direction.w_ih for direction in lstm))
+        gates = floats(tensors, "chars.lstm.embeddings") @ w_ih.weight.astype(np.float32, copy=False) + w_ih.bias
+    return CharParameters(taps, bias, gates, lstm,
+                          config.lstm is not None and config.lstm.gate_activation == "hard_sigmoid")
 
 
 def head_parameters(tensors: Tensors, config: Config) -> HeadParameters:

@@ -1,7 +1,5 @@
 """The operations of `nerlite.ops.numpy_ops` by compiled kernels: same names, same signatures, same results.
 
-But `Linear` and `BiLSTM` are for float32 alone: encoder and head, which may be int8, have products of their own.
-
 Kernels take preallocated C-contiguous arrays and scalars, allocate nothing and raise nothing; here is what packs
 weights for them, allocates and calls them. It does not matter who compiled them: numba when they are first called,
 or `tools/build_kernels.py` ahead of time.
@@ -28,7 +26,7 @@ from nerlite.ops.packing import (
     widen_columns,
     widen_rows,
 )
-from nerlite.ops.parameters import HeadParameters, LayerParameters, LinearParameters, LSTMParameters, Norm, beside
+from nerlite.ops.parameters import CharParameters, HeadParameters, LayerParameters, Norm, beside
 from nerlite.ops.signatures import SIGNATURES
 from nerlite.threads import Workers
 
@@ -43,7 +41,6 @@ STEPS = 11
 ROW_SCRATCH = 6
 # Threads that share out a head, which has two directions.
 HEAD_THREADS = 2
-ACTIVATIONS = {None: 0, "gelu": 1, "relu": 2}
 
 
 class CompiledOps:
@@ -52,8 +49,7 @@ class CompiledOps:
     def __init__(self, name: str, level: Level, kernels: Any) -> None:
         """name: of the backend."""
         self.name, self.level, self._kernels = name, level, kernels
-        self.Linear = partial(Linear, kernels, level)
-        self.BiLSTM = partial(BiLSTM, kernels, level)
+        self.CharLayers = partial(CharLayers, kernels, level)
         self.EncoderLayers = partial(EncoderLayers, kernels, level)
         self.Head = partial(Head, kernels, level)
 
@@ -66,12 +62,6 @@ class CompiledOps:
         out = np.empty((len(ids), d), np.float32)
         self._kernels.embed(words, word_scale, places, place_scale, np.asarray(ids, np.int64),
                             np.asarray(positions, np.int64), out)
-        return out
-
-    def char_cnn(self, ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
-        """Convolve each word's characters with width 3, ReLU, maximum over its positions; as the reference."""
-        out = np.zeros((len(offsets) - 1, len(bias)), np.float32)
-        self._kernels.char_cnn(taps, bias, ids, offsets, out)
         return out
 
     def viterbi(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
@@ -97,47 +87,35 @@ class CompiledOps:
         return path, spans[:n], out[:n]
 
 
-class Linear:
-    """activation(x @ weight + bias), of a float32 weight."""
+class CharLayers:
+    """A word's features of its characters, by a convolution, a BiLSTM of float32, or both."""
 
-    def __init__(self, kernels: Any, level: Level, parameters: LinearParameters, activation: str | None = None) -> None:
-        """Pack the weight into panels; arguments as in the reference."""
-        d_in, self._d_out = parameters.weight.shape
-        self._tile = level.rows, level.columns
-        panels, constants = (each[0] for each in packed(kernels, level, [parameters], d_in))
-        self._n_columns = len(panels) * level.columns
-        self._run = kernels.bind(kernels.dense, panels, constants, ACTIVATIONS[activation])
-
-    def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
-        out = np.empty((len(x), self._n_columns), np.float32)
-        self._run(np.ascontiguousarray(x), np.empty(self._tile, np.float32), out)
-        return np.ascontiguousarray(out[:, :self._d_out])
-
-
-class BiLSTM:
-    """An LSTM of float32 weights over each sequence of a ragged batch, in both directions, from zero states."""
-
-    def __init__(self, kernels: Any, level: Level, forward: LSTMParameters, backward: LSTMParameters, *,
-                 hard_sigmoid: bool = False) -> None:
+    def __init__(self, kernels: Any, level: Level, parameters: CharParameters) -> None:
         """Pack the weights into panels, each gate widened by zeros to whole vectors; arguments as in the reference."""
-        self._hidden = len(forward.w_hh.weight)
-        self._size, self._rows, self._columns = padded(self._hidden, level.lanes), level.rows, level.columns
-        wide = partial(widen_columns, size=self._hidden, wider=self._size)
-        self.project = Linear(kernels, level, beside(wide(forward.w_ih), wide(backward.w_ih)))
-        panels, constants = packed(kernels, level, [wide(forward.w_hh), wide(backward.w_hh)], self._size)
-        peepholes = widen(np.stack([forward.peepholes, backward.peepholes]), self._hidden, self._size)
-        self._run = kernels.bind(kernels.bilstm, panels, constants, peepholes, int(hard_sigmoid))
+        taps, bias, gates, lstm, hard_sigmoid = parameters
+        self._hidden = gates.shape[1] // 8
+        self._n_features, self._size = len(bias) + 2 * self._hidden, padded(self._hidden, level.lanes)
+        panels, constants, peepholes = (np.zeros((2, *[0] * (n - 1)), np.float32) for n in (4, 4, 3))
+        if lstm:
+            gates = widen(gates, self._hidden, self._size)
+            panels, constants = packed(kernels, level, [widen_columns(each.w_hh, self._hidden, self._size)
+                                                        for each in lstm], self._size)
+            peepholes = widen(np.stack([each.peepholes for each in lstm]), self._hidden, self._size)
+        self._scratch = (level.rows, self._size), (level.rows, level.columns), (level.rows, 4 * self._size)
+        self._kernels, self._mine = kernels, threading.local()
+        self._kernel = kernels.bind(kernels.char_layers, taps, bias, gates, panels, constants, peepholes,
+                                    int(hard_sigmoid))
 
-    def __call__(self, gates: np.ndarray, rows: np.ndarray, offsets: np.ndarray, *, final: bool = False) -> np.ndarray:
-        """Return the hidden states; as the reference."""
-        n, size = len(offsets) - 1 if final else len(rows), self._size
-        out = np.empty((n, 2 * size), np.float32)
-        self._run(int(final), gates, rows, offsets, longest_first(offsets),
-                  *np.empty((2, self._rows, size), np.float32), np.empty((self._rows, size), np.uint8),
-                  np.empty((self._rows, 2), np.float32), np.empty((self._rows, self._columns), np.float32),
-                  np.empty((self._rows, 4 * size), np.float32), out)
-        return out.reshape(n, 2, size)[:, :, :self._hidden].reshape(n, 2 * self._hidden)
+    def __call__(self, ids: np.ndarray, offsets: np.ndarray, padding: np.ndarray) -> np.ndarray:
+        """Return each word's features; as the reference."""
+        if not hasattr(self._mine, "kernel"):
+            state, tile, gates = self._scratch
+            scratch = side_by_side([(shape, np.float32) for shape in (state, state, tile, gates)])
+            self._mine.kernel = self._kernels.bind(self._kernel, *scratch)
+        out = np.zeros((len(padding), self._n_features), np.float32)
+        self._mine.kernel(ids, offsets, padding, longest_first(offsets),
+                          np.empty((len(padding), 2 * self._size), np.float32), out)
+        return out
 
 
 def longest_first(offsets: np.ndarray) -> np.ndarray:

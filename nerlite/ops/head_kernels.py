@@ -14,26 +14,26 @@ from nerlite.ops.simd import LANES, floats, load, store
 from nerlite.ops.tiles import COLUMNS, ROWS
 
 
-@kernel()
-def char_cnn(taps, bias, ids, offsets, out):
-    for word in range(len(offsets) - 1):
-        first, last = offsets[word], offsets[word + 1] - 1
-        for position in range(first, last + 1):
-            at = ids[position]
-            for j in range(len(bias)):
-                before = taps[0, ids[position - 1], j] if position > first else ZERO
-                after = taps[2, ids[position + 1], j] if position < last else ZERO
-                out[word, j] = max(out[word, j], ((before + taps[1, at, j]) + after) + bias[j])
+@kernel(inline=True)
+def _convolve(taps, bias, ids, first, stop, padding, out):
+    """out[:n_filters] = the most that any position of ids[first:stop], and so many 0 behind, gives each filter."""
+    for position in range(first, stop + padding):
+        previous, at = ids[position - 1] if position <= stop else 0, ids[position] if position < stop else 0
+        following = ids[position + 1] if position + 1 < stop else 0
+        for j in range(len(bias)):
+            before = taps[0, previous, j] if position > first else ZERO
+            after = taps[2, following, j] if position + 1 < stop + padding else ZERO
+            out[j] = max(out[j], ((before + taps[1, at, j]) + after) + bias[j])
 
 
 @kernel(inline=True)
-def _recur_int8(h, n, quantized, row_scales, total, w_hh, constants, z):
-    quantize_rows(h, 0, 0, n, quantized, row_scales)
-    linear_int8(n, quantized, row_scales, total, w_hh, constants, NO_ACTIVATION, z, 0, len(w_hh))
+def _recur_int8(h, n, quantized, total, w_hh, constants, z):
+    quantize_rows(h, 0, 0, n, quantized[0], quantized[1])
+    linear_int8(n, quantized[0], quantized[1], total, w_hh, constants, NO_ACTIVATION, z, 0, len(w_hh))
 
 
 @kernel(inline=True)
-def _recur_float(h, n, quantized, row_scales, total, w_hh, constants, z):
+def _recur_float(h, n, quantized, total, w_hh, constants, z):
     linear_float(h, 0, n, total, w_hh, constants, NO_ACTIVATION, z, 0, len(w_hh))
 
 
@@ -58,13 +58,13 @@ def _make_direction(recur):
 
     @kernel()
     def run(direction, w_hh, constants, peepholes, hard_sigmoid, final, gates, rows, offsets, by_length, h, cell,
-            quantized, row_scales, total, z, out):
+            quantized, total, z, out):
         """Run over the sequences, ROWS at a time, so that each step fetches the weights once for all of them.
 
         direction: 0 or 1, backward; w_hh and constants: see `linear_int8`, d_in being hidden, here a multiple of LANES;
         gates: those of both directions, and out: both directions' states, side by side; by_length: sequences, the
-        longest first; h and cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS) and those before it, scratch; the rest
-        as in the reference.
+        longest first; h and cell: (ROWS, hidden), z: (ROWS, n_panels * COLUMNS) and those before it, scratch, where
+        quantized is (ROWS, hidden) uint8 and (ROWS, 2), nothing for float32; the rest as in the reference.
         """
         hidden = h.shape[1]
         for group in range(0, len(by_length), ROWS):
@@ -76,7 +76,7 @@ def _make_direction(recur):
             for step in range(offsets[by_length[group] + 1] - offsets[by_length[group]]):
                 while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
                     running -= 1
-                recur(h, running, quantized, row_scales, total, w_hh, constants, z)
+                recur(h, running, quantized, total, w_hh, constants, z)
                 for i in range(running):
                     sequence = by_length[group + i]
                     row = offsets[sequence] + step if direction == 0 else offsets[sequence + 1] - 1 - step
@@ -91,12 +91,22 @@ _run_int8, _run_float = _make_direction(_recur_int8), _make_direction(_recur_flo
 
 
 @kernel()
-def bilstm(w_hh, constants, peepholes, hard_sigmoid, final, gates, rows, offsets, by_length, h, cell, quantized,
-           row_scales, total, z, out):
-    """w_hh, constants and peepholes: of each direction; the rest as in `run`."""
-    for direction in range(2):
-        _run_float(direction, w_hh[direction], constants[direction], peepholes[direction], hard_sigmoid, final, gates,
-                   rows, offsets, by_length, h, cell, quantized, row_scales, total, z, out)
+def char_layers(taps, bias, gates, w_hh, constants, peepholes, hard_sigmoid, h, cell, total, z, ids, offsets, padding,
+                by_length, states, out):
+    """out: (n_words, n_filters + 2 * hidden), zeros; states: (n_words, 2 * hidden in whole vectors); rest as in `run`.
+
+    w_hh, constants and peepholes: of each direction.
+    """
+    n_filters = len(bias)
+    n_words, hidden, size = len(out), (out.shape[1] - n_filters) // 2, h.shape[1]
+    for word in range(n_words if n_filters else 0):
+        _convolve(taps, bias, ids, offsets[word], offsets[word + 1], padding[word], out[word])
+    for direction in range(2 if hidden else 0):
+        _run_float(direction, w_hh[direction], constants[direction], peepholes[direction], hard_sigmoid, 1, gates, ids,
+                   offsets, by_length, h, cell, (), total, z, states)
+        for word in range(n_words):
+            for j in range(hidden):
+                out[word, n_filters + direction * hidden + j] = states[word, direction * size + j]
 
 
 class Work(NamedTuple):
@@ -175,8 +185,9 @@ def _make_head(prepare, linear, run, depth):
             linear(work.y, work, work.total[direction], w_ih, w_ih_constants, NO_ACTIVATION, work.gates, direction * n,
                    direction * n + n)
             run(direction, w_hh[direction], w_hh_constants[direction], peepholes[direction], 0, 0, work.gates,
-                everything, offsets, by_length, work.h[direction], work.cell[direction], work.h_quantized[direction],
-                work.h_scales[direction], work.total[direction], work.z[direction], work.states)
+                everything, offsets, by_length, work.h[direction], work.cell[direction],
+                (work.h_quantized[direction], work.h_scales[direction]), work.total[direction], work.z[direction],
+                work.states)
 
     @kernel(inline=True)
     def add(share, n_shares, residual, work, width):

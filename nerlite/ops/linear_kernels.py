@@ -118,12 +118,6 @@ def linear_float(x, first, n_rows, total, panels, constants, activation, out, fi
             row, part = row + n, part + 1
 
 
-@kernel()
-def dense(panels, constants, activation, x, total, out):
-    """As `linear_float`, all columns of all rows."""
-    linear_float(x, 0, len(x), total, panels, constants, activation, out, 0, len(panels))
-
-
 @kernel(inline=True)
 def _fits_16(weight, first, panel):
     """Say whether a stretch's products with 0..127 add up to int16 in each lane, which takes two of four rows."""

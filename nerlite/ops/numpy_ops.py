@@ -19,7 +19,15 @@ import numpy as np
 
 from nerlite.ops.numpy_crf import best_spans as best_spans
 from nerlite.ops.numpy_crf import viterbi as viterbi
-from nerlite.ops.parameters import HeadParameters, LayerParameters, LinearParameters, LSTMParameters, Norm, beside
+from nerlite.ops.parameters import (
+    CharParameters,
+    HeadParameters,
+    LayerParameters,
+    LinearParameters,
+    LSTMParameters,
+    Norm,
+    beside,
+)
 from nerlite.threads import Workers
 
 F4 = np.float32
@@ -229,19 +237,36 @@ class EncoderLayers:
         return head(characters, x, row_offsets) if head else x
 
 
-def char_cnn(ids: np.ndarray, offsets: np.ndarray, taps: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Convolve each word's characters with width 3 and zero padding, ReLU, maximum over its positions.
+class CharLayers:
+    """A convolution of width 3 with ReLU and the maximum over positions, and a BiLSTM's last states, of each word.
 
-    ids: (n_chars,); offsets: (n_words + 1,), no word empty; taps: (3, n_ids, n_filters), what the character before,
-    at and after a position adds to it (embedding table @ kernel, one row a character); bias: (n_filters,)
-    → (n_words, n_filters). Source: Chiu & Nichols 2016.
+    Source: Chiu & Nichols 2016 (the convolution), Lample et al. 2016 (the BiLSTM).
     """
-    before, at, after = taps[0][ids], taps[1][ids], taps[2][ids]
-    before = np.concatenate([np.zeros_like(before[:1]), before[:-1]])
-    after = np.concatenate([after[1:], np.zeros_like(after[:1])])
-    before[offsets[:-1]] = 0
-    after[offsets[1:] - 1] = 0
-    return np.maximum.reduceat(relu(((before + at) + after) + bias), offsets[:-1])
+
+    def __init__(self, parameters: CharParameters) -> None:
+        """Prepare the weights for this backend."""
+        self._taps, self._bias, self._gates, lstm, hard_sigmoid = parameters
+        self._lstm = BiLSTM(*lstm, hard_sigmoid=hard_sigmoid) if lstm else None
+
+    def __call__(self, ids: np.ndarray, offsets: np.ndarray, padding: np.ndarray) -> np.ndarray:
+        """Return each word's features.
+
+        ids: (n_chars,); offsets: (n_words + 1,), no word empty; padding: (n_words,) how many characters 0 the
+        convolution sees behind a word; beyond them, and in front, are zeros → (n_words, n_filters + 2 * hidden).
+        """
+        features = np.empty((len(padding), 0), np.float32)
+        if len(self._bias):
+            features = self._convolve(np.insert(ids, np.repeat(offsets[1:], padding), 0),
+                                      offsets + np.cumsum([0, *padding]))
+        return np.hstack([features, self._lstm(self._gates, ids, offsets, final=True)]) if self._lstm else features
+
+    def _convolve(self, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        before, at, after = self._taps[:, ids]
+        before = np.concatenate([np.zeros_like(before[:1]), before[:-1]])
+        after = np.concatenate([after[1:], np.zeros_like(after[:1])])
+        before[offsets[:-1]] = 0
+        after[offsets[1:] - 1] = 0
+        return np.maximum.reduceat(relu(((before + at) + after) + self._bias), offsets[:-1])
 
 
 class BiLSTM:

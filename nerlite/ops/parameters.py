@@ -52,6 +52,22 @@ class LSTMParameters(NamedTuple):
     peepholes: np.ndarray
 
 
+class CharParameters(NamedTuple):
+    """What makes a word's features of its characters: a convolution of width 3, a BiLSTM of float32, or both.
+
+    Both read a table of embeddings, and a linear map of an embedding is a table too. taps: (3, n_ids, n_filters), what
+    the character before, at and after a position adds to it (embeddings @ kernel); bias: (n_filters,), none where there
+    is no convolution; gates: (n_ids, 2 * 4 * hidden), what a character adds to those of both directions (embeddings @
+    w_ih + bias); lstm: forward and backward, or None; hard_sigmoid: its gates' activation.
+    """
+
+    taps: np.ndarray
+    bias: np.ndarray
+    gates: np.ndarray
+    lstm: tuple[LSTMParameters, LSTMParameters] | None
+    hard_sigmoid: bool
+
+
 class HeadParameters(NamedTuple):
     """What makes a word's scores of its features: dense + ReLU, BiLSTM layers, a linear layer of float32.
 

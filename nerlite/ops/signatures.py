@@ -36,10 +36,8 @@ _CRF = "emissions f4:2 offsets i8:1 start f4:1 transitions f4:2 end f4:1"
 _TEXT = {
     "embed": "words i1:2 word_scale f4:1 places i1:2 place_scale f4:1 ids i8:1 positions i8:1 out f4:2",
     "pack_int8": "weight i1:2 panels i4:3 sums i4:2 stretches i4:2",
-    "dense": "panels f4:3 constants f4:3 activation i8:0 x f4:2 total f4:2 out f4:2",
-    "char_cnn": "taps f4:3 bias f4:1 ids i8:1 offsets i8:1 out f4:2",
-    "bilstm": "w_hh f4:4 constants f4:4 peepholes f4:3 hard_sigmoid i8:0 final i8:0 gates f4:2 rows i8:1 offsets i8:1 "
-              "by_length i8:1 h f4:2 cell f4:2 quantized u1:2 row_scales f4:2 total f4:2 z f4:2 out f4:2",
+    "char_layers": "taps f4:3 bias f4:1 gates f4:2 w_hh f4:4 constants f4:4 peepholes f4:3 hard_sigmoid i8:0 h f4:2 "
+                   "cell f4:2 total f4:2 z f4:2 ids i8:1 offsets i8:1 padding i8:1 by_length i8:1 states f4:2 out f4:2",
     "viterbi": f"{_CRF} came_from i2:2 state f8:1 following f8:1 path i8:1",
     "best_spans": f"{_CRF} labels i8:1 boundaries b1:2 outside i8:0 came_from i2:2 scratch f8:2 path i8:1 spans i8:2 "
                   "n_spans i8:1 out f8:1",
