@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nerlite.config import CharsConfig, Config, ModelError
+from nerlite.ops.numpy_ops import Linear
 from nerlite.ops.parameters import CharParameters, HeadParameters, LinearParameters, LSTMParameters, beside
 from nerlite.weights import INT8_LIMIT, Tensors
 
@@ -52,8 +53,8 @@ def char_parameters(tensors: Tensors, config: CharsConfig) -> CharParameters:
         bias = floats(tensors, "chars.cnn.conv.bias")
     if config.lstm:
         lstm = bilstm_parameters(tensors, "chars.lstm")
-        w_ih = beside(*(direction.w_ih for direction in lstm))
-        gates = floats(tensors, "chars.lstm.embeddings") @ w_ih.weight.astype(np.float32, copy=False) + w_ih.bias
+        # A row alone: BLAS would share out the whole table to threads, which then spin for a while.
+        gates = Linear(beside(*(direction.w_ih for direction in lstm))).each(floats(tensors, "chars.lstm.embeddings"))
     return CharParameters(taps, bias, gates, lstm,
                           config.lstm is not None and config.lstm.gate_activation == "hard_sigmoid")
 
