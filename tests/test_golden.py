@@ -38,7 +38,7 @@ def test_encoder_computes_what_transformers_does(ops, name):
     n_layers = config.encoder.num_hidden_layers
     for n in range(n_layers + 1):
         encoder = Encoder(ops, tensors, config.encoder._replace(num_hidden_layers=n))
-        x = encoder(golden["piece_ids"], positions, offsets, everything, offsets)
+        x = encoder(golden["piece_ids"].astype(np.int64), positions, offsets, everything, offsets)
         stages[f"layer_{n - 1}" if n else "embeddings"] = x
     if config.tags:
         logits = numpy_ops.Linear(linear_parameters(tensors, "emissions.weight", "emissions.bias"))
@@ -52,7 +52,7 @@ def test_encoder_computes_what_transformers_does(ops, name):
 @pytest.mark.parametrize("name", ENCODERS)
 def test_each_sequence_alone_gives_the_bits_it_has_in_the_batch(ops, name, step):
     config, tensors, golden = load(name)
-    offsets, ids = golden["piece_offsets"], golden["piece_ids"]
+    offsets, ids = golden["piece_offsets"], golden["piece_ids"].astype(np.int64)
     positions = np.concatenate([np.arange(n) for n in np.diff(offsets)])
     rows = [np.arange(0, n, step) for n in np.diff(offsets)]  # what is asked of each sequence
     row_offsets = np.cumsum([0, *map(len, rows)])

@@ -14,6 +14,7 @@ from nerlite.config import MAX_INT8_LENGTH
 from nerlite.ops import load_ops, numpy_crf, numpy_ops
 from nerlite.ops.parameters import (
     CharParameters,
+    Embeddings,
     HeadParameters,
     LayerParameters,
     LinearParameters,
@@ -52,7 +53,7 @@ def lstm(d_in, hidden, *, is_int8, with_peepholes=True):
 
 
 def test_backends_have_the_same_names_and_parameters(ops):
-    for name in ("CharLayers", "EncoderLayers", "Head", "embed", "viterbi", "best_spans"):
+    for name in ("CharLayers", "EncoderLayers", "Head", "viterbi", "best_spans"):
         reference, other = getattr(numpy_ops, name), getattr(ops, name)
         assert (list(inspect.signature(reference).parameters.items())
                 == list(inspect.signature(other).parameters.items())), name
@@ -143,7 +144,8 @@ def test_layer_norm_and_embed():
     words, scale, places = RNG.integers(-127, 128, (9, 4)).astype(np.int8), np.abs(floats(9)), floats(5, 4)
     ids, positions = np.array([8, 0, 3]), np.array([0, 1, 4])
     expected = words[ids] * scale[ids, None] + places[positions]
-    np.testing.assert_allclose(numpy_ops.embed(ids, positions, words, scale, places, np.ones(5)), expected, atol=1e-6)
+    tables = Embeddings(words, scale, places, np.ones(5, np.float32))
+    np.testing.assert_allclose(numpy_ops.embed(ids, positions, tables), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("quantized", [False, True])
@@ -183,29 +185,35 @@ def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner,
     layers = [LayerParameters(linear(d, 3 * d, is_int8=is_int8), linear(d, d, is_int8=is_int8), norm(),
                               linear(d, d_inner, is_int8=is_int8), linear(d_inner, d, is_int8=is_int8), norm())
               for _ in range(n_layers)]
-    arguments = layers, n_layers, norm(), n_heads, 1e-5
+    tables = Embeddings(floats(9, d) * 3, floats(9), floats(70, d), np.ones(70, np.float32))
+    if is_int8:
+        words, places = (RNG.integers(-127, 128, (n, d)).astype(np.int8) for n in (9, 70))
+        tables = Embeddings(words, floats(9) / 30, places, floats(70) / 90)
+    arguments = tables, layers, n_layers, norm(), n_heads, 1e-5
     reference, encoder = numpy_ops.EncoderLayers(*arguments), ops.EncoderLayers(*arguments)
     lengths = [*LENGTHS, 70]
-    x, offsets = floats(sum(lengths), d) * 3, offsets_of(lengths)
+    n_rows, offsets = sum(lengths), offsets_of(lengths)
+    x = RNG.integers(0, 9, n_rows), np.concatenate([np.arange(n) for n in lengths])
     rows, row_offsets = np.append(SOME[0], [40, 41, 100]), np.append(SOME[1], 11)
-    for asked in ((np.arange(len(x)), offsets), (rows, row_offsets)):
-        expected = reference(x, offsets, *asked)
+    for asked in ((np.arange(n_rows), offsets), (rows, row_offsets)):
+        expected = reference(*x, offsets, *asked)
         for workers in (None, Workers(3)):
-            result = encoder(x, offsets, *asked, workers)
+            result = encoder(*x, offsets, *asked, workers)
             if kind == "int8":
                 np.testing.assert_array_equal(result, expected)
             else:
                 np.testing.assert_allclose(result, expected, atol=1e-5)
-            np.testing.assert_array_equal(result, encoder(x, offsets, *asked))
+            np.testing.assert_array_equal(result, encoder(*x, offsets, *asked))
     head = ops.Head(HeadParameters(is_int8, linear(d + 2, 12, is_int8=is_int8),
                                    [tuple(lstm(12, 6, is_int8=is_int8) for _ in range(2))], True,
                                    linear(12, 5, is_int8=False)))
     characters = floats(len(rows), 2)
-    scores = head(characters, encoder(x, offsets, rows, row_offsets), row_offsets)
+    scores = head(characters, encoder(*x, offsets, rows, row_offsets), row_offsets)
     for workers in (None, Workers(3)):
-        np.testing.assert_array_equal(encoder(x, offsets, rows, row_offsets, workers, head, characters), scores)
+        np.testing.assert_array_equal(encoder(*x, offsets, rows, row_offsets, workers, head, characters), scores)
     # So few rows that threads take them together, step by step.
-    arguments = x[:sum(LENGTHS[:5])], offsets_of(LENGTHS[:5]), SOME[0][:6], SOME[1][:6]
+    n = sum(LENGTHS[:5])
+    arguments = x[0][:n], x[1][:n], offsets_of(LENGTHS[:5]), SOME[0][:6], SOME[1][:6]
     alone = encoder(*arguments)
     scores = head(characters[:6], alone, SOME[1][:6])
     for n_threads in (2, 3, 9):

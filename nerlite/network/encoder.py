@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
-from nerlite.config import EncoderConfig, ModelError
+from nerlite.config import EncoderConfig
 from nerlite.network.parameters import floats, linear_parameters
 from nerlite.ops import Ops
-from nerlite.ops.parameters import LayerParameters, LinearParameters, Norm
+from nerlite.ops.parameters import Embeddings, LayerParameters, LinearParameters, Norm
 from nerlite.threads import Workers
 from nerlite.weights import Tensors
 
@@ -19,27 +20,23 @@ class Encoder:
 
     def __init__(self, ops: Ops, tensors: Tensors, config: EncoderConfig) -> None:
         """Prepare the weights of all layers for the backend."""
-        self._ops = ops
-        self._words, self._word_scale = _table(tensors, "encoder.word_embeddings")
-        self._places, self._place_scale = _table(tensors, "encoder.position_embeddings")
-        self._layers = ops.EncoderLayers(
-            (_layer(tensors, f"encoder.layers.{i}") for i in range(config.num_hidden_layers)),
-            config.num_hidden_layers, _norm(tensors, "encoder.embedding_norm"), config.num_attention_heads,
-            config.layer_norm_eps)
+        tables = itertools.chain.from_iterable(_table(tensors, f"encoder.{name}_embeddings")
+                                               for name in ("word", "position"))
+        layers = (_layer(tensors, f"encoder.layers.{i}") for i in range(config.num_hidden_layers))
+        self._layers = ops.EncoderLayers(Embeddings(*tables), layers, config.num_hidden_layers,
+                                         _norm(tensors, "encoder.embedding_norm"), config.num_attention_heads,
+                                         config.layer_norm_eps)
 
     def __call__(self, piece_ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
                  row_offsets: np.ndarray, workers: Workers | None = None, head: Any = None,
                  characters: np.ndarray | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
-        piece_ids, positions: (n_pieces,); offsets: (n_seqs + 1,); rows: (n_rows,) of piece_ids, a sequence after the
-        other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help; head, characters: the backend's
+        piece_ids, positions: (n_pieces,) int64; offsets: (n_seqs + 1,); rows: (n_rows,) of piece_ids, a sequence after
+        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help; head, characters: the backend's
         `Head` that is to make scores of the states, and its other input → (n_rows, hidden), or (n_rows, n_tags) scores.
         """
-        x = self._ops.embed(piece_ids, positions, self._words, self._word_scale, self._places, self._place_scale)
-        if self._words.dtype != np.int8 and not np.isfinite(x.sum()):  # checked here, to leave what is not used unread
-            raise ModelError("encoder: expected embeddings of numbers, got NaN or infinity among them")
-        hidden: np.ndarray = self._layers(x, offsets, rows, row_offsets, workers, head, characters)
+        hidden: np.ndarray = self._layers(piece_ids, positions, offsets, rows, row_offsets, workers, head, characters)
         return hidden
 
 

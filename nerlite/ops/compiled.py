@@ -7,6 +7,8 @@ or `tools/build_kernels.py` ahead of time.
 
 from __future__ import annotations
 
+import itertools
+import operator
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from nerlite.ops.cpu import Level
-from nerlite.ops.numpy_ops import embed as gather_embeddings
+from nerlite.ops.numpy_ops import embed
 from nerlite.ops.packing import (
     pack,
     packed,
@@ -26,8 +28,8 @@ from nerlite.ops.packing import (
     widen_columns,
     widen_rows,
 )
-from nerlite.ops.parameters import CharParameters, HeadParameters, LayerParameters, Norm, beside
-from nerlite.ops.signatures import SIGNATURES
+from nerlite.ops.parameters import CharParameters, Embeddings, HeadParameters, LayerParameters, Norm, beside
+from nerlite.ops.signatures import HEAD_WEIGHTS, HEAD_WORDS, HEAD_WORK, SIGNATURES
 from nerlite.threads import Workers
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
@@ -52,17 +54,6 @@ class CompiledOps:
         self.CharLayers = partial(CharLayers, kernels, level)
         self.EncoderLayers = partial(EncoderLayers, kernels, level)
         self.Head = partial(Head, kernels, level)
-
-    def embed(self, ids: np.ndarray, positions: np.ndarray, words: np.ndarray, word_scale: np.ndarray,
-              places: np.ndarray, place_scale: np.ndarray) -> np.ndarray:
-        """Add word and position embeddings; as the reference, which takes tables that are not int8."""
-        d = words.shape[1]
-        if words.dtype != np.int8 or d % self.level.lanes:
-            return gather_embeddings(ids, positions, words, word_scale, places, place_scale)
-        out = np.empty((len(ids), d), np.float32)
-        self._kernels.embed(words, word_scale, places, place_scale, np.asarray(ids, np.int64),
-                            np.asarray(positions, np.int64), out)
-        return out
 
     def viterbi(self, emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, transitions: np.ndarray,
                 end: np.ndarray) -> np.ndarray:
@@ -133,7 +124,7 @@ class Head:
         hidden, self._d_out = len(layers[0][0].w_hh.weight) if layers else 0, len(emission.bias)
         self._level, self._is_int8, self._size = level, is_int8, padded(hidden, level.lanes)
         columns, rows = (partial(each, size=hidden, wider=self._size) for each in (widen_columns, widen_rows))
-        self.weights, _ = no_head(is_int8=is_int8)
+        self.weights, _, _ = no_head(is_int8=is_int8)
         self._d_in = self._x_width = len((dense or emission).weight)
         self._y_width = d_in = 0
         depth = level.depth if is_int8 else 1
@@ -163,23 +154,29 @@ class Head:
         """Return scores; as the reference."""
         n, d = vectors.shape
         words = self.words(characters, n, d, offsets)
-        self._kernel(0, 1, np.zeros((self.n_steps, 2), np.int64), 0, vectors, d, np.arange(n), offsets, *words)
+        self._kernel(*self.work(n), 0, 1, np.zeros((self.n_steps, 2), np.int64), 0, vectors, d, np.arange(n), offsets,
+                     *words)
         return self.scores(words)
 
     def words(self, characters: np.ndarray | None, n: int, d: int, offsets: np.ndarray) -> list[np.ndarray]:
-        """Return the kernel's arguments of n words, but for their vectors of d numbers."""
+        """Return the kernel's last arguments for n words with vectors of d numbers."""
         if characters is None:
             characters = np.empty((n, 0), np.float32)
         if characters.shape != (n, self._d_in - d):
             raise ValueError(f"characters: expected {(n, self._d_in - d)}, got {characters.shape}")
+        return [characters, longest_first(offsets),
+                np.empty((n, len(self.weights[7]) * self._level.columns), np.float32)]
+
+    def work(self, n: int) -> list[np.ndarray]:
+        """Return what this thread has for the kernel to work on, of at least n words."""
         if getattr(self._mine, "n", -1) < n:
             self._mine.n, self._mine.work = n, self._new_work(n)
-        emissions = np.empty((n, len(self.weights[7]) * self._level.columns), np.float32)
-        return [characters, longest_first(offsets), *self._mine.work, emissions]
+        work: list[np.ndarray] = self._mine.work
+        return work
 
     def scores(self, words: list[np.ndarray]) -> np.ndarray:
         """Return the scores, (n_words, n_tags), that the kernel wrote into its arguments."""
-        return np.ascontiguousarray(words[-1][:, :self._d_out])
+        return words[-1][:, :self._d_out].copy()
 
     def _new_work(self, n: int) -> list[np.ndarray]:
         rows, columns, size = self._level.rows, self._level.columns, self._size
@@ -196,18 +193,18 @@ class Head:
         return work
 
 
-def no_head(*, is_int8: bool) -> tuple[list[Any], list[Any]]:
-    """Return what the encoder's kernel takes as the weights, and as the words, of no head."""
+def no_head(*, is_int8: bool) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return what the encoder's kernel takes as the weights, the work and the words of no head."""
     signature = SIGNATURES["score_int8" if is_int8 else "score_float"]
     nothing = [np.zeros((0,) * n, dtype) if n else 0 for _, dtype, n in signature]
-    return nothing[:10], nothing[-16:]
+    return nothing[:HEAD_WEIGHTS], nothing[HEAD_WEIGHTS:HEAD_WEIGHTS + HEAD_WORK], nothing[-HEAD_WORDS:]
 
 
 class EncoderLayers:
     """All layers of a transformer, in one call of a kernel."""
 
-    def __init__(self, kernels: Any, level: Level, layers: Iterable[LayerParameters], n_layers: int,
-                 embedding_norm: Norm, n_heads: int, eps: float) -> None:
+    def __init__(self, kernels: Any, level: Level, tables: Embeddings, layers: Iterable[LayerParameters],
+                 n_layers: int, embedding_norm: Norm, n_heads: int, eps: float) -> None:
         """Pack the weights of all layers into panels; arguments as in the reference."""
         self._kernels, self._level, self._n_layers, self._n_heads = kernels, level, n_layers, n_heads
         self._d = len(embedding_norm.bias)
@@ -221,7 +218,13 @@ class EncoderLayers:
         encode = kernels.encode_int8 if self._is_int8 else kernels.encode_float
         zeros = np.zeros(padded(self._d, level.columns), np.float32)
         factor = float(np.float32(1 / np.sqrt(self._d // n_heads)))
-        self._run = kernels.bind(encode, self._d, zeros, self._padded(np.stack(embedding_norm)), *weights, factor, eps)
+        # Tables that the kernel cannot read are read here.
+        in_kernel = self._is_int8 and tables.words.dtype == tables.places.dtype == np.int8 and not self._d % level.lanes
+        self._tables, nothing = None if in_kernel else tables, np.zeros((0, self._d), np.int8)
+        tables = tables if in_kernel else Embeddings(nothing, zeros[:0], nothing, zeros[:0])
+        self._run = kernels.bind(encode, *tables, self._d, zeros, self._padded(np.stack(embedding_norm)), *weights,
+                                 factor, eps)
+        self._no_head = no_head(is_int8=self._is_int8)
         self._mine = threading.local()
 
     def _make_room(self, layer: LayerParameters) -> list[np.ndarray]:
@@ -251,62 +254,87 @@ class EncoderLayers:
     def _padded(self, norm: np.ndarray) -> np.ndarray:
         return np.pad(norm, [(0, 0), (0, padded(self._d, self._level.columns) - self._d)])
 
-    def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
-                 workers: Workers | None = None, head: Head | None = None,
+    def __call__(self, ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
+                 row_offsets: np.ndarray, workers: Workers | None = None, head: Head | None = None,
                  characters: np.ndarray | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for, or a head's scores; as the reference."""
         if head and not self._n_layers:  # by which the kernel would be chosen that runs both
-            return head(characters, self(x, offsets, rows, row_offsets), row_offsets)
-        n, n_asked, n_heads, size = len(x), len(rows), self._n_heads, self._size
-        everything, asked = np.arange(n), np.full(n, -1)
-        asked[rows] = everything[:n_asked]
-        d, number = padded(self._d, self._level.columns), np.int16 if self._is_int8 else np.float32
-        hidden = x.copy() if d == self._d else np.pad(x, [(0, 0), (0, d - self._d)])
-        out = np.zeros((n_asked, d), np.float32)
+            return head(characters, self(ids, positions, offsets, rows, row_offsets), row_offsets)
+        n, n_asked = len(ids), len(rows)
         n_threads = workers.n if workers else 1
         few = n <= (INT8_ROWS_TOGETHER if self._is_int8 else ROWS_TOGETHER)
         n_shares = min(n_threads, THREADS_TOGETHER) if few else 1
         n_parts = n_threads if n_shares == 1 else 1
         chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))
+        stops = offsets.tolist()
+        longest = -(-max(map(operator.sub, stops[1:], stops), default=1) // self._level.width)
+        everything, asked, _, _, hidden, out = room = self._room(n)
+        asked[:n] = -1
+        asked[rows] = everything[:n_asked]
+        if self._tables:
+            hidden[:n, :self._d] = embed(ids, positions, self._tables)
+        weights, work, words = (head.weights, head.work(n_asked), head.words(characters, n_asked, self._d, row_offsets)
+                                ) if head else self._no_head
         n_steps = (self._n_layers + 1) * STEPS + (head.n_steps if head else 0)
-        counters = np.zeros((n_steps, 2), np.int64)
-        words = head.words(characters, n_asked, self._d, row_offsets) if head else no_head(is_int8=self._is_int8)[1]
-        shared = (chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked,
-                  np.empty((3, 2, n, n_heads, size), number), np.empty((3, 2, n, n_heads), np.float32), counters,
-                  hidden, out)
-        longest = -(-int((offsets[1:] - offsets[:-1]).max(initial=1)) // self._level.width)
-        kernel, chunk_rows = self._with_scratch(chunk, longest, head)
         head_shares = min(n_threads, HEAD_THREADS)
+        call = (chunk, last_chunk, n_shares, ids, positions, offsets, rows, row_offsets,
+                np.zeros((n_steps, 2), np.int64))
+        tiles, chunk_rows = self._scratch(chunk, longest)
+        kernel = self._bound(weights, tiles, chunk_rows, room, work)
 
         def run() -> None:
-            kernel(*shared, *chunk_rows, 0, head_shares, *words)
+            kernel(*call, 0, head_shares, *words)
 
         def help_run(index: int) -> None:
-            kernel, own_rows = self._with_scratch(chunk, longest, head)
-            kernel(*shared, *(chunk_rows if n_shares > 1 else own_rows), index, head_shares, *words)
+            tiles, own_rows = self._scratch(chunk, longest)
+            kernel = self._bound(weights, tiles, chunk_rows if n_shares > 1 else own_rows, room, work)
+            kernel(*call, index, head_shares, *words)
 
         n_runs = min(n_threads, n_shares * -(-n // chunk))
         if workers and n_runs > 1:
             workers.help(run, *[partial(help_run, index) for index in range(1, n_runs)])
         else:
             run()
-        return head.scores(words) if head else np.ascontiguousarray(out[:, :self._d])
+        return head.scores(words) if head else out[:n_asked, :self._d].copy()
 
-    def _with_scratch(self, chunk: int, longest: int, head: Head | None
-                      ) -> tuple[Callable[..., None], list[np.ndarray]]:
-        """Return the kernel with a head's weights and this thread's scratch, and the scratch of a chunk's rows.
+    def _room(self, n: int) -> list[np.ndarray]:
+        """Return what the kernel fills, for n rows at least: this thread's own where they are few, else new."""
+        if n > CHUNK:
+            return self._new_room(n)
+        if not hasattr(self._mine, "room"):
+            self._mine.room = self._new_room(CHUNK)
+        room: list[np.ndarray] = self._mine.room
+        return room
 
-        That is for at least so many rows and panels of keys, and kept for later.
+    def _new_room(self, n: int) -> list[np.ndarray]:
+        d, number = padded(self._d, self._level.columns), np.int16 if self._is_int8 else np.float32
+        return [np.arange(n), np.empty(n, np.int64), np.empty((3, 2, n, self._n_heads, self._size), number),
+                np.empty((3, 2, n, self._n_heads), np.float32), *np.zeros((2, n, d), np.float32)]
+
+    def _bound(self, *parts: list[Any]) -> Callable[..., None]:
+        """Return the kernel with its first arguments given, which takes a while: the last one, if those are the same.
+
+        parts: a head's weights, a thread's scratch of tiles and a chunk's rows, and the room and a head's work of the
+        thread that is helped. One is remembered for threads that work on rows of their own, one for others.
         """
+        known, own = self._mine.__dict__.setdefault("known", {}), parts[2] is self._mine.scratch[1]
+        if own in known and all(map(operator.is_, known[own][0], parts)):
+            return known[own][1]
+        kernel = self._kernels.bind(self._run, *itertools.chain.from_iterable(parts))
+        if len(parts[3][0]) <= CHUNK:  # a room that is kept
+            known[own] = parts, kernel
+        return kernel
+
+    def _scratch(self, chunk: int, longest: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return this thread's scratch of tiles and that of a chunk's rows, for at least so many and panels of keys."""
         mine = self._mine
         sizes = getattr(mine, "sizes", (0, 0))
         if sizes[0] < chunk or sizes[1] < longest:
-            sizes = max(sizes[0], chunk), max(sizes[1], longest)
-            mine.scratch, mine.kernels, mine.sizes = self._new_scratch(*sizes), {}, sizes
-        if head not in mine.kernels:
-            weights = head.weights if head else no_head(is_int8=self._is_int8)[0]
-            mine.kernels[head] = self._kernels.bind(self._run, *weights, *mine.scratch[:-ROW_SCRATCH])
-        return mine.kernels[head], mine.scratch[-ROW_SCRATCH:]
+            mine.sizes = max(sizes[0], chunk), max(sizes[1], longest)
+            scratch = self._new_scratch(*mine.sizes)
+            mine.scratch = scratch[:-ROW_SCRATCH], scratch[-ROW_SCRATCH:]
+        parts: tuple[list[np.ndarray], list[np.ndarray]] = mine.scratch
+        return parts
 
     def _new_scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
         rows, columns, width = self._level.rows, self._level.columns, self._level.width

@@ -73,14 +73,25 @@ class Scratch(NamedTuple):
     inner: np.ndarray  # (chunk, d_inner)
 
 
-@kernel()
-def embed(words, word_scale, places, place_scale, ids, positions, out):
-    """As the reference, for int8 tables."""
-    for i in range(len(ids)):
-        word, place = words[ids[i]], places[positions[i]]
-        for j in range(0, out.shape[1], LANES):
-            store(out[i], j, to_float(load(word, j)) * word_scale[ids[i]]
-                  + to_float(load(place, j)) * place_scale[positions[i]])
+class Embedded(NamedTuple):
+    """Int8 tables of embeddings, none where rows are embedded already, and what each row is in them."""
+
+    words: np.ndarray  # (vocab_size, d)
+    word_scale: np.ndarray
+    places: np.ndarray  # (max_positions, d)
+    place_scale: np.ndarray
+    ids: np.ndarray  # (n_rows,)
+    positions: np.ndarray
+
+
+@kernel(inline=True)
+def _embed(tables, row, out):
+    """out = a row's embeddings, as the reference."""
+    index, position = tables.ids[row], tables.positions[row]
+    word, place = tables.words[index], tables.places[position]
+    for j in range(0, len(word), LANES):
+        store(out, j, to_float(load(word, j)) * tables.word_scale[index]
+              + to_float(load(place, j)) * tables.place_scale[position])
 
 
 @kernel(inline=True)
@@ -111,9 +122,12 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
     """Return the kernel that runs all layers, of the parts that differ between int8 and float32."""
 
     @kernel(inline=True)
-    def normalize_embeddings(share, n_shares, x, zeros, rows, first, n, norm, eps, d, out, quantized, row_scales):
-        """As `normalize_rows`, of x[rows[first:first + n]] alone."""
+    def normalize_embeddings(share, n_shares, tables, x, zeros, rows, first, n, norm, eps, d, out, quantized,
+                             row_scales):
+        """As `normalize_rows`, of x[rows[first:first + n]] alone, which are embedded first where there are tables."""
         for i in range(first + cut(share, n_shares, n), first + cut(share + 1, n_shares, n)):
+            if len(tables.words):
+                _embed(tables, rows[i], x[rows[i]])
             normalize(x[rows[i]], zeros, norm[0], norm[1], eps, d, out[i])
         quantize(share, n_shares, out, first, n, quantized, row_scales)
 
@@ -144,27 +158,32 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
             store(qkv[i], first + i, asked[first + i], buffer, factor, heads)
 
     @kernel()
-    def encode(d, zeros, embedding_norm, qkv, qkv_constants, attention_out, attention_out_constants, ffn_in,
-               ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm, factor, eps, dense,
-               dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission, emission_constants,
-               residual, total, narrow_total, columns, key_lanes, pairs, value_lanes, totals, scores, weights, factors,
-               chunk, last_chunk, n_shares, everything, offsets, rows, row_offsets, asked, numbers, scales, counters, x,
-               out, quantized, row_scales, qkv_rows, mixed, hidden, inner, index, head_shares, *words):
+    def encode(words, word_scale, places, place_scale, d, zeros, embedding_norm, qkv, qkv_constants, attention_out,
+               attention_out_constants, ffn_in, ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm,
+               factor, eps, dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission,
+               emission_constants, residual, total, narrow_total, columns, key_lanes, pairs, value_lanes, totals,
+               scores, weights, factors, quantized, row_scales, qkv_rows, mixed, hidden, inner, everything, asked,
+               numbers, scales, x, out, head_x, head_quantized, head_scales, y, gates, states, h, cell, h_quantized,
+               h_scales, head_total, float_total, z, chunk, last_chunk, n_shares, ids, positions, offsets, rows,
+               row_offsets, counters, index, head_shares, characters, by_length, emissions):
         """out (n_asked, d) = last hidden state of the rows asked for.
 
-        x: (n_rows, d and padding), embeddings not yet normalized; everything: (n_rows,) 0, 1, 2, …; offsets:
-        (n_seqs + 1,) of the rows; rows: (n_asked,) and row_offsets: (n_seqs + 1,), those that are asked for; asked:
-        (n_rows,) each row's index in rows, or -1; numbers (3, …) and scales (3, …): those of `Heads`.
+        words … place_scale, ids, positions: see `Embedded`; everything: 0, 1, 2, …; x: (n_rows or more, d and padding),
+        embeddings not yet normalized, or with tables what becomes them; offsets: (n_seqs + 1,) of the rows; rows:
+        (n_asked,) and row_offsets: (n_seqs + 1,), those that are asked for; asked: (n_rows or more,) each row's index
+        in rows, or -1; numbers (3, …) and scales (3, …): those of `Heads`.
         chunk: rows that a thread takes at once; last_chunk: of those asked for, in the last layer, at most as many.
         n_shares: 1, or where one chunk has all rows, how many shares threads make of each of its steps.
-        index: this thread's, 0 for the one that others help. dense … residual, words: what `score` takes, which then
-        makes scores of the hidden states, in head_shares by as many threads; emission has no panels where these are
-        what is asked for.
+        index: this thread's, 0 for the one that others help. dense … residual, head_x … z, characters … emissions: what
+        `score` takes, which then makes scores of the hidden states, in head_shares by as many threads; emission has no
+        panels where these are what is asked for.
         Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS and those
         of the head, 2), zeros.
         """
+        everything = everything[:offsets[len(offsets) - 1]]
         layers = Layers(qkv, qkv_constants, attention_out, attention_out_constants, ffn_in, ffn_in_constants, ffn_out,
                         ffn_out_constants, attention_norm, ffn_norm)
+        tables = Embedded(words, word_scale, places, place_scale, ids, positions)
         heads = Heads(numbers[0], scales[0], numbers[1], scales[1], numbers[2], scales[2])
         scratch = Scratch(total, narrow_total, columns, key_lanes, pairs, value_lanes, totals, scores, weights, factors,
                           quantized, row_scales, qkv_rows, mixed, hidden, inner)
@@ -181,7 +200,7 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
                 first = taken * size
                 n = min(size, len(mine) - first)
                 if phase == 0:
-                    share_out(normalize_embeddings, (x, zeros, mine, first, n, embedding_norm, eps, d, target,
+                    share_out(normalize_embeddings, (tables, x, zeros, mine, first, n, embedding_norm, eps, d, target,
                                                      quantized, row_scales), n_shares, counters, step + 1)
                 else:
                     share_out(attend_all, (first, n, layer % 2, mine_offsets, offsets, heads, scratch),
@@ -214,8 +233,9 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
                 wait(counters, step, n_chunks)
         if len(emission) > 0 and index < head_shares:
             score(dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission,
-                  emission_constants, residual, index, head_shares, counters, (n_layers + 1) * STEPS, out, d,
-                  everything, row_offsets, *words)
+                  emission_constants, residual, head_x, head_quantized, head_scales, y, gates, states, h, cell,
+                  h_quantized, h_scales, head_total, float_total, z, index, head_shares, counters,
+                  (n_layers + 1) * STEPS, out, d, everything, row_offsets, characters, by_length, emissions)
 
     return encode
 

@@ -204,18 +204,18 @@ def _make_head(prepare, linear, run, depth):
 
     @kernel()
     def score(dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission,
-              emission_constants, residual, index, n_shares, counters, step, vectors, d, everything, offsets,
-              characters, by_length, x, quantized, row_scales, y, gates, states, h, cell, h_quantized, h_scales, total,
-              float_total, z, out):
+              emission_constants, residual, x, quantized, row_scales, y, gates, states, h, cell, h_quantized, h_scales,
+              total, float_total, z, index, n_shares, counters, step, vectors, d, everything, offsets, characters,
+              by_length, out):
         """out (n_words, n_panels * COLUMNS) = scores.
 
         dense: panels, none where there is no such layer; w_ih … peepholes: of all LSTM layers, one after another;
-        emission: of float32; residual: 1 where a layer's input is added to its output.
+        emission: of float32; residual: 1 where a layer's input is added to its output; x … z: see `Work`, of at least
+        n_words rows.
         index: this thread's, 0 for the one that others help; n_shares: how many shares threads make of each step, at
         most 2; counters, from `step` on: see `share_out`.
         vectors: (n_words, d and padding); everything: 0, 1, 2, … up to n_words at least; offsets: (n_seqs + 1,);
-        characters: (n_words, …); by_length: (n_seqs,) sequences, the longest first; the rest see `Work`, at least
-        n_words of rows.
+        characters: (n_words, …); by_length: (n_seqs,) sequences, the longest first.
         """
         n = len(characters)
         work = Work(x[:n], quantized[:n], row_scales[:n], y[:n], gates[:n], states[:n], h, cell, h_quantized, h_scales,

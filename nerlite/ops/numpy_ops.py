@@ -17,10 +17,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from nerlite.config import ModelError
 from nerlite.ops.numpy_crf import best_spans as best_spans
 from nerlite.ops.numpy_crf import viterbi as viterbi
 from nerlite.ops.parameters import (
     CharParameters,
+    Embeddings,
     HeadParameters,
     LayerParameters,
     LinearParameters,
@@ -144,15 +146,18 @@ def quantize_heads(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(x * inverse).astype(np.float64), highest / F4(ATTENTION_LEVELS)
 
 
-def embed(ids: np.ndarray, positions: np.ndarray, words: np.ndarray, word_scale: np.ndarray,
-          places: np.ndarray, place_scale: np.ndarray) -> np.ndarray:
+def embed(ids: np.ndarray, positions: np.ndarray, tables: Embeddings) -> np.ndarray:
     """Add word and position embeddings.
 
-    ids, positions: (n_rows,); words: (vocab_size, d) and places: (max_positions, d), of any number type, each row
-    times its scale (n,) → (n_rows, d) float32.
+    ids, positions: (n_rows,) → (n_rows, d) float32; `ModelError` where they are not numbers, which is checked here, to
+    leave what is not used unread.
     """
+    words, word_scale, places, place_scale = tables
     word = words[ids].astype(np.float32) * word_scale[ids, None]
-    return word + places[positions].astype(np.float32) * place_scale[positions, None]
+    x: np.ndarray = word + places[positions].astype(np.float32) * place_scale[positions, None]
+    if words.dtype != np.int8 and not np.isfinite(x.sum()):
+        raise ModelError("encoder: expected embeddings of numbers, got NaN or infinity among them")
+    return x
 
 
 def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float) -> np.ndarray:
@@ -209,24 +214,25 @@ def _attend_quantized(query: np.ndarray, key: np.ndarray, value: np.ndarray, fac
 class EncoderLayers:
     """All layers of a post-LayerNorm transformer: attention and a feed-forward network, each added to its input."""
 
-    def __init__(self, layers: Iterable[LayerParameters], n_layers: int, embedding_norm: Norm, n_heads: int,
-                 eps: float) -> None:
+    def __init__(self, tables: Embeddings, layers: Iterable[LayerParameters], n_layers: int, embedding_norm: Norm,
+                 n_heads: int, eps: float) -> None:
         """Prepare the weights for this backend; layers (n_layers of them) may be made as they are asked for."""
-        self._norm, self._n_heads, self._eps = embedding_norm, n_heads, eps
+        self._tables, self._norm, self._n_heads, self._eps = tables, embedding_norm, n_heads, eps
         self._layers = [(Linear(layer.qkv), Linear(layer.attention_out), layer.attention_norm,
                          Linear(layer.ffn_in, "gelu"), Linear(layer.ffn_out), layer.ffn_norm,
                          layer.qkv.scale is not None) for layer in layers]
 
-    def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, row_offsets: np.ndarray,
-                 workers: Workers | None = None, head: Head | None = None,
+    def __call__(self, ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
+                 row_offsets: np.ndarray, workers: Workers | None = None, head: Head | None = None,
                  characters: np.ndarray | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
-        x: (n_rows, d) embeddings, not normalized yet; offsets: (n_seqs + 1,); rows: (n_asked,) of x, a sequence after
-        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help; in this backend none does; head,
-        characters: what makes scores of these states, and its other input → (n_asked, d), or (n_asked, n_tags) scores.
+        ids, positions: (n_rows,) int64, what is embedded; offsets: (n_seqs + 1,); rows: (n_asked,) of these, a sequence
+        after the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help; in this backend none does;
+        head, characters: what makes scores of these states, and its other input → (n_asked, d), or (n_asked, n_tags)
+        scores.
         """
-        x = layer_norm(x, *self._norm, self._eps)
+        x = layer_norm(embed(ids, positions, self._tables), *self._norm, self._eps)
         everything = np.arange(len(x)), offsets
         for i, (qkv, attention_out, attention_norm, ffn_in, ffn_out, ffn_norm, quantized) in enumerate(self._layers):
             mine, mine_offsets = everything if i < len(self._layers) - 1 else (rows, row_offsets)

@@ -29,6 +29,15 @@ class Norm(NamedTuple):
     bias: np.ndarray
 
 
+class Embeddings(NamedTuple):
+    """Tables of any number type, words (vocab_size, d) and places (max_positions, d), each row times its scale (n,)."""
+
+    words: np.ndarray
+    word_scale: np.ndarray
+    places: np.ndarray
+    place_scale: np.ndarray
+
+
 class LayerParameters(NamedTuple):
     """One layer of a transformer: qkv (d, 3 * d), attention_out (d, d), ffn_in (d, d_inner), ffn_out (d_inner, d)."""
 
