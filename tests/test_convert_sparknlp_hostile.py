@@ -1,12 +1,15 @@
 """Damaged and hostile files in place of Spark NLP's models: one clear error, soon and in bounded memory."""
 
+import errno
 import random
+import shutil
 import struct
 import sys
 import time
 import tracemalloc
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -183,6 +186,16 @@ def test_damaged_archives(tmp_path):
         except ConversionError as error:
             assert str(tmp_path / "ner.zip") in str(error)
             assert not (tmp_path / f"dst-{i}").exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(tmp_path, monkeypatch):
+    write_embeddings(tmp_path / "embeddings")
+    write_ner(tmp_path / "ner")
+    zip_folder(tmp_path / "ner", tmp_path / "ner.zip")
+    monkeypatch.setattr(shutil, "copyfileobj", mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(ConversionError, match=r": no room to unpack .*ner\.zip: No space left on device"):
+        convert([tmp_path / "embeddings", tmp_path / "ner.zip"], tmp_path / "dst")
+    assert not (tmp_path / "dst").exists()
 
 
 @given(st.binary(max_size=300))

@@ -172,6 +172,13 @@ def test_predict_refuses_another_level(known: Known) -> None:
         predict(known, "", "sentence")
 
 
+def test_predict_refuses_pairs(known: Known) -> None:
+    pytest.importorskip("pandas")
+    known.pipe = lambda texts: ((document, None) for document in known._documents.values())  # type: ignore
+    with pytest.raises(TypeError, match=r"texts: expected str, got a \(text, context\) pair"):
+        predict(known, [("", None)])  # type: ignore
+
+
 def test_predict_says_that_it_needs_pandas(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):

@@ -48,6 +48,8 @@ def predict(tagger: TextTagger, texts: str | Iterable[str],
     rows: list[dict[str, Any]] = []
     index: list[int] = []
     for number, document in enumerate(tagger.pipe([texts] if isinstance(texts, str) else texts)):
+        if not isinstance(document, Document):
+            raise TypeError("texts: expected str, got a (text, context) pair")
         columns = to_annotations(document)
         by_level = {"token": _token_rows(columns), "chunk": _chunk_rows(columns)}
         if output_level == "document":

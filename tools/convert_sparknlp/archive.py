@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import struct
@@ -100,6 +101,8 @@ def unpack(archive: Path, shown: str, into: Path) -> Folder:
     except ConversionError:
         raise
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ConversionError(f"{into}: no room to unpack {shown}: {error.strerror}") from None
         raise ConversionError(f"{shown}: not a readable zip: {error}") from None
     return Folder(into, shown)
 
