@@ -34,9 +34,10 @@ from nerlite.threads import Workers
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
 CHUNK = 64
-# Up to so many rows, at most CHUNK, of an int8 and of a float32 encoder, up to so many threads share out the columns of
-# each product instead: each then fetches its part of the weights alone, which costs more than a product of few rows.
-INT8_ROWS_TOGETHER, ROWS_TOGETHER, THREADS_TOGETHER = 24, CHUNK, 4
+# Of so few rows, at most CHUNK, of a float32 encoder, and of an int8 one as the level says, up to so many threads share
+# out the columns of each product instead: each then fetches its part of the weights alone, which costs more than a
+# product of few rows.
+ROWS_TOGETHER, THREADS_TOGETHER = CHUNK, 4
 # Counters of what threads have done of a phase of the encoder: one, and one for each of its steps.
 STEPS = 11
 # Arrays of a thread's scratch, the last ones, that hold a chunk's rows.
@@ -262,7 +263,7 @@ class EncoderLayers:
             return head(characters, self(ids, positions, offsets, rows, row_offsets), row_offsets)
         n, n_asked = len(ids), len(rows)
         n_threads = workers.n if workers else 1
-        few = n <= (INT8_ROWS_TOGETHER if self._is_int8 else ROWS_TOGETHER)
+        few = n <= (self._level.rows_together if self._is_int8 else ROWS_TOGETHER)
         n_shares = min(n_threads, THREADS_TOGETHER) if few else 1
         n_parts = n_threads if n_shares == 1 else 1
         chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))

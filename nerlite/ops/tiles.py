@@ -27,10 +27,10 @@ binding.initialize_native_asmparser()  # for the assembly that a tile has
 ROWS, INT8_ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 LINE = 64  # bytes of a line of the caches
-# Whether each step of a product of weights asks for some of the next panel: AMX's are too few, and where panels are
-# narrow it gains nothing.
-FLOAT_ASKS = 4 * COLUMNS > LINE
-INT8_ASKS = FLOAT_ASKS and LEVEL.name != "amx"
+# Whether a step's part of a panel is more than a line; each step of a product of weights then asks for some of the next
+# panel, but not AMX's, which are too few.
+WIDE = 4 * COLUMNS > LINE
+FLOAT_ASKS, INT8_ASKS = WIDE, WIDE and LEVEL.name != "amx"
 MultiplyAdd = Callable[[Any, Level, ir.Value, ir.Value, ir.Value], ir.Value]
 
 
@@ -77,8 +77,8 @@ def emit_prefetch(builder: Any, address: ir.Value) -> None:
     """Emit what asks for the cache line at an address, to be there soon."""
     kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-    # To read; into the second-level cache; data.
-    builder.call(function, [builder.inttoptr(address, I8.as_pointer()), I32(0), I32(2), I32(1)])
+    # To read; into the second-level cache, or the first where panels are small; data.
+    builder.call(function, [builder.inttoptr(address, I8.as_pointer()), I32(0), I32(2 if WIDE else 3), I32(1)])
 
 
 def _pointer(builder: Any, base: ir.Value, offset: ir.Value, pointee: ir.Type) -> ir.Value:
