@@ -54,7 +54,7 @@ def parts(model: Path) -> Iterator[Part]:
     d, inner = encoder.hidden_size, encoder.intermediate_size
     for length in LENGTHS:
         n_seqs = N_ROWS // length
-        ids = rng.integers(0, encoder.vocab_size, N_ROWS).astype(np.int32)
+        ids = rng.integers(0, encoder.vocab_size, N_ROWS)
         inputs = ids, np.tile(np.arange(length), n_seqs), offsets_of([length] * n_seqs), np.arange(N_ROWS)
         a_layer = 2 * N_ROWS * (4 * d * d + 2 * d * inner) + 4 * N_ROWS * length * d
         yield Part(f"encoder, {config.dtype}, sequences of {length}", "pieces", N_ROWS,
