@@ -142,7 +142,7 @@ class Tagger:
     def _tag_all(self, texts: Sequence[Text], read: Callable[[Text], Readable]) -> list[Document]:
         """Tag texts together: threads share out the texts, or the network's rows where texts are few or one is long."""
         sizes, lengths = SHARE_SIZES * self.threads, [len(text) for text in texts]
-        if self.threads == 1 or len(texts) < len(sizes) or max(lengths) * self.threads > sum(lengths):
+        if self.threads == 1 or len(texts) < 2 * len(sizes) or max(lengths) * self.threads > sum(lengths):
             return self._documents([read(text) for text in texts], self._workers)
         ends, parts = np.cumsum(lengths), np.cumsum(sorted(sizes, reverse=True))
         seams: list[int] = np.searchsorted(ends, ends[-1] * parts[:-1] / parts[-1]).tolist()
