@@ -126,8 +126,8 @@ class PieceEncoder:
 def _vocabulary_alone(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
     """Return a function from a word to its pieces, none where it takes the whole tokenizer.
 
-    BERT's lowers the case of ASCII's letters and cuts between what are none and no digits; then the vocabulary cuts on.
-    All else that `encode` does takes seven times as long.
+    BERT's lowers the case of ASCII letters and lets each character that is neither letter nor digit stand alone; the
+    vocabulary does the rest. All else that `encode` does takes seven times as long.
     """
     model, normalizer = tokenizer.model, tokenizer.normalizer
     added = tokenizer.get_added_tokens_decoder().values()

@@ -27,7 +27,8 @@ Text = TypeVar("Text", str, Sequence[str])
 DEFAULT_MODEL = "conll2003-minilm-l6"
 # One pass of the network takes about so many pieces: enough for full matrix products, few enough for the caches.
 PIECES_PER_BATCH = 512
-# More shares than threads, so that those who are done early find another, the last ones small: all end together.
+# More shares than threads, so that those who are done early find another, the last ones small: all end together. Where
+# there are fewer than two texts for each, the network takes them all at once.
 SHARE_SIZES = (4, 3, 2, 1)
 # Groups of sequences, one for each pass of the network, that are made ready at once for each thread.
 GROUPS_PER_THREAD = 32
