@@ -135,12 +135,12 @@ def _vocabulary_alone(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
             and isinstance(tokenizer.pre_tokenizer, pre_tokenizers.BertPreTokenizer)
             and all("[" in token.content for token in added)):
         return lambda word: []
-    lower = str.lower if normalizer.lowercase else str
+    lower, longest = str.lower if normalizer.lowercase else str, model.max_input_chars_per_word
 
     def cut(word: str) -> list[int]:
         lowered = lower(word)
         # Where it is a piece, as most are: four times as fast.
-        whole = model.token_to_id(lowered) if word.isascii() and word.isalnum() else None
+        whole = model.token_to_id(lowered) if word.isascii() and word.isalnum() and len(word) <= longest else None
         if whole is not None:
             return [whole]
         parts = _PARTS.findall(lowered) if _PLAIN.fullmatch(word) else ()

@@ -34,7 +34,9 @@ def test_every_word_has_a_piece_and_the_first_is_its_own(encoder):
     lambda tokenizer: setattr(tokenizer, "pre_tokenizer", pre_tokenizers.Digits(individual_digits=True)),
     lambda tokenizer: tokenizer.add_tokens(["erl"]),
     lambda tokenizer: tokenizer.add_tokens([AddedToken("[x]", normalized=True)]),
-], ids=["as it is", "lower case", "another normalizer", "another pre-tokenizer", "another token", "one in brackets"])
+    lambda tokenizer: setattr(tokenizer.model, "max_input_chars_per_word", 3),
+], ids=["as it is", "lower case", "another normalizer", "another pre-tokenizer", "another token", "one in brackets",
+        "shorter words"])
 def test_pieces_are_those_of_the_whole_tokenizer(tiny_model, tmp_path, change):
     tokenizer, path = Tokenizer.from_file(str(tiny_model / "tokenizer.json")), tmp_path / "tokenizer.json"
     change(tokenizer)
