@@ -75,6 +75,9 @@ def test_elementwise_formulas_against_the_standard_library():
     np.testing.assert_allclose(numpy_ops.tanh(x), np.tanh(wide), rtol=0, atol=2e-7)
     exact = [value * (1 + math.erf(value / math.sqrt(2))) / 2 for value in wide]
     np.testing.assert_allclose(numpy_ops.gelu(x), exact, rtol=3e-7, atol=6e-7)
+    np.testing.assert_allclose(numpy_ops.coarse_gelu(x), exact, rtol=3e-7, atol=2e-4)
+    falling = -np.abs(x)
+    np.testing.assert_allclose(numpy_ops.coarse_exp(falling), np.exp(falling.astype(np.float64)), rtol=8e-5, atol=2e-35)
 
 
 @pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(1, 5, 3), (2, 9, 20), (4, 16, 64), (7, 24, 72), (21, 300, 40)])

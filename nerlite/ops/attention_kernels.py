@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.ops.elementwise import F4, I4, ONE, ZERO, exp, highest_float, whole
+from nerlite.ops.elementwise import F4, I4, ONE, ZERO, coarse_exp, exp, highest_float, whole
 from nerlite.ops.jit import kernel
 from nerlite.ops.numpy_ops import ATTENTION_LEVELS
 from nerlite.ops.simd import (
@@ -146,7 +146,7 @@ def _weights_int16(totals, scale, key_scales, value_scales, n, scores, weights):
         store(scores, j, score)
     most, sums, top = highest_float(top), widen(floats(ZERO)), floats(ZERO)
     for j in range(0, n, LANES):
-        weight = exp(load(scores, j) - most)
+        weight = coarse_exp(load(scores, j) - most)
         sums = sums + widen(weight)
         weight = weight * load(value_scales, j)
         top = max(top, weight)

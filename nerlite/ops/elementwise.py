@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from nerlite.ops.jit import kernel
-from nerlite.ops.numpy_ops import EXP_POLYNOMIAL, LN2_HIGH, LN2_LOW, LOG2_E, PHI_LIMIT, PHI_POLYNOMIAL
+from nerlite.ops.numpy_ops import (
+    COARSE_EXP_LOWEST,
+    COARSE_EXP_POLYNOMIAL,
+    COARSE_PHI_LIMIT,
+    COARSE_PHI_POLYNOMIAL,
+    EXP_POLYNOMIAL,
+    LN2,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG2_E,
+    PHI_LIMIT,
+    PHI_POLYNOMIAL,
+)
 from nerlite.ops.simd import (
     LANES,
     bits_of,
@@ -26,7 +38,9 @@ F4, I4 = np.float32, np.int32
 ZERO, HALF, ONE, TWO = F4(0), F4(0.5), F4(1), F4(2)
 E5, E4, E3, E2, E1, E0 = EXP_POLYNOMIAL
 P5, P4, P3, P2, P1, P0 = PHI_POLYNOMIAL
-NO_ACTIVATION, GELU, RELU = range(3)
+C2, C1, C0 = COARSE_PHI_POLYNOMIAL
+X3, X2, X1, X0 = COARSE_EXP_POLYNOMIAL
+NO_ACTIVATION, GELU, COARSE_GELU, RELU = range(4)
 
 
 @kernel(inline=True)
@@ -38,6 +52,14 @@ def exp(x):
     value = (polynomial * (r * r) + r) + ONE
     power = of_bits((to_int(min(max(k, F4(-126)), F4(127))) + I4(127)) << I4(23))
     return where(x < F4(-87), floats(ZERO), value * power)
+
+
+@kernel(inline=True)
+def coarse_exp(x):
+    x = max(x, COARSE_EXP_LOWEST)
+    k = rint(x * LOG2_E)
+    r = x - k * LN2
+    return of_bits(bits_of(((X3 * r + X2) * r + X1) * r + X0) + (to_int(k) << I4(23)))
 
 
 @kernel(inline=True)
@@ -56,21 +78,35 @@ def gate(x, hard):
 
 
 @kernel(inline=True)
+def _magnitude(x, limit):
+    return min(of_bits(bits_of(x) & I4(0x7FFFFFFF)), limit)
+
+
+@kernel(inline=True)
+def _power_32(x):
+    for _ in range(5):
+        x = x * x
+    return x
+
+
+@kernel(inline=True)
 def _gelu(x):
-    u = min(of_bits(bits_of(x) & I4(0x7FFFFFFF)), PHI_LIMIT)
-    phi = ((((P5 * u + P4) * u + P3) * u + P2) * u + P1) * u + P0
-    phi = phi * phi
-    phi = phi * phi
-    phi = phi * phi
-    phi = phi * phi
-    phi = phi * phi
-    return max(x, ZERO) - u * phi
+    u = _magnitude(x, PHI_LIMIT)
+    return max(x, ZERO) - u * _power_32(((((P5 * u + P4) * u + P3) * u + P2) * u + P1) * u + P0)
+
+
+@kernel(inline=True)
+def _coarse_gelu(x):
+    u = _magnitude(x, COARSE_PHI_LIMIT)
+    return max(x, ZERO) - u * _power_32((C2 * u + C1) * u + C0)
 
 
 @kernel(inline=True)
 def activate(activation, x):
     if activation == GELU:
         return _gelu(x)
+    if activation == COARSE_GELU:
+        return _coarse_gelu(x)
     return max(x, ZERO) if activation == RELU else x
 
 

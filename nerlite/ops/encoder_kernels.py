@@ -29,7 +29,7 @@ from nerlite.ops.attention_kernels import (
     store_int16,
 )
 from nerlite.ops.compiled import STEPS
-from nerlite.ops.elementwise import F4, GELU, NO_ACTIVATION, normalize
+from nerlite.ops.elementwise import COARSE_GELU, F4, GELU, NO_ACTIVATION, normalize
 from nerlite.ops.head_kernels import score_float, score_int8
 from nerlite.ops.jit import kernel
 from nerlite.ops.linear_kernels import linear_float, linear_int8, quantize_rows
@@ -118,7 +118,7 @@ def _linear_float(share, n_shares, x, first, n, quantized, row_scales, total, pa
                  cut(share, n_shares, len(panels)), cut(share + 1, n_shares, len(panels)))
 
 
-def _make_encode(quantize, linear, store, arrange, attend, score):
+def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
     """Return the kernel that runs all layers, of the parts that differ between int8 and float32."""
 
     @kernel(inline=True)
@@ -212,7 +212,7 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
                     share_out(normalize_rows, (hidden, x, mine, first, n, layers.attention_norm[layer], eps, d, target,
                                                quantized, row_scales), n_shares, counters, step + 4)
                     share_out(linear, (target, first, n, quantized, row_scales, total, layers.ffn_in[layer],
-                                       layers.ffn_in_constants[layer], GELU, inner), n_shares, counters, step + 5)
+                                       layers.ffn_in_constants[layer], gelu, inner), n_shares, counters, step + 5)
                     share_out(quantize, (inner, 0, n, quantized, row_scales), n_shares, counters, step + 6)
                     share_out(linear, (inner, 0, n, quantized, row_scales, total, layers.ffn_out[layer],
                                        layers.ffn_out_constants[layer], NO_ACTIVATION, hidden),
@@ -240,5 +240,5 @@ def _make_encode(quantize, linear, store, arrange, attend, score):
     return encode
 
 
-encode_int8 = _make_encode(_quantize, _linear_int8, store_int16, arrange_int16, attend_int16, score_int8)
-encode_float = _make_encode(_leave, _linear_float, store_float, arrange_float, attend_float, score_float)
+encode_int8 = _make_encode(_quantize, _linear_int8, store_int16, arrange_int16, attend_int16, score_int8, COARSE_GELU)
+encode_float = _make_encode(_leave, _linear_float, store_float, arrange_float, attend_float, score_float, GELU)

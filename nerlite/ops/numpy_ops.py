@@ -13,7 +13,7 @@ Between backends float32 products differ in their last bits, and an LSTM with fl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -42,10 +42,24 @@ EXP_POLYNOMIAL = tuple(map(F4, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-
 PHI_LIMIT = F4(5.5)
 PHI_POLYNOMIAL = tuple(map(F4, (-1.3068583e-5, 2.49746634e-4, -8.97200662e-4, -9.41797905e-3, -2.44019534e-2,
                                 9.7857219e-1)))
+# Coarser ones for an int8 encoder, whose numbers have 128 levels, and 1023 in attention: e**r is off by less than 8e-5
+# of itself, u·Φ(-u) by less than 2e-4.
+LN2, COARSE_EXP_LOWEST = F4(0.69314718), F4(-80)
+COARSE_EXP_POLYNOMIAL = tuple(map(F4, (0.16566773, 0.504964301, 1.00016428, 0.999928044)))
+COARSE_PHI_LIMIT = F4(4.5)
+COARSE_PHI_POLYNOMIAL = tuple(map(F4, (-0.01046083, -0.02408044, 0.97859756)))
 # Rows of an int8 product whose sums float32 holds exactly: 127 * 127 * 1024 < 2**24.
 EXACT_ROWS = 1024
 # An int8 encoder's attention multiplies numbers up to this: 2048 products of two of them fit an int32.
 ATTENTION_LEVELS = 1023
+
+
+def _polynomial(coefficients: Sequence[np.float32], x: np.ndarray) -> np.ndarray:
+    """Return the value of a polynomial, its highest coefficient first, by Horner's rule."""
+    value = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        value = value * x + coefficient
+    return value
 
 
 def exp(x: np.ndarray) -> np.ndarray:
@@ -53,12 +67,17 @@ def exp(x: np.ndarray) -> np.ndarray:
     k: np.ndarray = np.rint(x * LOG2_E)
     r: np.ndarray = x - k * LN2_HIGH
     r = r - k * LN2_LOW
-    polynomial = np.full_like(x, EXP_POLYNOMIAL[0])
-    for coefficient in EXP_POLYNOMIAL[1:]:
-        polynomial = polynomial * r + coefficient
-    value = (polynomial * (r * r) + r) + F4(1)
+    value = (_polynomial(EXP_POLYNOMIAL, r) * (r * r) + r) + F4(1)
     power = ((np.clip(k, -126, 127).astype(np.int32) + np.int32(127)) << np.int32(23)).view(np.float32)
     return np.where(x < F4(-87), F4(0), value * power)
+
+
+def coarse_exp(x: np.ndarray) -> np.ndarray:
+    """e**x for float32 x ≤ 0 of any shape, within 8e-5 of itself; below -80 as there."""
+    x = np.maximum(x, COARSE_EXP_LOWEST)
+    k: np.ndarray = np.rint(x * LOG2_E)
+    value = _polynomial(COARSE_EXP_POLYNOMIAL, x - k * LN2)
+    return (value.view(np.int32) + (k.astype(np.int32) << np.int32(23))).view(np.float32)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -73,10 +92,17 @@ def tanh(x: np.ndarray) -> np.ndarray:
 
 def gelu(x: np.ndarray) -> np.ndarray:
     """x·Φ(x), the exact GELU, float32, any shape. Source: Hendrycks & Gimpel 2016."""
-    u = np.minimum(np.abs(x), PHI_LIMIT)
-    root = np.full_like(x, PHI_POLYNOMIAL[0])
-    for coefficient in PHI_POLYNOMIAL[1:]:
-        root = root * u + coefficient
+    return _gelu(x, PHI_LIMIT, PHI_POLYNOMIAL)
+
+
+def coarse_gelu(x: np.ndarray) -> np.ndarray:
+    """As `gelu`, within 2e-4."""
+    return _gelu(x, COARSE_PHI_LIMIT, COARSE_PHI_POLYNOMIAL)
+
+
+def _gelu(x: np.ndarray, limit: np.float32, polynomial: Sequence[np.float32]) -> np.ndarray:
+    u = np.minimum(np.abs(x), limit)
+    root = _polynomial(polynomial, u)
     return np.maximum(x, F4(0)) - u * np.square(np.square(np.square(np.square(np.square(root)))))
 
 
@@ -85,14 +111,14 @@ def relu(x: np.ndarray) -> np.ndarray:
     return np.maximum(x, F4(0))
 
 
-ACTIVATIONS = {"gelu": gelu, "relu": relu}
+ACTIVATIONS = {"gelu": gelu, "coarse_gelu": coarse_gelu, "relu": relu}
 
 
 class Linear:
     """activation(x @ weight + bias)."""
 
     def __init__(self, parameters: LinearParameters, activation: str | None = None) -> None:
-        """Prepare the weight for this backend; activation: None, "gelu" or "relu"."""
+        """Prepare the weight for this backend; activation: None or one of `ACTIVATIONS`."""
         weight, self._bias, self._scale = parameters
         self._weight = weight.astype(np.float32, copy=False)
         self._column_sums = weight.sum(axis=0, dtype=np.int32).astype(np.float32) if self._scale is not None else None
@@ -205,7 +231,7 @@ def _attend_quantized(query: np.ndarray, key: np.ndarray, value: np.ndarray, fac
     (query, query_scale), (key, key_scale), (value, value_scale) = map(quantize_heads, (query, key, value))
     total = (query @ key.transpose(0, 2, 1)).astype(np.float32)  # (n_heads, n_queries, n)
     scores = (total * (query_scale * factor)) * key_scale.transpose(0, 2, 1)
-    weights = exp(scores - scores.max(axis=2, keepdims=True))
+    weights = coarse_exp(scores - scores.max(axis=2, keepdims=True))
     mass = weights.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
     weights, weight_scale = quantize_heads(weights * value_scale.transpose(0, 2, 1))
     return (weights @ value).astype(np.float32) * (weight_scale / mass)
@@ -219,8 +245,8 @@ class EncoderLayers:
         """Prepare the weights for this backend; layers (n_layers of them) may be made as they are asked for."""
         self._tables, self._norm, self._n_heads, self._eps = tables, embedding_norm, n_heads, eps
         self._layers = [(Linear(layer.qkv), Linear(layer.attention_out), layer.attention_norm,
-                         Linear(layer.ffn_in, "gelu"), Linear(layer.ffn_out), layer.ffn_norm,
-                         layer.qkv.scale is not None) for layer in layers]
+                         Linear(layer.ffn_in, "gelu" if layer.qkv.scale is None else "coarse_gelu"),
+                         Linear(layer.ffn_out), layer.ffn_norm, layer.qkv.scale is not None) for layer in layers]
 
     def __call__(self, ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
                  row_offsets: np.ndarray, workers: Workers | None = None, head: Head | None = None,
