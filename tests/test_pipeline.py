@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +234,16 @@ def test_threads_are_the_cores_that_the_process_may_use(tiny_model, monkeypatch)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert nerlite.load(tiny_model).threads == 1
     assert nerlite.load(tiny_model, threads=3).threads == 3
+
+
+def test_threads_that_helped_sleep_when_no_more_comes(tiny_model, backend):
+    tagger = nerlite.load(tiny_model, backend=backend, threads=3)
+    for text in TEXTS:
+        tagger(text)
+    time.sleep(0.5)
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.05
 
 
 def test_a_count_is_a_positive_int(tiny_model, tagger):

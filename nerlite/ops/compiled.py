@@ -224,7 +224,7 @@ class EncoderLayers:
         self._tables, nothing = None if in_kernel else tables, np.zeros((0, self._d), np.int8)
         tables = tables if in_kernel else Embeddings(nothing, zeros[:0], nothing, zeros[:0])
         self._run = kernels.bind(encode, *tables, self._d, zeros, self._padded(np.stack(embedding_norm)), *weights,
-                                 factor, eps)
+                                 factor, eps, np.zeros(1, np.int64))
         self._no_head = no_head(is_int8=self._is_int8)
         self._mine = threading.local()
 

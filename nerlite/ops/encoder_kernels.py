@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.ops.atomics import claim, cut, finish, share_out, wait
+from nerlite.ops.atomics import claim, cut, finish, linger, listen, ring, share_out, wait
 from nerlite.ops.attention_kernels import (
     Heads,
     arrange_float,
@@ -160,12 +160,12 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
     @kernel()
     def encode(words, word_scale, places, place_scale, d, zeros, embedding_norm, qkv, qkv_constants, attention_out,
                attention_out_constants, ffn_in, ffn_in_constants, ffn_out, ffn_out_constants, attention_norm, ffn_norm,
-               factor, eps, dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes, emission,
-               emission_constants, residual, total, narrow_total, columns, key_lanes, pairs, value_lanes, totals,
-               scores, weights, factors, quantized, row_scales, qkv_rows, mixed, hidden, inner, everything, asked,
-               numbers, scales, x, out, head_x, head_quantized, head_scales, y, gates, states, h, cell, h_quantized,
-               h_scales, head_total, float_total, z, chunk, last_chunk, n_shares, ids, positions, offsets, rows,
-               row_offsets, counters, index, head_shares, characters, by_length, emissions):
+               factor, eps, bell, dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes,
+               emission, emission_constants, residual, total, narrow_total, columns, key_lanes, pairs, value_lanes,
+               totals, scores, weights, factors, quantized, row_scales, qkv_rows, mixed, hidden, inner, everything,
+               asked, numbers, scales, x, out, head_x, head_quantized, head_scales, y, gates, states, h, cell,
+               h_quantized, h_scales, head_total, float_total, z, chunk, last_chunk, n_shares, ids, positions, offsets,
+               rows, row_offsets, counters, index, head_shares, characters, by_length, emissions):
         """out (n_asked, d) = last hidden state of the rows asked for.
 
         words … place_scale, ids, positions: see `Embedded`; everything: 0, 1, 2, …; x: (n_rows or more, d and padding),
@@ -174,9 +174,10 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
         in rows, or -1; numbers (3, …) and scales (3, …): those of `Heads`.
         chunk: rows that a thread takes at once; last_chunk: of those asked for, in the last layer, at most as many.
         n_shares: 1, or where one chunk has all rows, how many shares threads make of each of its steps.
-        index: this thread's, 0 for the one that others help. dense … residual, head_x … z, characters … emissions: what
-        `score` takes, which then makes scores of the hidden states, in head_shares by as many threads; emission has no
-        panels where these are what is asked for.
+        index: this thread's, 0 for the one that others help; bell: that one rings it as it begins, others wait for it a
+        while when they have done their part, see `linger`.
+        dense … residual, head_x … z, characters … emissions: what `score` takes, which then makes scores of the hidden
+        states, in head_shares by as many threads; emission has no panels where these are what is asked for.
         Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS and those
         of the head, 2), zeros.
         """
@@ -188,6 +189,9 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
         scratch = Scratch(total, narrow_total, columns, key_lanes, pairs, value_lanes, totals, scores, weights, factors,
                           quantized, row_scales, qkv_rows, mixed, hidden, inner)
         n_layers, factor = len(attention_norm), F4(factor)
+        if index == 0:
+            ring(bell)
+        heard = listen(bell)
         for phase in range(n_layers + 1):
             mine, mine_offsets, target, size, wanted = everything, offsets, x, chunk, everything
             if phase == n_layers:
@@ -236,6 +240,8 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
                   emission_constants, residual, head_x, head_quantized, head_scales, y, gates, states, h, cell,
                   h_quantized, h_scales, head_total, float_total, z, index, head_shares, counters,
                   (n_layers + 1) * STEPS, out, d, everything, row_offsets, characters, by_length, emissions)
+        if index > 0:
+            linger(bell, heard)
 
     return encode
 

@@ -10,7 +10,7 @@ _ENCODE = """
     qkv {panels}:{n_all} qkv_constants f4:4
     attention_out {panels}:{n_all} attention_out_constants f4:4
     ffn_in {panels}:{n_all} ffn_in_constants f4:4 ffn_out {panels}:{n_all} ffn_out_constants f4:4
-    attention_norm f4:3 ffn_norm f4:3 factor f8:0 eps f8:0 {head_weights}
+    attention_norm f4:3 ffn_norm f4:3 factor f8:0 eps f8:0 bell i8:1 {head_weights}
     total {total}:2 narrow_total {total}:2 columns {columns} key_lanes f4:1 pairs i2:4 value_lanes f4:1
     totals {total}:2 scores f4:2 weights i2:2 factors f4:1
     quantized u1:2 row_scales f4:2 qkv_rows f4:2 mixed f4:2 hidden f4:2 inner f4:2
