@@ -84,7 +84,7 @@ def listen(bell):
 
 @kernel()
 def linger(bell, heard):
-    """Return once the bell has rung more often than was heard, or after a while, and then sleep until there is work.
+    """Return once the bell has rung more often than was heard, or after a while.
 
     To be woken takes a sleeping thread 50 us, and the one that wakes it 30: a twentieth of a short text's time.
     """

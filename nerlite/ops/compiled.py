@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 import threading
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -44,6 +45,8 @@ STEPS = 11
 ROW_SCRATCH = 6
 # Threads that share out a head, which has two directions.
 HEAD_THREADS = 2
+# Seconds between two calls, for those who helped with the second to stay awake about as long and wait for a third.
+SOON = 0.001
 
 
 class CompiledOps:
@@ -227,6 +230,7 @@ class EncoderLayers:
                                  factor, eps, np.zeros(1, np.int64))
         self._no_head = no_head(is_int8=self._is_int8)
         self._mine = threading.local()
+        self._returned = 0.0  # when a call last did
 
     def _make_room(self, layer: LayerParameters) -> list[np.ndarray]:
         """Return arrays for the weights of layers like this one, in the order of the kernel's parameters."""
@@ -279,7 +283,7 @@ class EncoderLayers:
         n_steps = (self._n_layers + 1) * STEPS + (head.n_steps if head else 0)
         head_shares = min(n_threads, HEAD_THREADS)
         call = (chunk, last_chunk, n_shares, ids, positions, offsets, rows, row_offsets,
-                np.zeros((n_steps, 2), np.int64))
+                np.zeros((n_steps, 2), np.int64), int(time.perf_counter() - self._returned < SOON))
         tiles, chunk_rows = self._scratch(chunk, longest)
         kernel = self._bound(weights, tiles, chunk_rows, room, work)
 
@@ -296,6 +300,7 @@ class EncoderLayers:
             workers.help(run, *[partial(help_run, index) for index in range(1, n_runs)])
         else:
             run()
+        self._returned = time.perf_counter()
         return head.scores(words) if head else out[:n_asked, :self._d].copy()
 
     def _room(self, n: int) -> list[np.ndarray]:

@@ -165,7 +165,7 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
                totals, scores, weights, factors, quantized, row_scales, qkv_rows, mixed, hidden, inner, everything,
                asked, numbers, scales, x, out, head_x, head_quantized, head_scales, y, gates, states, h, cell,
                h_quantized, h_scales, head_total, float_total, z, chunk, last_chunk, n_shares, ids, positions, offsets,
-               rows, row_offsets, counters, index, head_shares, characters, by_length, emissions):
+               rows, row_offsets, counters, lingers, index, head_shares, characters, by_length, emissions):
         """out (n_asked, d) = last hidden state of the rows asked for.
 
         words … place_scale, ids, positions: see `Embedded`; everything: 0, 1, 2, …; x: (n_rows or more, d and padding),
@@ -174,8 +174,8 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
         in rows, or -1; numbers (3, …) and scales (3, …): those of `Heads`.
         chunk: rows that a thread takes at once; last_chunk: of those asked for, in the last layer, at most as many.
         n_shares: 1, or where one chunk has all rows, how many shares threads make of each of its steps.
-        index: this thread's, 0 for the one that others help; bell: that one rings it as it begins, others wait for it a
-        while when they have done their part, see `linger`.
+        index: this thread's, 0 for the one that others help; bell: that one rings it as it begins; lingers: whether the
+        others, when they have done their part, wait for that a while, see `linger`.
         dense … residual, head_x … z, characters … emissions: what `score` takes, which then makes scores of the hidden
         states, in head_shares by as many threads; emission has no panels where these are what is asked for.
         Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS and those
@@ -240,7 +240,7 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
                   emission_constants, residual, head_x, head_quantized, head_scales, y, gates, states, h, cell,
                   h_quantized, h_scales, head_total, float_total, z, index, head_shares, counters,
                   (n_layers + 1) * STEPS, out, d, everything, row_offsets, characters, by_length, emissions)
-        if index > 0:
+        if index > 0 and lingers:
             linger(bell, heard)
 
     return encode
