@@ -62,30 +62,40 @@ def _quantize_head(row, start, out):
 
 
 @kernel(inline=True)
-def store_int16(qkv, row, asked, buffer, factor, heads):
-    """Keep one row's keys and values, and its queries times a factor, as row `asked` of these, if not -1.
+def queries_int16(qkv, row, buffer, factor, heads):
+    """Keep one row's queries times a factor; qkv: (3 * n_heads * size, …) float32; buffer: which of the two."""
+    _, _, n_heads, size = heads.queries.shape
+    for head in range(n_heads):
+        scale = _quantize_head(qkv, head * size, heads.queries[buffer, row, head])
+        heads.query_scales[buffer, row, head] = scale * factor
 
-    qkv: (3 * n_heads * size, …) float32; buffer: which of the two.
-    """
+
+@kernel(inline=True)
+def keys_int16(qkv, row, buffer, heads):
+    """Keep one row's keys and values, as `queries_int16`."""
     _, _, n_heads, size = heads.keys.shape
     for head in range(n_heads):
-        if asked >= 0:
-            scale = _quantize_head(qkv, head * size, heads.queries[buffer, asked, head])
-            heads.query_scales[buffer, asked, head] = scale * factor
         key, value = (n_heads + head) * size, (2 * n_heads + head) * size
         heads.key_scales[buffer, row, head] = _quantize_head(qkv, key, heads.keys[buffer, row, head])
         heads.value_scales[buffer, row, head] = _quantize_head(qkv, value, heads.values[buffer, row, head])
 
 
 @kernel(inline=True)
-def store_float(qkv, row, asked, buffer, factor, heads):
-    """As `store_int16`."""
+def queries_float(qkv, row, buffer, factor, heads):
+    """As `queries_int16`."""
+    _, _, n_heads, size = heads.queries.shape
+    for head in range(n_heads):
+        for k in range(0, size, LANES):
+            store(heads.queries[buffer, row, head], k, load(qkv, head * size + k) * factor)
+
+
+@kernel(inline=True)
+def keys_float(qkv, row, buffer, heads):
+    """As `keys_int16`."""
     _, _, n_heads, size = heads.keys.shape
     for head in range(n_heads):
-        query, key, value = head * size, (n_heads + head) * size, (2 * n_heads + head) * size
+        key, value = (n_heads + head) * size, (2 * n_heads + head) * size
         for k in range(0, size, LANES):
-            if asked >= 0:
-                store(heads.queries[buffer, asked, head], k, load(qkv, query + k) * factor)
             store(heads.keys[buffer, row, head], k, load(qkv, key + k))
             store(heads.values[buffer, row, head], k, load(qkv, value + k))
 

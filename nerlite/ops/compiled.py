@@ -40,7 +40,7 @@ CHUNK = 64
 # product of few rows.
 ROWS_TOGETHER, THREADS_TOGETHER = CHUNK, 4
 # Counters of what threads have done of a phase of the encoder: one, and one for each of its steps.
-STEPS = 11
+STEPS = 12
 # Arrays of a thread's scratch, the last ones, that hold a chunk's rows.
 ROW_SCRATCH = 6
 # Threads that share out a head, which has two directions.
@@ -273,9 +273,7 @@ class EncoderLayers:
         chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))
         stops = offsets.tolist()
         longest = -(-max(map(operator.sub, stops[1:], stops), default=1) // self._level.width)
-        everything, asked, _, _, hidden, out = room = self._room(n)
-        asked[:n] = -1
-        asked[rows] = everything[:n_asked]
+        _, _, _, hidden, out = room = self._room(n)
         if self._tables:
             hidden[:n, :self._d] = embed(ids, positions, self._tables)
         weights, work, words = (head.weights, head.work(n_asked), head.words(characters, n_asked, self._d, row_offsets)
@@ -314,7 +312,7 @@ class EncoderLayers:
 
     def _new_room(self, n: int) -> list[np.ndarray]:
         d, number = padded(self._d, self._level.columns), np.int16 if self._is_int8 else np.float32
-        return [np.arange(n), np.empty(n, np.int64), np.empty((3, 2, n, self._n_heads, self._size), number),
+        return [np.arange(n), np.empty((3, 2, n, self._n_heads, self._size), number),
                 np.empty((3, 2, n, self._n_heads), np.float32), *np.zeros((2, n, d), np.float32)]
 
     def _bound(self, *parts: list[Any]) -> Callable[..., None]:

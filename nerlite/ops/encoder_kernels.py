@@ -25,8 +25,10 @@ from nerlite.ops.attention_kernels import (
     arrange_int16,
     attend_float,
     attend_int16,
-    store_float,
-    store_int16,
+    keys_float,
+    keys_int16,
+    queries_float,
+    queries_int16,
 )
 from nerlite.ops.compiled import STEPS
 from nerlite.ops.elementwise import COARSE_GELU, F4, GELU, NO_ACTIVATION, normalize
@@ -34,7 +36,10 @@ from nerlite.ops.head_kernels import score_float, score_int8
 from nerlite.ops.jit import kernel
 from nerlite.ops.linear_kernels import linear_float, linear_int8, quantize_rows
 from nerlite.ops.simd import LANES, load, store, to_float
-from nerlite.ops.tiles import ROWS
+from nerlite.ops.tiles import COLUMNS, ROWS
+
+# The end of a weight's panels, however many there are.
+ALL = 1 << 30
 
 
 class Layers(NamedTuple):
@@ -106,19 +111,23 @@ def _leave(share, n_shares, x, first, n, quantized, row_scales):
 
 
 @kernel(inline=True)
-def _linear_int8(share, n_shares, x, first, n, quantized, row_scales, total, panels, constants, activation, out):
-    """out[:n] = activation(x[first:first + n] @ weight + bias) of rows that are prepared: a share of the columns."""
+def _linear_int8(share, n_shares, x, first, n, quantized, row_scales, total, panels, constants, activation, out, begin,
+                 end):
+    """out[:n] = activation(x[first:first + n] @ weight + bias), of prepared rows: a share of panels begin:end."""
+    n_panels = min(end, len(panels)) - begin
     linear_int8(n, quantized, row_scales, total, panels, constants, activation, out,
-                cut(share, n_shares, len(panels)), cut(share + 1, n_shares, len(panels)))
+                begin + cut(share, n_shares, n_panels), begin + cut(share + 1, n_shares, n_panels))
 
 
 @kernel(inline=True)
-def _linear_float(share, n_shares, x, first, n, quantized, row_scales, total, panels, constants, activation, out):
+def _linear_float(share, n_shares, x, first, n, quantized, row_scales, total, panels, constants, activation, out, begin,
+                  end):
+    n_panels = min(end, len(panels)) - begin
     linear_float(x, first, n, total, panels, constants, activation, out,
-                 cut(share, n_shares, len(panels)), cut(share + 1, n_shares, len(panels)))
+                 begin + cut(share, n_shares, n_panels), begin + cut(share + 1, n_shares, n_panels))
 
 
-def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
+def _make_encode(quantize, linear, keep_queries, keep_keys, arrange, attend, score, gelu):
     """Return the kernel that runs all layers, of the parts that differ between int8 and float32."""
 
     @kernel(inline=True)
@@ -152,10 +161,21 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
                     attend(row, min(ROWS, stop - row), buffer, key, n_keys, head, heads, scratch, row - first)
 
     @kernel(inline=True)
-    def keep(share, n_shares, qkv, first, n, asked, buffer, factor, heads):
-        """Keep the queries, keys and values of rows first:first + n: a share of them."""
+    def keep(share, n_shares, qkv, first, n, queries, keys, buffer, factor, heads):
+        """Keep the queries, or the keys and values, or both, of rows first:first + n: a share of them."""
         for i in range(cut(share, n_shares, n), cut(share + 1, n_shares, n)):
-            store(qkv[i], first + i, asked[first + i], buffer, factor, heads)
+            if queries:
+                keep_queries(qkv[i], first + i, buffer, factor, heads)
+            if keys:
+                keep_keys(qkv[i], first + i, buffer, heads)
+
+    @kernel(inline=True)
+    def pick(share, n_shares, x, rows, first, n, out, quantized, row_scales):
+        """out[:n] = x[rows[first:first + n]]: a share of the rows."""
+        for i in range(cut(share, n_shares, n), cut(share + 1, n_shares, n)):
+            for j in range(0, out.shape[1], LANES):
+                store(out[i], j, load(x[rows[first + i]], j))
+        quantize(share, n_shares, out, 0, n, quantized, row_scales)
 
     @kernel()
     def encode(words, word_scale, places, place_scale, d, zeros, embedding_norm, qkv, qkv_constants, attention_out,
@@ -163,15 +183,15 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
                factor, eps, bell, dense, dense_constants, w_ih, w_ih_constants, w_hh, w_hh_constants, peepholes,
                emission, emission_constants, residual, total, narrow_total, columns, key_lanes, pairs, value_lanes,
                totals, scores, weights, factors, quantized, row_scales, qkv_rows, mixed, hidden, inner, everything,
-               asked, numbers, scales, x, out, head_x, head_quantized, head_scales, y, gates, states, h, cell,
-               h_quantized, h_scales, head_total, float_total, z, chunk, last_chunk, n_shares, ids, positions, offsets,
-               rows, row_offsets, counters, lingers, index, head_shares, characters, by_length, emissions):
+               numbers, scales, x, out, head_x, head_quantized, head_scales, y, gates, states, h, cell, h_quantized,
+               h_scales, head_total, float_total, z, chunk, last_chunk, n_shares, ids, positions, offsets, rows,
+               row_offsets, counters, lingers, index, head_shares, characters, by_length, emissions):
         """out (n_asked, d) = last hidden state of the rows asked for.
 
         words … place_scale, ids, positions: see `Embedded`; everything: 0, 1, 2, …; x: (n_rows or more, d and padding),
         embeddings not yet normalized, or with tables what becomes them; offsets: (n_seqs + 1,) of the rows; rows:
-        (n_asked,) and row_offsets: (n_seqs + 1,), those that are asked for; asked: (n_rows or more,) each row's index
-        in rows, or -1; numbers (3, …) and scales (3, …): those of `Heads`.
+        (n_asked,) and row_offsets: (n_seqs + 1,), those that are asked for, of which alone the last layer has queries;
+        numbers (3, …) and scales (3, …): those of `Heads`.
         chunk: rows that a thread takes at once; last_chunk: of those asked for, in the last layer, at most as many.
         n_shares: 1, or where one chunk has all rows, how many shares threads make of each of its steps.
         index: this thread's, 0 for the one that others help; bell: that one rings it as it begins; lingers: whether the
@@ -189,15 +209,16 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
         scratch = Scratch(total, narrow_total, columns, key_lanes, pairs, value_lanes, totals, scores, weights, factors,
                           quantized, row_scales, qkv_rows, mixed, hidden, inner)
         n_layers, factor = len(attention_norm), F4(factor)
+        # The panels that have columns of queries, and those of keys and values; one may have both.
+        n_queries = heads.queries.shape[2] * heads.queries.shape[3]
+        end_of_queries, keys = (n_queries + COLUMNS - 1) // COLUMNS, n_queries // COLUMNS
         if index == 0:
             ring(bell)
         heard = listen(bell)
         for phase in range(n_layers + 1):
-            mine, mine_offsets, target, size, wanted = everything, offsets, x, chunk, everything
+            mine, mine_offsets, target, size = everything, offsets, x, chunk
             if phase == n_layers:
                 mine, mine_offsets, target, size = rows, row_offsets, out, last_chunk
-            if phase == n_layers - 1:
-                wanted = asked
             layer, n_chunks, step = phase - 1, (len(mine) + size - 1) // size, phase * STEPS
             taken = claim(counters, step) if n_shares == 1 else 0
             while taken < n_chunks:
@@ -207,27 +228,37 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
                     share_out(normalize_embeddings, (tables, x, zeros, mine, first, n, embedding_norm, eps, d, target,
                                                      quantized, row_scales), n_shares, counters, step + 1)
                 else:
+                    if phase == n_layers:
+                        share_out(pick, (x, mine, first, n, hidden, quantized, row_scales), n_shares, counters,
+                                  step + 9)
+                        share_out(linear, (hidden, 0, n, quantized, row_scales, total, layers.qkv[layer],
+                                           layers.qkv_constants[layer], NO_ACTIVATION, qkv_rows, 0, end_of_queries),
+                                  n_shares, counters, step + 10)
+                        share_out(keep, (qkv_rows, first, n, True, False, layer % 2, factor, heads),
+                                  n_shares, counters, step + 11)
                     share_out(attend_all, (first, n, layer % 2, mine_offsets, offsets, heads, scratch),
                               n_shares, counters, step + 1)
                     share_out(quantize, (mixed, 0, n, quantized, row_scales), n_shares, counters, step + 2)
                     share_out(linear, (mixed, 0, n, quantized, row_scales, total, layers.attention_out[layer],
-                                       layers.attention_out_constants[layer], NO_ACTIVATION, hidden),
+                                       layers.attention_out_constants[layer], NO_ACTIVATION, hidden, 0, ALL),
                               n_shares, counters, step + 3)
                     share_out(normalize_rows, (hidden, x, mine, first, n, layers.attention_norm[layer], eps, d, target,
                                                quantized, row_scales), n_shares, counters, step + 4)
                     share_out(linear, (target, first, n, quantized, row_scales, total, layers.ffn_in[layer],
-                                       layers.ffn_in_constants[layer], gelu, inner), n_shares, counters, step + 5)
+                                       layers.ffn_in_constants[layer], gelu, inner, 0, ALL), n_shares, counters,
+                              step + 5)
                     share_out(quantize, (inner, 0, n, quantized, row_scales), n_shares, counters, step + 6)
                     share_out(linear, (inner, 0, n, quantized, row_scales, total, layers.ffn_out[layer],
-                                       layers.ffn_out_constants[layer], NO_ACTIVATION, hidden),
+                                       layers.ffn_out_constants[layer], NO_ACTIVATION, hidden, 0, ALL),
                               n_shares, counters, step + 7)
                     share_out(normalize_rows, (hidden, target, everything, first, n, layers.ffn_norm[layer], eps, d,
                                                target, quantized, row_scales), n_shares, counters, step + 8)
                 if phase < n_layers:
+                    has_queries = phase < n_layers - 1
                     share_out(linear, (target, first, n, quantized, row_scales, total, layers.qkv[phase],
-                                       layers.qkv_constants[phase], NO_ACTIVATION, qkv_rows),
-                              n_shares, counters, step + 9)
-                    share_out(keep, (qkv_rows, first, n, wanted, phase % 2, factor, heads),
+                                       layers.qkv_constants[phase], NO_ACTIVATION, qkv_rows,
+                                       0 if has_queries else keys, ALL), n_shares, counters, step + 9)
+                    share_out(keep, (qkv_rows, first, n, has_queries, True, phase % 2, factor, heads),
                               n_shares, counters, step + 10)
                 taken = n_chunks
                 if n_shares == 1:
@@ -246,5 +277,7 @@ def _make_encode(quantize, linear, store, arrange, attend, score, gelu):
     return encode
 
 
-encode_int8 = _make_encode(_quantize, _linear_int8, store_int16, arrange_int16, attend_int16, score_int8, COARSE_GELU)
-encode_float = _make_encode(_leave, _linear_float, store_float, arrange_float, attend_float, score_float, GELU)
+encode_int8 = _make_encode(_quantize, _linear_int8, queries_int16, keys_int16, arrange_int16, attend_int16, score_int8,
+                           COARSE_GELU)
+encode_float = _make_encode(_leave, _linear_float, queries_float, keys_float, arrange_float, attend_float, score_float,
+                            GELU)

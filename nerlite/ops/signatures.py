@@ -14,7 +14,7 @@ _ENCODE = """
     total {total}:2 narrow_total {total}:2 columns {columns} key_lanes f4:1 pairs i2:4 value_lanes f4:1
     totals {total}:2 scores f4:2 weights i2:2 factors f4:1
     quantized u1:2 row_scales f4:2 qkv_rows f4:2 mixed f4:2 hidden f4:2 inner f4:2
-    everything i8:1 asked i8:1 numbers {head}:5 scales f4:4 x f4:2 out f4:2 {head_work}
+    everything i8:1 numbers {head}:5 scales f4:4 x f4:2 out f4:2 {head_work}
     chunk i8:0 last_chunk i8:0 n_shares i8:0 ids i8:1 positions i8:1 offsets i8:1 rows i8:1 row_offsets i8:1
     counters i8:2 lingers i8:0
     index i8:0 head_shares i8:0 {head_words}
