@@ -24,8 +24,8 @@ class Memory(Generic[Key, Value]):
         """Return each key's value; what is not known is computed, all at once."""
         known = self._known  # another thread may put an empty one in its place meanwhile
         found = list(map(known.get, keys))
-        missing = list(dict.fromkeys(key for key, value in zip(keys, found, strict=True) if value is None))
-        if missing:
+        if None in found:
+            missing = list(dict.fromkeys(key for key, value in zip(keys, found, strict=True) if value is None))
             new = dict(zip(missing, self._compute(missing), strict=True))
             found = [new[key] if value is None else value for key, value in zip(keys, found, strict=True)]
             small = {key: value for key, value in new.items() if len(self._word(key)) <= LONGEST}
