@@ -51,7 +51,7 @@ LEVELS = {level.name: level for level in (
     Level("any", 8, 2, 4, 4, 8, 0),
     Level("neon", 4, 4, 4, 4, 4, 0, "aarch64", frozenset(["asimddp"]), "generic", "+neon,+dotprod"),
     Level("avx2", 8, 2, 4, 5, 8, 6, "x86_64", _V3, "x86-64-v3", "+avx2"),
-    Level("avxvnni", 8, 2, 4, 4, 8, 0, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
+    Level("avxvnni", 8, 2, 4, 6, 8, 0, "x86_64", _V3 | {"avx_vnni"}, "x86-64-v3", "+avx2,+avxvnni"),
     Level("vnni", 16, 4, 5, 5, 16, 0, "x86_64", _V4, "x86-64-v4", "+avx512vnni"),
     Level("amx", 16, 4, 5, 16, 64, 0, "x86_64", _V4 | {"amx_tile", "amx_int8"}, "x86-64-v4",
           "+avx512vnni,+amx-tile,+amx-int8"),
