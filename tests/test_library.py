@@ -31,6 +31,10 @@ def build():
     return module
 
 
+# A vector of x86 that found no register and went to the stack.
+SPILLED = r"[xyz]mm\d+, -?\d*\(%r[sb]p\)"
+
+
 def run_python(code, **environment):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env=os.environ | environment).stdout.strip()
@@ -39,7 +43,7 @@ def run_python(code, **environment):
 def test_each_level_has_a_library_that_needs_little_more_than_mathematics(build):
     for level, path in zip(HERE, build.build(), strict=True):
         assert str(path) == library.library_path(level)
-        assert path.stat().st_size < 400_000
+        assert path.stat().st_size < 450_000
         assert build.needs(path) <= build.MAY_NEED
 
 
@@ -123,20 +127,23 @@ def test_machine_code_is_given_nothing_that_it_does_not_expect():
 def test_tiles_of_every_level_compile_to_its_instructions(name, triple, kind, wanted, absent):
     """What may not run here is compiled here for its CPU, and its code read."""
     tiles, level = pytest.importorskip("nerlite.ops.tiles"), cpu.LEVELS[name]
+    n_rows = level.int8_rows if kind == "INT8" else level.rows
     code = compiled(level, triple, lambda builder, arguments: tiles.emit_tile(
-        builder, level, getattr(tiles, kind), level.rows, level.n_vectors, *arguments))
-    assert len(re.findall(wanted, code)) >= level.rows * level.n_vectors
+        builder, level, getattr(tiles, kind), n_rows, level.n_vectors, *arguments))
+    assert len(re.findall(wanted, code)) >= n_rows * level.n_vectors
     assert not re.search(absent, code)
+    assert not re.search(SPILLED, code)
 
 
 def test_tiles_of_avx2_compile_to_its_instructions():
     tiles, level = pytest.importorskip("nerlite.ops.tiles"), cpu.LEVELS["avx2"]
     code = compiled(level, "x86_64-unknown-linux-gnu", lambda builder, arguments: tiles.emit_avx2_tile(
-        builder, level, level.rows, level.n_vectors, *arguments))
-    n_sums, n_steps = level.rows * level.n_vectors, level.stretch + 2
+        builder, level, level.int8_rows, level.n_vectors, *arguments))
+    n_sums, n_steps = level.int8_rows * level.n_vectors, level.stretch + 2
     counts = [len(re.findall(rf"\b{name}\s", code)) for name in ("vpmaddubsw", "vpaddw", "vpmaddwd", "vpaddd")]
     assert counts == [n_sums * n_steps, n_sums * (n_steps - 2), 2 * n_sums, 2 * n_sums]
     assert not re.search(r"zmm|vpdpbusd", code)
+    assert not re.search(SPILLED, code)
 
 
 def test_tiles_of_amx_compile_to_its_instructions():

@@ -1,6 +1,7 @@
 """Threads that work together, and what is remembered between texts."""
 
 import gc
+import os
 import threading
 import time
 import weakref
@@ -8,6 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
+import nerlite
 from nerlite import memory, threads
 from nerlite.memory import Memory
 from nerlite.threads import Workers
@@ -69,6 +71,56 @@ def test_callers_that_come_at_once_share_one_set_of_threads(monkeypatch):
     workers.help(int, int)
     other.join()
     assert len(started) == 2
+
+
+@pytest.fixture
+def busy_tagger(tiny_model, backend):
+    """A tagger whose second thread helps with short texts, and the times at which it left each of them."""
+    if backend == "numpy":
+        pytest.skip("threads of this backend do not help each other")
+    tagger, left = nerlite.load(tiny_model, backend=backend, threads=2), []
+    help_with = tagger._workers.help
+
+    def help_and_note(mine, other):
+        help_with(mine, lambda: (other(), left.append(time.perf_counter())))
+
+    tagger._workers.help = help_and_note
+    for _ in range(20):
+        tagger("EU rejects German call.")
+    return tagger, left
+
+
+def test_who_helped_stays_awake_a_while_where_texts_come_soon_and_no_longer(busy_tagger):
+    tagger, left = busy_tagger
+    stayed = []
+    for pause in [0] * 20 + [0.01] * 20:
+        time.sleep(0.01)
+        left.clear()
+        for _ in range(5):
+            time.sleep(pause)
+            tagger("EU rejects German call.")
+        returned = time.perf_counter()
+        while len(left) < 5:
+            time.sleep(0.001)
+        stayed.append(left[-1] - returned)
+    assert max(stayed[:20]) > 0.0005 > min(stayed[20:])
+
+
+def test_who_helps_too_late_goes_on_to_the_next_text(busy_tagger):
+    tagger, left = busy_tagger
+    while len(left) < 20:
+        time.sleep(0.001)
+    help_with, late, waiting = tagger._workers.help, threading.Event(), []
+    tagger._workers.help = lambda mine, other: help_with(mine, lambda: (late.wait(10), other()))
+    for _ in range(5):
+        tagger("EU rejects German call.")  # without help
+    tagger._workers.help, tasks = help_with, tagger._workers._tasks[os.getpid()]
+    assert tasks.qsize() >= 4
+    late.set()
+    for _ in range(1000):
+        tagger("EU rejects German call.")
+        waiting.append(tasks.qsize())
+    assert min(waiting) <= 1
 
 
 def test_threads_keep_nothing_of_the_work_they_did():

@@ -31,7 +31,7 @@ if "nerlite" not in sys.modules:
 from nerlite.ops import cpu, library  # noqa: E402
 
 # What a library may ask of others: C's mathematics, memory, and threads that give way.
-MAY_NEED = {"exp", "log", "memcpy", "memset", "memmove", "sched_yield"}
+MAY_NEED = {"exp", "log", "memcpy", "memset", "memmove", "sched_yield", "clock_gettime"}
 
 
 def build(levels: list[str] | None = None) -> list[Path]:

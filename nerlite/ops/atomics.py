@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 from llvmlite import ir
@@ -13,8 +14,8 @@ from numba.extending import intrinsic
 from nerlite.ops.jit import kernel
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
-# How often a thread that has done its part looks for the next, giving way to others in between: about a millisecond.
-LOOKS = 5000
+# Nanoseconds for which a thread that has done its part looks for the next, giving way to others in between.
+LINGER = 1_000_000
 
 
 @intrinsic
@@ -48,6 +49,23 @@ def _give_way(typing_context: Any) -> Any:
     return types.void(), generate
 
 
+@intrinsic
+def _now(typing_context: Any) -> Any:
+    """Return nanoseconds of a clock that runs evenly; where there is no such, the end of time."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if not hasattr(time, "CLOCK_MONOTONIC"):
+            return I64(2**63 - 1)
+        parts = cgutils.alloca_once(builder, ir.ArrayType(I64, 2))  # seconds, nanoseconds
+        kind = ir.FunctionType(I32, [I32, parts.type])
+        get = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
+        builder.call(get, [I32(time.CLOCK_MONOTONIC), parts])
+        seconds, nanoseconds = (builder.load(builder.gep(parts, [I32(0), I32(i)])) for i in range(2))
+        return builder.add(builder.mul(seconds, I64(10**9)), nanoseconds)
+
+    return types.int64(), generate
+
+
 @kernel()
 def claim(counters, phase):
     """Return a number that no other thread gets in this phase: 0, 1, 2, …; counters: (n_phases, 2) int64, zeros."""
@@ -72,14 +90,8 @@ def wait(counters, phase, n):
 
 @kernel()
 def ring(bell):
-    """Call those that linger; bell: (1,) int64, how often it has rung."""
-    _add(bell.ctypes.data)
-
-
-@kernel()
-def listen(bell):
-    """Return how often the bell has rung."""
-    return _read(bell.ctypes.data)
+    """Call those that linger; return how often the bell has rung; bell: (1,) int64."""
+    return _add(bell.ctypes.data) + 1
 
 
 @kernel()
@@ -88,9 +100,8 @@ def linger(bell, heard):
 
     To be woken takes a sleeping thread 50 us, and the one that wakes it 30: a twentieth of a short text's time.
     """
-    for _ in range(LOOKS):
-        if listen(bell) != heard:
-            break
+    end = _now() + LINGER
+    while _read(bell.ctypes.data) == heard and _now() < end:
         _give_way()
 
 

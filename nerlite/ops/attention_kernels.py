@@ -40,7 +40,8 @@ class Heads(NamedTuple):
     encoder has float32 numbers and no scales.
     """
 
-    queries: np.ndarray  # (2, n_rows, n_heads, size): one layer's are read as the next one's are written
+    queries: np.ndarray  # (2, n_rows, n_heads, size): one layer's are read as the next one's are written; the last
+    # layer has them of the rows asked for, one after another
     query_scales: np.ndarray  # (2, n_rows, n_heads)
     keys: np.ndarray  # as queries
     key_scales: np.ndarray

@@ -45,7 +45,7 @@ STEPS = 12
 ROW_SCRATCH = 6
 # Threads that share out a head, which has two directions.
 HEAD_THREADS = 2
-# Seconds between two calls, for those who helped with the second to stay awake about as long and wait for a third.
+# A call that follows another's return within so many seconds may be followed as soon: its helpers stay awake a while.
 SOON = 0.001
 
 
@@ -278,7 +278,7 @@ class EncoderLayers:
             hidden[:n, :self._d] = embed(ids, positions, self._tables)
         weights, work, words = (head.weights, head.work(n_asked), head.words(characters, n_asked, self._d, row_offsets)
                                 ) if head else self._no_head
-        n_steps = (self._n_layers + 1) * STEPS + (head.n_steps if head else 0)
+        n_steps = (self._n_layers + 1) * STEPS + (head.n_steps if head else 0) + 1
         head_shares = min(n_threads, HEAD_THREADS)
         call = (chunk, last_chunk, n_shares, ids, positions, offsets, rows, row_offsets,
                 np.zeros((n_steps, 2), np.int64), int(time.perf_counter() - self._returned < SOON))

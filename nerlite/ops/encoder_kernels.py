@@ -2,7 +2,8 @@
 
 A layer has one step that rows cannot take alone: attention reads the keys and values of a whole sequence. So the
 work is cut there. A phase takes rows through the end of one layer (attention, feed-forward network) and the beginning
-of the next (queries, keys, values). Threads claim chunks of a phase's rows until none is left, then wait for those
+of the next (queries, keys, values); the last phase makes the last layer's queries, only of the rows it is asked for.
+Threads claim chunks of a phase's rows until none is left, then wait for those
 that others claimed; a thread that comes late, or never, costs time but changes nothing.
 
 Where rows are so few that one chunk has them all, threads claim shares of each of its steps instead: of the heads, of a
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.ops.atomics import claim, cut, finish, linger, listen, ring, share_out, wait
+from nerlite.ops.atomics import claim, cut, finish, linger, ring, share_out, wait
 from nerlite.ops.attention_kernels import (
     Heads,
     arrange_float,
@@ -198,8 +199,8 @@ def _make_encode(quantize, linear, keep_queries, keep_keys, arrange, attend, sco
         others, when they have done their part, wait for that a while, see `linger`.
         dense … residual, head_x … z, characters … emissions: what `score` takes, which then makes scores of the hidden
         states, in head_shares by as many threads; emission has no panels where these are what is asked for.
-        Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS and those
-        of the head, 2), zeros.
+        Every thread passes the same arrays but for those of `Scratch`, and counters: ((n_layers + 1) * STEPS, those of
+        the head, and one for the bell, 2), zeros.
         """
         everything = everything[:offsets[len(offsets) - 1]]
         layers = Layers(qkv, qkv_constants, attention_out, attention_out_constants, ffn_in, ffn_in_constants, ffn_out,
@@ -211,10 +212,10 @@ def _make_encode(quantize, linear, keep_queries, keep_keys, arrange, attend, sco
         n_layers, factor = len(attention_norm), F4(factor)
         # The panels that have columns of queries, and those of keys and values; one may have both.
         n_queries = heads.queries.shape[2] * heads.queries.shape[3]
-        end_of_queries, keys = (n_queries + COLUMNS - 1) // COLUMNS, n_queries // COLUMNS
+        end_of_queries, first_of_keys = (n_queries + COLUMNS - 1) // COLUMNS, n_queries // COLUMNS
+        last = len(counters) - 1
         if index == 0:
-            ring(bell)
-        heard = listen(bell)
+            counters[last, 0] = ring(bell)
         for phase in range(n_layers + 1):
             mine, mine_offsets, target, size = everything, offsets, x, chunk
             if phase == n_layers:
@@ -257,7 +258,7 @@ def _make_encode(quantize, linear, keep_queries, keep_keys, arrange, attend, sco
                     has_queries = phase < n_layers - 1
                     share_out(linear, (target, first, n, quantized, row_scales, total, layers.qkv[phase],
                                        layers.qkv_constants[phase], NO_ACTIVATION, qkv_rows,
-                                       0 if has_queries else keys, ALL), n_shares, counters, step + 9)
+                                       0 if has_queries else first_of_keys, ALL), n_shares, counters, step + 9)
                     share_out(keep, (qkv_rows, first, n, has_queries, True, phase % 2, factor, heads),
                               n_shares, counters, step + 10)
                 taken = n_chunks
@@ -272,7 +273,8 @@ def _make_encode(quantize, linear, keep_queries, keep_keys, arrange, attend, sco
                   h_quantized, h_scales, head_total, float_total, z, index, head_shares, counters,
                   (n_layers + 1) * STEPS, out, d, everything, row_offsets, characters, by_length, emissions)
         if index > 0 and lingers:
-            linger(bell, heard)
+            # Who comes after the next call's ring, or before this one's, has no time to lose.
+            linger(bell, counters[last, 0])
 
     return encode
 

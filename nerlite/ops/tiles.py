@@ -125,7 +125,7 @@ def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: in
             builder.store(sums[row][i], address(out, place, vector), align=4)
 
 
-def _avx2_products(n_steps: int, n_rows: int, n_vectors: int, sums: ir.Type) -> ir.InlineAsm:
+def _avx2_products(n_steps: int, n_rows: int, n_vectors: int, vector: ir.Type) -> ir.InlineAsm:
     """Return assembly that adds up products in 16 bits: addresses of a panel's steps and of each row → sums (n_rows *
     n_vectors,), and what its other registers hold.
 
@@ -143,7 +143,7 @@ def _avx2_products(n_steps: int, n_rows: int, n_vectors: int, sums: ir.Type) -> 
             lines.append(f"vpbroadcastd {4 * step}(${panel + 1 + row}), ${same}")
             lines += [f"vpmaddubsw {column}, ${same}, {pair}" for column, pair in zip(columns, pairs, strict=True)]
             lines += [f"vpaddw {pair}, {total}, {total}" for pair, total in zip(pairs, totals, strict=True) if step]
-    kind = ir.FunctionType(ir.LiteralStructType([sums] * panel), [I64] * (1 + n_rows))
+    kind = ir.FunctionType(ir.LiteralStructType([vector] * panel), [I64] * (1 + n_rows))
     constraints = ["=&x"] * panel + ["r"] * (1 + n_rows) + ["~{memory}"]
     return ir.InlineAsm(kind, "\n\t".join(lines), ",".join(constraints), side_effect=True)
 
