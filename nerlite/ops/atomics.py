@@ -51,11 +51,11 @@ def _give_way(typing_context: Any) -> Any:
 
 @intrinsic
 def _now(typing_context: Any) -> Any:
-    """Return nanoseconds of a clock that runs evenly; where there is no such, the end of time."""
+    """Return nanoseconds, from 0 on, of a clock that runs evenly; -1 where there is none."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if not hasattr(time, "CLOCK_MONOTONIC"):
-            return I64(2**63 - 1)
+            return I64(-1)
         parts = cgutils.alloca_once(builder, ir.ArrayType(I64, 2))  # seconds, nanoseconds
         kind = ir.FunctionType(I32, [I32, parts.type])
         get = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
@@ -100,8 +100,8 @@ def linger(bell, heard):
 
     To be woken takes a sleeping thread 50 us, and the one that wakes it 30: a twentieth of a short text's time.
     """
-    end = _now() + LINGER
-    while _read(bell.ctypes.data) == heard and _now() < end:
+    begin = _now()
+    while begin >= 0 and _read(bell.ctypes.data) == heard and _now() < begin + LINGER:
         _give_way()
 
 
