@@ -3,8 +3,8 @@
 A layer has one step that rows cannot take alone: attention reads the keys and values of a whole sequence. So the
 work is cut there. A phase takes rows through the end of one layer (attention, feed-forward network) and the beginning
 of the next (queries, keys, values); the last phase makes the last layer's queries, only of the rows it is asked for.
-Threads claim chunks of a phase's rows until none is left, then wait for those
-that others claimed; a thread that comes late, or never, costs time but changes nothing.
+Threads claim chunks of a phase's rows until none is left, then wait for those that others claimed; a thread that comes
+late, or never, costs time but changes nothing.
 
 Where rows are so few that one chunk has them all, threads claim shares of each of its steps instead: of the heads, of a
 product's columns, of the rows. They then meet at every step, and fetch each weight once among them.

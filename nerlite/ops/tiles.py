@@ -126,10 +126,10 @@ def emit_tile(builder: Any, level: Level, kind: Kind, n_rows: int, n_vectors: in
 
 
 def _avx2_products(n_steps: int, n_rows: int, n_vectors: int, vector: ir.Type) -> ir.InlineAsm:
-    """Return assembly that adds up products in 16 bits: addresses of a panel's steps and of each row → sums (n_rows *
-    n_vectors,), and what its other registers hold.
+    """Return assembly for a tile's products of some steps, added up in 16 bits: addresses of panel and rows → vectors.
 
-    LLVM puts these instructions in another order, which takes more registers than there are, and 4 % more time.
+    The first n_rows * n_vectors of these are the sums, the others what its registers held. LLVM puts these instructions
+    in another order, which takes more registers than there are, and 4 % more time.
     """
     n_sums = n_rows * n_vectors
     same, panel = n_sums + 2 * n_vectors, n_sums + 2 * n_vectors + 1
