@@ -12,6 +12,8 @@ import typing
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
+from nerlite.errors import FileError
+
 # Importing pathlib would be a thirtieth of the time from a process's start to its first entities.
 AnyPath = str | os.PathLike[str]
 
@@ -23,7 +25,7 @@ _MAY_BE_ZERO = {"num_hidden_layers", "num_layers", "lstm_hidden_size"}
 _MOST, _MOST_LAYERS = 1 << 24, 1000
 
 
-class ModelError(ValueError):
+class ModelError(FileError):
     """A model directory that cannot be used; the message names the file and everything wrong with it."""
 
 

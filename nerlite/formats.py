@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nerlite.document import Document, Entity
+from nerlite.errors import FileError
 
 # The keys of a JSON line that are written anew.
 ANSWER_KEYS = ("entities", "truncated_at")
 
 
-class InputError(ValueError):
+class InputError(FileError):
     """Input that cannot be read; the message names the file, the line and what is wrong there."""
 
 

@@ -1,0 +1,28 @@
+"""What an error may say: what is wrong with a file may quote it, and the file may be anybody's."""
+
+from __future__ import annotations
+
+# More than these no reader takes in; what is over is counted.
+MOST_LINES, LONGEST_LINE = 20, 2000
+
+
+class FileError(ValueError):
+    """A file that cannot be used; the message is short and has no control characters, whatever the file is or holds."""
+
+    def __init__(self, message: str) -> None:
+        """message: the whole of it; lines that follow the first list what was found."""
+        super().__init__(readable(message))
+
+
+def readable(message: str) -> str:
+    """Return a message with what cannot be seen as Python's escapes, in at most `MOST_LINES` lines."""
+    lines = message.split("\n")
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES - 1:] = [f"  … and {len(lines) - MOST_LINES + 1:,} lines more"]
+    return "\n".join(_readable_line(line) for line in lines)
+
+
+def _readable_line(line: str) -> str:
+    if not line.isprintable():
+        line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line[:LONGEST_LINE])
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE - 2]} …"
