@@ -122,7 +122,7 @@ def pad(piece_ids: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np
 def _write_float32(path: Path) -> None:
     stored_config = read_config(MODEL / "config.json")
     stored = read_tensors(stored_config, MODEL / "model.safetensors")
-    config = stored_config._replace(dtype="float32")
+    config = stored_config._replace(dtype="float32", checksums=None)
     tensors = {}
     for name in expected_tensors(config):
         tensors[name] = stored[name].astype(np.float32)

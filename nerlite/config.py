@@ -6,27 +6,23 @@ Named tuples, since every start defines them, and a frozen dataclass takes eight
 from __future__ import annotations
 
 import json
-import os
 import types
 import typing
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from nerlite.errors import FileError
-
-# Importing pathlib would be a thirtieth of the time from a process's start to its first entities.
-AnyPath = str | os.PathLike[str]
+from nerlite.errors import ModelError as ModelError
+from nerlite.files import AnyPath as AnyPath
+from nerlite.files import read_file
 
 FORMAT_VERSION = 1
+# Bytes of a config.json: a hundred times what the largest has.
+MOST_BYTES = 1 << 20
 # So many products of attention's whole numbers add up exactly in an int32.
 MAX_INT8_LENGTH = 2048
 _MAY_BE_ZERO = {"num_hidden_layers", "num_layers", "lstm_hidden_size"}
 # More than any model has; what is built of so many still fits memory.
 _MOST, _MOST_LAYERS = 1 << 24, 1000
-
-
-class ModelError(FileError):
-    """A model directory that cannot be used; the message names the file and everything wrong with it."""
 
 
 class EncoderConfig(NamedTuple):
@@ -104,6 +100,17 @@ class SparkNLPConfig(NamedTuple):
     white_list: tuple[str, ...] | None = None
 
 
+class ChecksumsConfig(NamedTuple):
+    """Which files belong beside config.json: eight hexadecimal digits of each.
+
+    weights: as `nerlite.weights.FileTensors.checksum` has them; tokenizer: CRC-32. nerlite's tools write them; a
+    directory without them is not checked.
+    """
+
+    weights: str
+    tokenizer: str
+
+
 class Config(NamedTuple):
     """A whole model.
 
@@ -126,6 +133,7 @@ class Config(NamedTuple):
     window: int = 512
     dtype: Literal["float32", "float16", "int8"] = "float32"
     sparknlp: SparkNLPConfig | None = None
+    checksums: ChecksumsConfig | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -144,12 +152,8 @@ class Config(NamedTuple):
 def read_config(path: AnyPath) -> Config:
     """Read config.json; `ModelError` lists every unknown, missing, mistyped or contradictory key."""
     try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file; a model directory holds config.json, model.safetensors and "
-                         "tokenizer.json") from None
-    except (OSError, ValueError, RecursionError) as error:
+        data = json.loads(read_file(path, MOST_BYTES).decode("utf-8"))
+    except (UnicodeError, json.JSONDecodeError, RecursionError) as error:
         raise ModelError(f"{path}: not readable as JSON: {error}") from None
     if isinstance(data, dict) and data.get("format_version") != FORMAT_VERSION:
         raise ModelError(f"{path}: format_version: expected {FORMAT_VERSION}, got {data.get('format_version')!r}")

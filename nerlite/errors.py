@@ -14,6 +14,10 @@ class FileError(ValueError):
         super().__init__(readable(message))
 
 
+class ModelError(FileError):
+    """A model directory that cannot be used; the message names the file and everything wrong with it."""
+
+
 def readable(message: str) -> str:
     """Return a message with what cannot be seen as Python's escapes, in at most `MOST_LINES` lines."""
     lines = message.split("\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
@@ -11,9 +12,12 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from nerlite.config import AnyPath, ModelError
+from nerlite.errors import ModelError
+from nerlite.files import AnyPath, check_checksum, read_file
 from nerlite.memory import Memory
 
+# Bytes of a tokenizer.json: those of a vocabulary of a million pieces.
+MOST_BYTES = 1 << 25
 # Words that are cut out of a long text together.
 WORDS_AT_ONCE = 4096
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -46,14 +50,17 @@ class Window(NamedTuple):
 class PieceEncoder:
     """A WordPiece (or any) tokenizer.json applied to words that are already split."""
 
-    def __init__(self, path: AnyPath, window: int, vocab_size: int | None = None) -> None:
+    def __init__(self, path: AnyPath, window: int, vocab_size: int | None = None, checksum: str | None = None) -> None:
         """Load the tokenizer; a word gives at most a quarter of a window's pieces (only the first is its vector).
 
         window: the most pieces, [CLS] and [SEP] included; vocab_size: how many pieces the encoder knows,
-        `ModelError` if the tokenizer has more.
+        `ModelError` if the tokenizer has more; checksum: the CRC-32 that the file must have, None is any.
         """
+        data = read_file(path, MOST_BYTES)
+        if checksum is not None:
+            check_checksum(path, "tokenizer", checksum, f"{zlib.crc32(data):08x}")
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer = Tokenizer.from_buffer(data)
         except Exception as error:  # the library raises bare Exception
             raise ModelError(f"{path}: not a readable tokenizer.json: {error}") from None
         size = self._tokenizer.get_vocab_size()

@@ -11,8 +11,10 @@ from typing import Any, SupportsIndex, TypeVar, overload
 import numpy as np
 
 from nerlite import batch
-from nerlite.config import AnyPath, ModelError, read_config
+from nerlite.config import read_config
 from nerlite.document import Document
+from nerlite.errors import ModelError
+from nerlite.files import AnyPath, ModelDirectory
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
 from nerlite.rules import OwnRules, Readable, Rules
@@ -57,29 +59,32 @@ class Tagger:
 
     def __init__(self, path: str, *, backend: str = "auto", threads: int | None = None, window: bool = False) -> None:
         """Read the model directory `path`; options as in `load`."""
-        self.path = os.path.realpath(path)
         self.threads = available_cores() if threads is None else _positive("threads", threads)
         self._options = {"backend": backend, "threads": threads, "window": window}
         ops = load_ops(backend)
         self.backend: str = ops.name
         self._workers = Workers(self.threads)
-        config_path, tensors_path = (os.path.join(path, name) for name in ("config.json", "model.safetensors"))
-        self.config = read_config(config_path)
-        if not self.config.tags:
-            raise ModelError(f"{config_path}: tags: the model is an encoder without a tagging head")
-        tensors = read_tensors(self.config, tensors_path)
-        try:
-            self._network = Network(ops, tensors, self.config)
-        except ModelError as error:
-            raise ModelError(f"{tensors_path}: {error}") from None
-        self._rules = self._make_rules(window)
+        with ModelDirectory(path) as directory:
+            self.path = directory.path
+            config_path, tensors_path = directory.file("config.json"), directory.file("model.safetensors")
+            self.config = read_config(config_path)
+            if not self.config.tags:
+                raise ModelError(f"{config_path}: tags: the model is an encoder without a tagging head")
+            tensors = read_tensors(self.config, tensors_path)
+            try:
+                self._network = Network(ops, tensors, self.config)
+            except ModelError as error:
+                raise ModelError(f"{tensors_path}: {error}") from None
+            if self.config.checksums:
+                tensors.check(self.config.checksums.weights)
+            self._rules = self._make_rules(directory, window)
 
-    def _make_rules(self, window: bool) -> Rules[Any, Any]:
+    def _make_rules(self, directory: ModelDirectory, window: bool) -> Rules[Any, Any]:
         if self.config.sparknlp is None:
-            return OwnRules(self.path, self.config, self._network.crf)
+            return OwnRules(directory, self.config, self._network.crf)
         from nerlite.sparknlp.rules import SparkRules  # only models converted from Spark NLP need it
 
-        return SparkRules(self.path, self.config, self.config.sparknlp, self._network.crf, windows=window)
+        return SparkRules(directory, self.config, self.config.sparknlp, self._network.crf, windows=window)
 
     def __reduce__(self) -> tuple[Callable[..., Tagger], tuple[str, dict[str, Any]]]:
         """Pickle as path and options: the receiving process loads the model itself."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -12,6 +11,7 @@ import numpy as np
 from nerlite.batch import Input
 from nerlite.config import Config
 from nerlite.document import Document, Entity
+from nerlite.files import ModelDirectory
 from nerlite.network.crf import CRF
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.tags import Span
@@ -91,9 +91,10 @@ class Reading(NamedTuple):
 class OwnRules:
     """nerlite's own: newswire's words, all of them read, through overlapping windows where a text is long."""
 
-    def __init__(self, path: str, config: Config, crf: CRF) -> None:
-        """path: the model directory."""
-        self._pieces = PieceEncoder(os.path.join(path, "tokenizer.json"), config.window, config.encoder.vocab_size)
+    def __init__(self, directory: ModelDirectory, config: Config, crf: CRF) -> None:
+        """Read the tokenizer in the directory."""
+        self._pieces = PieceEncoder(directory.file("tokenizer.json"), config.window, config.encoder.vocab_size,
+                                    config.checksums and config.checksums.tokenizer)
         self._crf = crf
 
     def read(self, text: str) -> Reading:

@@ -1,26 +1,28 @@
-"""The tensors of a model directory: which a config asks for, reading them mapped, checking and writing them."""
+"""The tensors of a model directory: which a config asks for, reading, checking and writing them."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
-import mmap
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from nerlite.config import AnyPath, Config, ModelError
+from nerlite.config import Config
+from nerlite.errors import ModelError
+from nerlite.files import AnyPath, check_checksum, open_file
 
 Shape = tuple[int, ...]
 # An int8 matrix has no larger numbers, so that four of them times 0..127 add up in AVX2's int16.
 INT8_LIMIT = 63
-# Bytes of a tensor that is mapped by itself.
-LARGE = 1 << 16
+# Bytes of a header: a thousand layers need half as many.
+MOST_HEADER = 1 << 22
 Tensors = Mapping[str, np.ndarray]
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I8": np.dtype("i1")}
@@ -113,41 +115,67 @@ def check_tensors(config: Config, found: Mapping[str, tuple[Shape, str]], path: 
                          + "\n  ".join(problems))
 
 
-class MappedTensors(Mapping[str, np.ndarray]):
-    """A safetensors file's tensors as read-only arrays, cut out of a mapping of the file.
+class FileTensors(Mapping[str, np.ndarray]):
+    """A safetensors file's tensors, each read into an array of its own when it is asked for.
 
-    Large ones are mapped by themselves whenever they are asked for, so that they take memory only while something uses
-    them: one that a layer repacks is gone once it has.
+    So they take memory only while something uses them, as one that a layer repacks does not, and nothing that becomes
+    of the file changes those that are in use. The library would open the file anew by its path, and map it.
     """
 
     def __init__(self, path: AnyPath) -> None:
         """Read the header; `ModelError` where the file is not a whole safetensors file."""
-        if not os.path.isfile(path):
-            raise ModelError(f"{path}: no such file")
+        self._path, self._sums = path, dict[str, int]()
+        self._file = open_file(path)
         try:
-            with safe_open(path, framework="np"):
-                pass  # the library checks the header; its own tensors would be copies
-        except (SafetensorError, OSError) as error:
+            self._header = self._read_header()
+            self._entries: dict[str, dict[str, Any]] = json.loads(self._header)
+            self._entries.pop("__metadata__", None)
+            self._order = sorted(self._entries, key=lambda name: self._entries[name]["data_offsets"])
+            self._check_layout()
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError) as error:
             raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
-        self._path = path
-        with open(path, "rb") as file:
-            self._whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            size = int.from_bytes(file.read(8), "little")
-            self._entries: dict[str, dict[str, Any]] = json.loads(file.read(size))
-        self._entries.pop("__metadata__", None)
-        self._start = 8 + size
+
+    def _read_header(self) -> bytes:
+        size = int.from_bytes(self._file.read(8), "little")
+        if size > MOST_HEADER:
+            raise ValueError(f"a header of {size:,} bytes, expected at most {MOST_HEADER:,}")
+        return self._file.read(size)
+
+    def _check_layout(self) -> None:
+        """Raise ValueError unless the tensors lie one after another from the header to the file's end."""
+        end = 0
+        for name in self._order:
+            dtype, shape, (start, stop) = (self._entries[name][key] for key in ("dtype", "shape", "data_offsets"))
+            if not all(type(number) is int and number >= 0 for number in (*shape, start, stop)):
+                raise ValueError(f"{name}: expected a shape and offsets, got {self._entries[name]!r:.200}")
+            size = math.prod(shape) * _DTYPES[dtype].itemsize if dtype in _DTYPES else stop - start
+            if (start, stop) != (end, start + size):
+                raise ValueError(f"{name}: expected {size:,} bytes at {end:,}, got {start:,} to {stop:,}")
+            end = stop
+        expected, found = 8 + len(self._header) + end, os.fstat(self._file.fileno()).st_size
+        if found != expected:
+            raise ValueError(f"expected {expected:,} bytes, got {found:,}")
+
+    def __del__(self) -> None:
+        """Close the file."""
+        if hasattr(self, "_file"):
+            self._file.close()
 
     def __getitem__(self, name: str) -> np.ndarray:
         entry = self._entries[name]
-        start, stop = (self._start + offset for offset in entry["data_offsets"])
-        if start == stop:
-            return np.empty(entry["shape"], _DTYPES[entry["dtype"]])
-        mapped, lead = self._whole, start
-        if stop - start >= LARGE:
-            lead = start % mmap.ALLOCATIONGRANULARITY
-            with open(self._path, "rb", buffering=0) as file:
-                mapped = mmap.mmap(file.fileno(), stop - start + lead, access=mmap.ACCESS_READ, offset=start - lead)
-        return np.frombuffer(mapped, _DTYPES[entry["dtype"]], math.prod(entry["shape"]), lead).reshape(entry["shape"])
+        array = np.empty(entry["shape"], _DTYPES[entry["dtype"]])
+        data = array.reshape(-1).view(np.uint8).data
+        try:
+            self._file.seek(8 + len(self._header) + entry["data_offsets"][0])
+            n_read = self._file.readinto(data)
+        except OSError as error:
+            raise ModelError(f"{self._path}: {name}: not readable: {error.strerror}") from None
+        if n_read < len(data):
+            raise ModelError(f"{self._path}: {name}: expected {len(data):,} bytes, got {n_read:,}: the file was cut "
+                             "while it was read")
+        self._sums[name] = zlib.crc32(data)
+        array.flags.writeable = False
+        return array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -160,10 +188,25 @@ class MappedTensors(Mapping[str, np.ndarray]):
         return {name: (tuple(entry["shape"]), _DTYPES[entry["dtype"]].name if entry["dtype"] in _DTYPES
                        else entry["dtype"]) for name, entry in self._entries.items()}
 
+    def checksum(self) -> str:
+        """Return the CRC-32 of the header and of each tensor's CRC-32, in four bytes, low one first, in their order.
 
-def read_tensors(config: Config, path: AnyPath) -> Tensors:
-    """Return the file's tensors, mapped; `ModelError` where they are not as the config asks for."""
-    tensors = MappedTensors(path)
+        So that it costs no reading of its own, as long as each tensor was asked for before.
+        """
+        for name in self._order:
+            if name not in self._sums:
+                self[name]
+        sums = np.array([self._sums[name] for name in self._order], "<u4")
+        return f"{zlib.crc32(sums.data, zlib.crc32(self._header)):08x}"
+
+    def check(self, checksum: str) -> None:
+        """Raise `ModelError` where the file is not the one that config.json was written with."""
+        check_checksum(self._path, "weights", checksum, self.checksum())
+
+
+def read_tensors(config: Config, path: AnyPath) -> FileTensors:
+    """Return the file's tensors, to be read; `ModelError` where they are not as the config asks for."""
+    tensors = FileTensors(path)
     check_tensors(config, tensors.types(), path)
     return tensors
 

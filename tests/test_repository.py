@@ -18,7 +18,8 @@ FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
 # Imports go down, never to the same layer, except inside a package. A new module needs a place here.
 LAYERS = (
     {"batch", "errors", "memory", "tags", "text", "threads"},
-    {"config", "document"},
+    {"document", "files"},
+    {"config"},
     {"evaluate", "formats", "ops", "pieces", "weights"},
     {"console", "network"},
     {"rules", "sparknlp"},

@@ -102,8 +102,7 @@ def convert(src: Path, dst: Path, *, name: str | None = None, dtype: Dtype = "fl
     tokenizer_json, limit = read_tokenizer(src)
     config = Config(name=name or dst.resolve().name, encoder=encoder, tags=tags, scheme=scheme or "IOB2",
                     decoder=decoder, window=int(min(limit, encoder.max_position_embeddings)), dtype=dtype)
-    write_model(config, tensors, tokenizer_json, model_card(config, architecture, src), dst)
-    return config
+    return write_model(config, tensors, tokenizer_json, model_card(config, architecture, src), dst)
 
 
 def read_encoder_config(settings: dict[str, Any], path: Path) -> tuple[str, EncoderConfig]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from nerlite.config import Config, ModelError, check_config, write_config
+from nerlite.config import ChecksumsConfig, Config, check_config, write_config
+from nerlite.errors import ModelError
 from nerlite.pieces import PieceEncoder
-from nerlite.weights import Tensors, check_tensors, stored_as, write_tensors
+from nerlite.weights import FileTensors, Tensors, check_tensors, stored_as, write_tensors
 
 
 def check_destination(dst: Path) -> None:
@@ -23,8 +25,10 @@ def check_destination(dst: Path) -> None:
         raise ModelError(f"{dst}: expected another directory than the current one, which would be replaced")
 
 
-def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str, dst: Path) -> None:
-    """Write config.json, model.safetensors, tokenizer.json and README.md into dst in one step.
+def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str, dst: Path) -> Config:
+    """Write config.json, model.safetensors, tokenizer.json and README.md into dst in one step; return the config there.
+
+    It is the given one with the checksums of the files beside it.
 
     tensors: the float32 arrays of `nerlite.weights.expected_tensors`; they are stored in config.dtype here.
     tokenizer_json: the text of a tokenizer.json; its truncation and padding are removed.
@@ -50,7 +54,7 @@ def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str
         with tempfile.TemporaryDirectory(dir=dst.parent, prefix=".partial-") as staging:
             model = Path(staging) / dst.name
             model.mkdir()
-            _write(config, stored, tokenizer, card, model)
+            config = _write(config, stored, tokenizer, card, model)
             try:
                 PieceEncoder(model / "tokenizer.json", config.window)
             except ModelError as error:  # the runtime could not use it
@@ -61,14 +65,19 @@ def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str
             for parent in missing:
                 parent.rmdir()
         raise
+    return config
 
 
-def _write(config: Config, stored: Tensors, tokenizer: Tokenizer, card: str, model: Path) -> None:
-    write_config(config, model / "config.json")
+def _write(config: Config, stored: Tensors, tokenizer: Tokenizer, card: str, model: Path) -> Config:
+    tokenizer_json = tokenizer.to_str(pretty=False).encode("utf-8")
     write_tensors(config, stored, model / "model.safetensors")
+    config = config._replace(checksums=ChecksumsConfig(FileTensors(model / "model.safetensors").checksum(),
+                                                       f"{zlib.crc32(tokenizer_json):08x}"))
+    write_config(config, model / "config.json")
     shutil.copymode(model / "config.json", model / "model.safetensors")  # safetensors keeps it from other users
-    (model / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
+    (model / "tokenizer.json").write_bytes(tokenizer_json)
     (model / "README.md").write_text(card, encoding="utf-8")
+    return config
 
 
 def _finite(stored: dict[str, np.ndarray], dtype: str, path: Path) -> dict[str, np.ndarray]:

@@ -31,9 +31,7 @@ def quantize(src: Path, dst: Path, dtype: Literal["int8", "float16"] = "int8") -
     tokenizer_json, readme = (src / "tokenizer.json").read_text(encoding="utf-8"), src / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.exists() else f"# {config.name}"
     card = f"{card.rstrip()}\n\nThe weights here are stored in {dtype}; scores above are of the float32 form.\n"
-    config = config._replace(dtype=dtype)
-    write_model(config, tensors, tokenizer_json, card, dst)
-    return config
+    return write_model(config._replace(dtype=dtype), tensors, tokenizer_json, card, dst)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -49,7 +49,7 @@ def _layer(tensors: Tensors, name: str) -> LayerParameters:
 
 
 def _table(tensors: Tensors, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return an embedding table as it is stored (mapped, never copied) and the scale of each row."""
+    """Return an embedding table as it is stored and the scale of each row."""
     table = tensors[name]
     return table, floats(tensors, f"{name}.scale") if table.dtype == np.int8 else np.ones(len(table), np.float32)
 

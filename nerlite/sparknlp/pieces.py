@@ -25,7 +25,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nerlite.batch import Input
-from nerlite.config import AnyPath, SparkNLPConfig
+from nerlite.config import SparkNLPConfig
+from nerlite.files import AnyPath
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.sparknlp.java import ISO_CONTROL, WHITESPACE, utf16_length, utf16_positions
 
@@ -82,13 +83,14 @@ class _Part(NamedTuple):
 class SparkPieceEncoder(PieceEncoder):
     """The WordPiece vocabulary of a tokenizer.json, applied by Spark NLP's rules."""
 
-    def __init__(self, path: AnyPath, window: int, settings: SparkNLPConfig, vocab_size: int | None = None) -> None:
+    def __init__(self, path: AnyPath, window: int, settings: SparkNLPConfig, vocab_size: int | None = None,
+                 checksum: str | None = None) -> None:
         """Load the vocabulary.
 
         window: the most pieces, [CLS] and [SEP] included, of an input that is not truncated Spark NLP's way;
-        vocab_size as in `PieceEncoder`.
+        vocab_size, checksum as in `PieceEncoder`.
         """
-        super().__init__(path, window, vocab_size)
+        super().__init__(path, window, vocab_size, checksum)
         self._vocabulary = self._tokenizer.get_vocab()
         self._known(*self._vocabulary.values())
         self._unknown = self._vocabulary["[UNK]"]

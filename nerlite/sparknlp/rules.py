@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
 from nerlite.config import Config, SparkNLPConfig
+from nerlite.files import ModelDirectory
 from nerlite.network.crf import CRF
 from nerlite.pieces import Window
 from nerlite.sparknlp.pieces import Inputs, SparkPieceEncoder
@@ -19,10 +19,11 @@ from nerlite.text import Words
 class SparkRules:
     """Spark NLP's Tokenizer, DistilBertEmbeddings, NerDLModel and NerConverter, one document at a time."""
 
-    def __init__(self, path: str, config: Config, settings: SparkNLPConfig, crf: CRF, *, windows: bool) -> None:
-        """path: the model directory; windows: read all of a long text, not only what Spark NLP would."""
-        self._pieces = SparkPieceEncoder(os.path.join(path, "tokenizer.json"), config.window, settings,
-                                         config.encoder.vocab_size)
+    def __init__(self, directory: ModelDirectory, config: Config, settings: SparkNLPConfig, crf: CRF, *,
+                 windows: bool) -> None:
+        """Read the tokenizer in the directory; windows: read all of a long text, not only what Spark NLP would."""
+        self._pieces = SparkPieceEncoder(directory.file("tokenizer.json"), config.window, settings,
+                                         config.encoder.vocab_size, config.checksums and config.checksums.tokenizer)
         self._tags, self._settings, self._crf, self._windows = config.tags, settings, crf, windows
 
     def read(self, text: str) -> Inputs:

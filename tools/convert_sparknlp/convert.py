@@ -56,8 +56,7 @@ def convert(sources: Sequence[Path], dst: Path, *, name: str | None = None, dtyp
             decoder="crf", crf_boundaries=False, chars=head.chars, context=head.context,
             window=encoder.max_sentence_length, dtype=dtype, sparknlp=spark)
         card = _model_card(config, spark, head, f"`{embeddings.uid}` and `{ner.uid}`")
-        write_model(config, encoder.tensors | head.tensors, _tokenizer_json(encoder), card, dst)
-    return config
+        return write_model(config, encoder.tensors | head.tensors, _tokenizer_json(encoder), card, dst)
 
 
 def _stages(sources: Sequence[Path], scratch: Path) -> tuple[Stage, Stage, tuple[str, ...] | None]:
