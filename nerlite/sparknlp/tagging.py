@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import reduce
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,6 @@ UNUSED = "<unused"
 _FOUR_PLACES = Decimal("0.0001")
 
 
-@dataclass(frozen=True)
 class SparkDocument(Document):
     """A text tagged by Spark NLP's rules.
 
@@ -36,9 +35,16 @@ class SparkDocument(Document):
     settings: those of the model.
     """
 
-    given_tags: list[str] = field(kw_only=True)
-    confidences: dict[int, dict[str, np.float32]] = field(default_factory=dict)
-    settings: SparkNLPConfig = field(default_factory=SparkNLPConfig)
+    given_tags: list[str]
+    confidences: dict[int, dict[str, np.float32]]
+    settings: SparkNLPConfig
+
+    def __init__(self, text: str, bounds: array[int], entities: list[Entity], truncated_at: int | None = None, *,
+                 given_tags: list[str], confidences: dict[int, dict[str, np.float32]], settings: SparkNLPConfig
+                 ) -> None:
+        """Keep what the class describes; the rest as in `Document`."""
+        super().__init__(text, bounds, entities, truncated_at)
+        vars(self).update(given_tags=given_tags, confidences=confidences, settings=settings)
 
     @property
     def tags(self) -> list[str]:
@@ -56,7 +62,11 @@ class SparkDocument(Document):
                 i += 1
             if i < len(dropped) and dropped[i][0] < end:
                 tags[word] = "O"
-        return replace(self, given_tags=tags, entities=kept)
+        return SparkDocument(self.text, self.bounds, kept, self.truncated_at, given_tags=tags,
+                             confidences=self.confidences, settings=self.settings)
+
+    def _values(self) -> tuple[Any, ...]:
+        return *super()._values(), self.given_tags, self.confidences, self.settings
 
 
 def tag_document(inputs: Inputs, scores: np.ndarray, best: np.ndarray, tags: Sequence[str], settings: SparkNLPConfig
@@ -86,7 +96,7 @@ def tag_document(inputs: Inputs, scores: np.ndarray, best: np.ndarray, tags: Seq
         mean = reduce(np.add, own) / np.float32(len(own))
         entities.append(Entity(inputs.text[begin:end], label, begin, end, float(mean)))
     return SparkDocument(inputs.text, array("q", chain.from_iterable(inputs.offsets)), entities, inputs.truncated_at,
-                         confidences, settings, given_tags=found)
+                         given_tags=found, confidences=confidences, settings=settings)
 
 
 def chunks(tags: Sequence[str]) -> list[Span]:
