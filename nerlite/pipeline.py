@@ -18,6 +18,7 @@ from nerlite.files import AnyPath, ModelDirectory
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
 from nerlite.rules import OwnRules, Readable, Rules
+from nerlite.tags import split_tag
 from nerlite.text import join_words
 from nerlite.threads import Workers, available_cores
 from nerlite.weights import read_tensors
@@ -85,6 +86,12 @@ class Tagger:
         from nerlite.sparknlp.rules import SparkRules  # only models converted from Spark NLP need it
 
         return SparkRules(directory, self.config, self.config.sparknlp, self._network.crf, windows=window)
+
+    @property
+    def labels(self) -> list[str]:
+        """What the model's entities may be labelled, sorted."""
+        # A model of Spark NLP's may have tags that name no label, only a column to spare.
+        return sorted({label for prefix, label in map(split_tag, self.config.tags) if prefix in tuple("BIES")})
 
     def __reduce__(self) -> tuple[Callable[..., Tagger], tuple[str, dict[str, Any]]]:
         """Pickle as path and options: the receiving process loads the model itself."""

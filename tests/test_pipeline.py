@@ -41,6 +41,16 @@ def spark_model(write_model, tiny_config):
         context=context._replace(num_layers=3, cell="peephole"))
 
 
+def test_labels_are_those_of_the_tags(tagger):
+    assert tagger.labels == ["LOC", "MISC", "ORG", "PER"]
+
+
+def test_a_spare_column_of_spark_nlp_is_no_label(write_model):
+    model = write_model(tags=("O", "B-X", "I-X", "B-geo-loc", "I-geo-loc", "<unused-5>"), scheme="IOB1",
+                        sparknlp=SparkNLPConfig(max_sentence_length=32))
+    assert nerlite.load(model, backend="numpy").labels == ["X", "geo-loc"]
+
+
 def test_entities_tags_and_offsets_agree(tagger):
     found = 0
     for text in TEXTS:
