@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, SupportsIndex, TypeVar, overload
 
-import numpy as np
-
-from nerlite import batch
 from nerlite.config import read_config
 from nerlite.document import Document
+from nerlite.engine import Engine
 from nerlite.errors import ModelError
 from nerlite.files import AnyPath, ModelDirectory
 from nerlite.network.model import Network
@@ -24,19 +21,8 @@ from nerlite.threads import Workers, available_cores
 from nerlite.weights import read_tensors
 
 Context = TypeVar("Context")
-Item = TypeVar("Item")
-Text = TypeVar("Text", str, Sequence[str])
 
 DEFAULT_MODEL = "conll2003-minilm-l6"
-# One pass of the network takes about so many pieces: enough for full matrix products, few enough for the caches.
-PIECES_PER_BATCH = 512
-# More shares than threads, so that those who are done early find another, the last ones small: all end together. Where
-# there are fewer than two texts for each, the network takes them all at once.
-SHARE_SIZES = (4, 3, 2, 1)
-# Groups of sequences, one for each pass of the network, that are made ready at once for each thread.
-GROUPS_PER_THREAD = 32
-# Rows that are decoded together: their scores are all that is kept of them until then.
-ROWS_DECODED_TOGETHER = 1 << 14
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
 
@@ -79,6 +65,7 @@ class Tagger:
             if self.config.checksums:
                 tensors.check(self.config.checksums.weights)
             self._rules = self._make_rules(directory, window)
+        self._engine = Engine(self._rules, self._network, len(self.config.tags), self._workers)
 
     def _make_rules(self, directory: ModelDirectory, window: bool) -> Rules[Any, Any]:
         if self.config.sparknlp is None:
@@ -99,7 +86,7 @@ class Tagger:
 
     def __call__(self, text: str) -> Document:
         """Tag one text. Empty text has no entities."""
-        return self._tag_all([_checked(text)], self._rules.read)[0]
+        return self._engine.documents([_checked(text)], self._rules.read)[0]
 
     @overload
     def pipe(self, texts: Iterable[str], *, batch_size: int = ...) -> Iterator[Document]: ...
@@ -129,7 +116,7 @@ class Tagger:
         yield from self._results(items, batch_texts)
 
     def _results(self, items: list[Any], texts: list[str]) -> Iterator[Any]:
-        for item, document in zip(items, self._tag_all(texts, self._rules.read), strict=True):
+        for item, document in zip(items, self._engine.documents(texts, self._rules.read), strict=True):
             yield (document, item[1]) if isinstance(item, tuple) else document
 
     @overload
@@ -147,86 +134,10 @@ class Tagger:
 
     def documents_of(self, texts: Iterable[Sequence[str]]) -> list[Document]:
         """Tag texts that are already split into words; each document's text is its words joined by single spaces."""
-        return self._tag_all([_checked_words(words) for words in texts], self._read_words)
+        return self._engine.documents([_checked_words(words) for words in texts], self._read_words)
 
     def _read_words(self, words: Sequence[str]) -> Readable:
         return self._rules.read_words(join_words(words))
-
-    def _tag_all(self, texts: Sequence[Text], read: Callable[[Text], Readable]) -> list[Document]:
-        """Tag texts together: threads share out the texts, or the network's rows where texts are few or one is long."""
-        sizes, lengths = SHARE_SIZES * self.threads, [len(text) for text in texts]
-        if self.threads == 1 or len(texts) < 2 * len(sizes) or max(lengths) * self.threads > sum(lengths):
-            return self._documents([read(text) for text in texts], self._workers)
-        ends, parts = np.cumsum(lengths), np.cumsum(sorted(sizes, reverse=True))
-        seams: list[int] = np.searchsorted(ends, ends[-1] * parts[:-1] / parts[-1]).tolist()
-        shares = [texts[start:stop] for start, stop in itertools.pairwise([0, *seams, len(texts)])]
-        tagged = self._workers.map(lambda share: self._documents([read(text) for text in share], None), shares)
-        return [document for documents in tagged for document in documents]
-
-    def _documents(self, texts: list[Readable], workers: Workers | None) -> list[Document]:
-        """Run the windows of all texts through the network; decode a part of a text when its windows are through."""
-        parts = ((i, part) for i, text in enumerate(texts) for part in text.parts)
-        decoded: list[list[Any]] = [[] for _ in texts]
-        scored = zip(parts, self._scores(texts, workers), strict=True)
-        for together in _grouped(scored, lambda each: len(each[1]), ROWS_DECODED_TOGETHER):
-            emissions = [scores for _, scores in together]
-            results = self._rules.decode([(texts[i], part) for (i, part), _ in together], _concatenated(emissions),
-                                         batch.offsets_of(map(len, emissions)))
-            for ((i, _), _), result in zip(together, results, strict=True):
-                decoded[i].append(result)
-        return [self._rules.document(text, results) for text, results in zip(texts, decoded, strict=True)]
-
-    def _scores(self, texts: list[Readable], workers: Workers | None) -> Iterator[np.ndarray]:
-        """Yield the emissions of each part of each text; parts overlap, and of a text no more rows are held."""
-        emissions = self._emissions((sequence for text in texts for sequence in text.sequences), workers)
-        windows = (window for text in texts for window in text.windows)
-        rows = (scores[keep_start - start:keep_stop - start]
-                for (start, _, keep_start, keep_stop), scores in zip(windows, emissions, strict=True))
-        for text in texts:
-            held: list[np.ndarray] = []
-            first = last = 0  # of the rows that are held
-            for start, stop, _, _ in text.parts:
-                if held:
-                    held = [held[0][start - first:]]
-                while last < stop:
-                    held.append(next(rows))
-                    last += len(held[-1])
-                held, first = [_concatenated(held or [np.empty((0, len(self.config.tags)), np.float32)])], start
-                yield held[0][:stop - start]
-
-    def _emissions(self, sequences: Iterable[batch.Input], workers: Workers | None) -> Iterator[np.ndarray]:
-        """Yield each sequence's emissions, (n_words, n_tags); workers: threads that may take a share."""
-        groups = _grouped(sequences, lambda sequence: len(sequence.piece_ids), PIECES_PER_BATCH)
-        while ready := list(itertools.islice(groups, GROUPS_PER_THREAD * self.threads)):
-            if workers is None or len(ready) < max(2, workers.n):
-                results = [self._run(group, workers) for group in ready]
-            else:
-                results = workers.map(self._run, ready)
-            yield from itertools.chain.from_iterable(results)
-
-    def _run(self, sequences: list[batch.Input], workers: Workers | None = None) -> list[np.ndarray]:
-        together = batch.make_batch(sequences)
-        scores = self._network.emissions(together, workers)
-        return [scores[start:stop] for start, stop in itertools.pairwise(together.word_offsets.tolist())]
-
-
-def _concatenated(arrays: list[np.ndarray]) -> np.ndarray:
-    """Return the arrays one after another; a single one, as a short text's, as it is."""
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _grouped(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
-    """Yield neighbours together: as many as it takes for their sizes to add up to the limit."""
-    group: list[Item] = []
-    total = 0
-    for item in items:
-        group.append(item)
-        total += size(item)
-        if total >= limit:
-            yield group
-            group, total = [], 0
-    if group:
-        yield group
 
 
 def _checked(text: str) -> str:

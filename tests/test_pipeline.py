@@ -15,7 +15,7 @@ import pytest
 from conftest import TAGS
 
 import nerlite
-from nerlite import pieces, pipeline, rules
+from nerlite import engine, pieces, rules
 from nerlite.batch import make_batch
 from nerlite.config import SparkNLPConfig
 from nerlite.tags import is_boundary, to_spans
@@ -91,9 +91,9 @@ def test_a_long_text_is_the_same_however_many_passes_are_made_ready_at_once(tiny
     text = "\n".join(TEXTS * 3)
     monkeypatch.setattr(rules, "PART", 30)
     expected = tagger(text)
-    monkeypatch.setattr(pipeline, "GROUPS_PER_THREAD", 1)
-    monkeypatch.setattr(pipeline, "ROWS_DECODED_TOGETHER", 50)
-    monkeypatch.setattr(pipeline, "PIECES_PER_BATCH", 30)
+    monkeypatch.setattr(engine, "PASSES_PER_THREAD", 1)
+    monkeypatch.setattr(engine, "ROWS_DECODED_TOGETHER", 50)
+    monkeypatch.setattr(engine, "PIECES_PER_PASS", 30)
     monkeypatch.setattr(pieces, "WORDS_AT_ONCE", 7)
     assert tagger(text) == expected
 
@@ -116,7 +116,7 @@ def test_decoding_a_text_in_parts_changes_no_entity(monkeypatch, text, part):
     whole = ner(text)
     monkeypatch.setattr(rules, "PART", part)
     monkeypatch.setattr(rules, "MARGIN", 25)
-    monkeypatch.setattr(pipeline, "ROWS_DECODED_TOGETHER", 120)
+    monkeypatch.setattr(engine, "ROWS_DECODED_TOGETHER", 120)
     parts = ner(text)
     assert len(rules.parts_of(len(parts.words))) > 5
     assert parts.tags == whole.tags
@@ -316,7 +316,7 @@ def test_parts_of_the_network_are_optional(write_model, tiny_config, backend):
 def test_argmax_scores_are_products_of_probabilities(write_model):
     tagger = nerlite.load(write_model(decoder="argmax"), backend="numpy")
     doc = tagger(TEXTS[0])
-    emissions = next(tagger._emissions(tagger._rules.read(TEXTS[0]).sequences, None)).astype(np.float64)
+    emissions = tagger._network.emissions(make_batch([*tagger._rules.read(TEXTS[0]).sequences])).astype(np.float64)
     probabilities = np.exp(emissions - np.logaddexp.reduce(emissions, axis=1, keepdims=True))
     n_tested = 0
     for span, entity in zip(to_spans(doc.tags), doc.entities, strict=True):

@@ -23,6 +23,7 @@ LAYERS = (
     {"evaluate", "formats", "ops", "pieces", "weights"},
     {"console", "network"},
     {"rules", "sparknlp"},
+    {"engine"},
     {"pipeline"},
     {"__init__"},
     {"cli", "integrations"},
