@@ -10,6 +10,7 @@ from conftest import random_tensors
 from safetensors.numpy import save_file
 
 import nerlite
+from nerlite.batch import make_batch
 from nerlite.config import Config, EncoderConfig, ModelError, SparkNLPConfig, read_config, write_config
 from nerlite.weights import expected_tensors, quantize, read_tensors, stored_as, write_tensors
 
@@ -205,26 +206,56 @@ def test_a_tokenizer_that_the_encoder_does_not_know_is_refused(write_model, tiny
         nerlite.load(small)
 
 
-@pytest.mark.parametrize("name", ["encoder.layers.0.ffn_norm.weight", "encoder.layers.0.qkv.weight", "crf.transitions",
-                                  "emissions.weight", "emissions.bias"])
-def test_a_tensor_with_nan_is_refused(tiny_config, directory, tiny_model, name):
-    tensors = random_tensors(tiny_config)
-    tensors[name].flat[1] = np.nan
-    write_tensors(tiny_config, tensors, directory / "model.safetensors")
-    (directory / "tokenizer.json").write_bytes((tiny_model / "tokenizer.json").read_bytes())
-    with pytest.raises(ModelError, match=f"model.safetensors: {name}: expected numbers, got NaN"):
-        nerlite.load(directory)
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_a_tensor_with_what_is_no_number_is_refused(write_model, tiny_model, dtype):
+    path = write_model(dtype=dtype)
+    config = read_config(path / "config.json")
+    tensors = {name: np.array(tensor) for name, tensor in read_tensors(config, path / "model.safetensors").items()}
+    names = [name for name, tensor in tensors.items() if tensor.dtype != np.int8]
+    assert {"crf.transitions", "emissions.bias", "chars.lstm.forward.w_hh"} < set(names)
+    for name in names:
+        for value in (np.nan, np.inf, -np.inf, 2e6):
+            if (name.startswith("crf.") and value == -np.inf) or (tensors[name].dtype == np.float16 and value == 2e6):
+                continue
+            before, tensors[name].flat[-1] = tensors[name].flat[-1], value
+            write_tensors(config, tensors, path / "model.safetensors")
+            tensors[name].flat[-1] = before
+            with pytest.raises(ModelError, match=rf"model\.safetensors: {name}: expected numbers up to ±1,048,576"):
+                nerlite.load(path, backend="numpy")
 
 
-def test_an_embedding_with_nan_is_refused_when_it_is_used(tiny_config, directory, tiny_model):
+def test_infinity_forbids_a_transition(tiny_config, write_model, backend):
+    path = write_model()
+    text = "john of berlin and the acme eu in germaner 1990 " * 3
+    before = nerlite.load(path, backend=backend)(text)
     tensors = random_tensors(tiny_config)
-    tensors["encoder.position_embeddings"][3, 1] = np.nan
-    write_tensors(tiny_config, tensors, directory / "model.safetensors")
-    (directory / "tokenizer.json").write_bytes((tiny_model / "tokenizer.json").read_bytes())
-    tagger = nerlite.load(directory)
-    assert tagger("").entities == []
-    with pytest.raises(ModelError, match="expected embeddings of numbers, got NaN"):
-        tagger("the of in")
+    assert (tensors["crf.transitions"] == -10000).any()
+    for name in ("crf.transitions", "crf.start_transitions", "crf.end_transitions"):
+        tensors[name][tensors[name] == -10000] = -np.inf
+    write_tensors(tiny_config, tensors, path / "model.safetensors")
+    assert nerlite.load(path, backend=backend)(text) == before
+    for name in ("crf.transitions", "crf.start_transitions", "crf.end_transitions"):  # nothing may be at all
+        tensors[name][:] = -np.inf
+    write_tensors(tiny_config, tensors, path / "model.safetensors")
+    with pytest.raises(ModelError, match="crf: expected transitions and emissions that leave a sequence of tags"):
+        nerlite.load(path, backend=backend)(text)
+
+
+def test_the_largest_numbers_that_a_model_may_have_do_not_grow_beyond_float32(tiny_config, write_model, backend):
+    for dtype in ("float32", "int8"):
+        path = write_model(dtype=dtype)
+        config = read_config(path / "config.json")
+        tensors = {name: np.array(tensor) for name, tensor in read_tensors(config, path / "model.safetensors").items()}
+        for tensor in tensors.values():
+            if tensor.dtype != np.int8:
+                tensor[:] = np.where(tensor < 0, -1, 1) * np.float32(2 ** 20 if tensor.dtype == np.float32 else 65504)
+        write_tensors(config, tensors, path / "model.safetensors")
+        tagger = nerlite.load(path, backend=backend)
+        reading = tagger._rules.read("john of berlin and the acme eu in germaner 1990")
+        with np.errstate(over="ignore", invalid="ignore"):  # of exp(-1e18), which is 0
+            with pytest.raises(ModelError, match="crf: expected transitions and emissions that leave"):
+                tagger(reading.words.text)
+            assert np.isfinite(tagger._network.emissions(make_batch(list(reading.sequences)))).all()
 
 
 def spoil_tokenizer(path, change):

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nerlite.config import Config
-from nerlite.network.parameters import floats
+from nerlite.errors import ModelError
+from nerlite.network.parameters import checked
 from nerlite.ops import Ops
 from nerlite.tags import Span, allowed_transitions, is_boundary, split_tag
 from nerlite.weights import Tensors
@@ -37,9 +38,9 @@ class CRF:
         self._ops, n_tags = ops, len(config.tags)
         start, transitions, end = np.zeros(n_tags), np.zeros((n_tags, n_tags)), np.zeros(n_tags)
         if config.decoder == "crf":
-            transitions = floats(tensors, "crf.transitions")
+            transitions = _learned(tensors, "crf.transitions")
             if config.crf_boundaries:
-                start, end = floats(tensors, "crf.start_transitions"), floats(tensors, "crf.end_transitions")
+                start, end = _learned(tensors, "crf.start_transitions"), _learned(tensors, "crf.end_transitions")
         elif config.decoder == "viterbi":
             start, transitions, end = (np.where(allowed, 0, FORBIDDEN)
                                        for allowed in allowed_transitions(config.tags, config.scheme))
@@ -56,9 +57,15 @@ class CRF:
         return best
 
     def decode(self, emissions: np.ndarray, offsets: np.ndarray) -> Decoded:
-        """emissions: (n_words, n_tags); offsets: (n_seqs + 1,) → best tags, their spans, the spans' probabilities."""
-        tags, rows, log_probabilities = self._ops.best_spans(emissions, offsets, *self._scores, self._labels,
-                                                             self._boundaries, self._outside)
+        """emissions: (n_words, n_tags); offsets: (n_seqs + 1,) → best tags, their spans, the spans' probabilities.
+
+        `ModelError` where these are no numbers: where transitions forbid all that emissions leave possible.
+        """
+        with np.errstate(invalid="ignore"):
+            tags, rows, log_probabilities = self._ops.best_spans(emissions, offsets, *self._scores, self._labels,
+                                                                 self._boundaries, self._outside)
+        if np.isnan(log_probabilities).any():
+            raise ModelError("crf: expected transitions and emissions that leave a sequence of tags possible, got none")
         decoded, starts = Decoded(tags, [[] for _ in offsets[1:]], [[] for _ in offsets[1:]]), offsets.tolist()
         for (sequence, start, stop, label), score in zip(rows.tolist(), np.exp(log_probabilities).tolist(),
                                                          strict=True):
@@ -66,3 +73,8 @@ class CRF:
             decoded.spans[sequence].append(Span(start - first, stop - first, self._label_names[label]))
             decoded.scores[sequence].append(min(score, 1.0))
         return decoded
+
+
+def _learned(tensors: Tensors, name: str) -> np.ndarray:
+    """Return transitions as float32; -inf forbids one, as does what is less than `FORBIDDEN`."""
+    return checked(name, np.maximum(tensors[name], FORBIDDEN, dtype=np.float32))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nerlite.config import EncoderConfig
-from nerlite.network.parameters import floats, linear_parameters
+from nerlite.network.parameters import checked, floats, linear_parameters
 from nerlite.ops import Ops
 from nerlite.ops.parameters import Embeddings, LayerParameters, LinearParameters, Norm
 from nerlite.threads import Workers
@@ -51,7 +51,9 @@ def _layer(tensors: Tensors, name: str) -> LayerParameters:
 def _table(tensors: Tensors, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return an embedding table as it is stored and the scale of each row."""
     table = tensors[name]
-    return table, floats(tensors, f"{name}.scale") if table.dtype == np.int8 else np.ones(len(table), np.float32)
+    if table.dtype == np.int8:
+        return table, floats(tensors, f"{name}.scale")
+    return checked(name, table), np.ones(len(table), np.float32)
 
 
 def _norm(tensors: Tensors, name: str) -> Norm:

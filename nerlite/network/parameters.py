@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from nerlite.config import CharsConfig, Config, ModelError
+from nerlite.config import CharsConfig, Config
+from nerlite.errors import ModelError
 from nerlite.ops.numpy_ops import Linear
 from nerlite.ops.parameters import CharParameters, HeadParameters, LinearParameters, LSTMParameters, beside
 from nerlite.weights import INT8_LIMIT, Tensors
 
+# Thousands of times what weights are; of numbers up to this no product of theirs grows beyond float32.
+LARGEST = 1 << 20
+
 
 def floats(tensors: Tensors, name: str) -> np.ndarray:
-    """Return a tensor as a float32 array of its own (kernels want memory that is aligned and not read-only).
+    """Return a tensor as a float32 array of its own (kernels want memory that is aligned and not read-only)."""
+    return checked(name, np.array(tensors[name], np.float32))
 
-    `ModelError` for NaN and for infinity, but that -inf may forbid a transition: such a model would find nothing.
-    """
-    array = np.array(tensors[name], np.float32)
-    if not (array < np.inf).all():
-        raise ModelError(f"{name}: expected numbers, got NaN or infinity among them")
+
+def checked(name: str, array: np.ndarray) -> np.ndarray:
+    """Return an array of a float type; `ModelError` for NaN, infinity and numbers beyond `LARGEST`."""
+    if array.size and not -LARGEST <= float(array.min()) <= float(array.max()) <= LARGEST:
+        raise ModelError(f"{name}: expected numbers up to ±{LARGEST:,}, got NaN, infinity or greater ones among them")
     return array
 
 
@@ -26,8 +31,8 @@ def linear_parameters(tensors: Tensors, weight: str, bias: str | None = None) ->
     matrix = tensors[weight]
     if matrix.dtype == np.int8 and not -INT8_LIMIT <= matrix.min() <= matrix.max() <= INT8_LIMIT:
         raise ModelError(f"{weight}: expected whole numbers up to ±{INT8_LIMIT}, got some beyond")
-    if matrix.dtype != np.int8 and not np.isfinite(matrix.sum(dtype=np.float32)):
-        raise ModelError(f"{weight}: expected numbers, got NaN or infinity among them")
+    if matrix.dtype != np.int8:
+        checked(weight, matrix)
     scale = floats(tensors, f"{weight}.scale") if matrix.dtype == np.int8 else None
     shift = np.zeros(matrix.shape[1], np.float32) if bias is None else floats(tensors, bias)
     return LinearParameters(matrix, shift, scale)
