@@ -1,12 +1,18 @@
-"""The word splitter: nothing but white space is lost, and newswire is split as CoNLL-2003 has it."""
+"""The word splitter: nothing but white space and invisible characters is lost; what lies between words; their forms."""
 
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerlite.text import _pattern, split_words
+from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, _pattern, can_bound, form, join_words, split_words
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_each_rule_has_an_example(rule):
+    assert " ".join(split_words(rule.text)) == rule.words
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -30,19 +36,32 @@ def test_splits(text, words):
     assert " ".join(split_words(text)) == words
 
 
+def _is_seen(char):
+    return not char.isspace() and unicodedata.category(char) not in ("Cf", "Cc")
+
+
 @given(st.text())
-def test_everything_but_white_space_is_in_a_word(text):
+def test_everything_that_is_seen_is_in_a_word(text):
     words = split_words(text)
     assert [text[start:end] for start, end in words.offsets] == words[:] == list(words)
-    assert "".join(words) == "".join(text.split())
     assert list(words.bounds) == sorted(words.bounds)
+    assert all(words)
+    assert "".join(filter(_is_seen, "".join(words))) == "".join(filter(_is_seen, text))
+    assert all(_is_seen(word[0]) and _is_seen(word[-1]) for word in words)
     assert words[::-2] == words[:][::-2]
+    assert len(words.breaks) == len(words)
 
 
 @given(st.text(st.characters(codec="ascii")))
 def test_ascii_is_split_as_all_text_is(text):
     in_ascii, in_all = (_pattern(ascii_only=only).finditer(text) for only in (True, False))
-    assert [match.span() for match in in_ascii] == [match.span() for match in in_all]
+    assert [match.span(1) for match in in_ascii] == [match.span(1) for match in in_all]
+
+
+@given(st.text())
+def test_a_form_is_its_own_form(text):
+    for word in (text, *split_words(text)):
+        assert form(form(word)) == form(word)
 
 
 @pytest.mark.parametrize("unit", ["a+", "-+", "a", ".", "n't", "a.", "x@", "'s", "a@b.", "A. ", "1,", "www.", "a'",
@@ -51,3 +70,46 @@ def test_time_is_linear_in_hostile_text(unit):
     started = time.perf_counter()
     split_words(unit * 100_000)
     assert time.perf_counter() - started < 5
+
+
+KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("New York,\nParis.", "#New York,/Paris."),
+    ("New\r\nYork\rParis", "#New/York/Paris"),
+    ("a\n\nb\r\n\r\nc\n \t\nd\n\n\ne", "#a#b#c#d#e"),
+    ("a\tb\fc\x1fd\u2029e", "#a#b#c#d#e"),
+    ("a\n\tb\n    c\t\nd", "#a/b/c#d"),
+    ("a  b   c", "#a/b#c"),
+    ("a\xa0b&nbsp;c&#10;d \u200b e \x1b[0m f", "#a b c/d/e/f"),
+    ("|a|b |\n| c|", "#|#a|#b |#|#c|"),
+    ("Paris<br>Rome <td class='x'>Oslo", "#Paris<br>#Rome <td class='x'>#Oslo"),
+    ("", ""),
+])
+def test_breaks(text, shown):
+    words = split_words(text)
+    assert "".join(KINDS[kind] + word for word, kind in zip(words, words.breaks, strict=True)) == shown
+
+
+def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_start():
+    joined = join_words(["New", "York", "", "is", "big"], starts=[0, 3])
+    assert (joined.text, joined[:]) == ("New York  is big", ["New", "York", "", "is", "big"])
+    assert list(joined.breaks) == [PARAGRAPH, SPACE, SPACE, PARAGRAPH, SPACE]
+    assert (list(join_words([])), join_words([]).breaks) == ([], b"")
+
+
+@pytest.mark.parametrize(("word", "expected"), [
+    ("Berlin", "Berlin"), ("U.S.", "U.S."), ("well-known", "well-known"), ("https://x.org/" + "a1" * 50,) * 2,
+    ("M&uuml;ller", "Müller"), ("&amp;quot;", '"'), ("M\\u00fcller", "Müller"), ("AT&amp;T", "AT&T"),
+    ("Micro\u00adsoft", "Microsoft"), ("Wash-\nington", "Washington"), ("Berlin-\r\n  based", "Berlin-based"),
+    ("Ｂｅｒｌｉｎ", "Berlin"), ("𝐁𝐞𝐫𝐥𝐢𝐧", "Berlin"), ("Ⓑⓔⓡⓛⓘⓝ", "Berlin"), ("oﬃce", "office"), ("™", "™"), ("½", "½"),
+    ("VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBv", ""), ("9e107d9d372bb6826bd81d3542a419d6", ""), ("\\n", ""),
+])
+def test_forms(word, expected):
+    assert form(word) == expected
+
+
+def test_an_entity_is_bounded_by_letters_or_digits():
+    assert all(map(can_bound, ["Jr.", "U.S.", "7", "'s", "M&uuml;ller", "北京", "Ｂ"]))
+    assert not any(map(can_bound, ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①"]))
