@@ -53,6 +53,60 @@ def test_threads_end_with_their_workers():
         assert not thread.is_alive()
 
 
+class Panic(BaseException):
+    """What a tokenizer raises where it gives up."""
+
+
+@pytest.mark.parametrize("error", [Panic, KeyError, MemoryError])
+def test_what_a_helper_raises_reaches_the_caller_and_others_go_on(error):
+    workers, caller = Workers(3), threading.get_ident()
+
+    def fail(i):
+        both.wait()
+        if threading.get_ident() != caller:
+            raise error(i)
+
+    for _ in range(3):
+        both = threading.Barrier(3, timeout=10)
+        with pytest.raises(error):
+            workers.map(fail, range(3))
+    assert workers.map(str, range(10)) == [str(i) for i in range(10)]
+
+
+def test_after_an_interrupt_no_other_call_begins():
+    workers, caller, begun = Workers(2), threading.get_ident(), []
+
+    def work(i):
+        begun.append(i)
+        both.wait()
+        if threading.get_ident() == caller:
+            raise KeyboardInterrupt
+        time.sleep(0.05)
+
+    both = threading.Barrier(2, timeout=10)
+    with pytest.raises(KeyboardInterrupt):
+        workers.map(work, range(100))
+    time.sleep(0.1)
+    assert len(begun) == 2
+
+
+def test_threads_that_could_not_start_are_started_later(monkeypatch):
+    workers, before = Workers(3), threading.active_count()
+
+    class Refused(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "Thread", Refused)
+        for _ in range(3):
+            assert workers.map(str, range(10)) == [str(i) for i in range(10)]
+        assert workers._crews[os.getpid()].tasks.empty()
+    together = threading.Barrier(3, timeout=10)
+    workers.help(together.wait, together.wait, together.wait)
+    assert threading.active_count() == before + 2
+
+
 def test_callers_that_come_at_once_share_one_set_of_threads(monkeypatch):
     workers, meeting, started = Workers(3), threading.Barrier(2, timeout=10), []
 
@@ -114,7 +168,7 @@ def test_who_helps_too_late_goes_on_to_the_next_text(busy_tagger):
     tagger._workers.help = lambda mine, other: help_with(mine, lambda: (late.wait(10), other()))
     for _ in range(5):
         tagger("EU rejects German call.")  # without help
-    tagger._workers.help, tasks = help_with, tagger._workers._tasks[os.getpid()]
+    tagger._workers.help, tasks = help_with, tagger._workers._crews[os.getpid()].tasks
     assert tasks.qsize() >= 4
     late.set()
     for _ in range(1000):

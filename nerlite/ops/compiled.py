@@ -82,6 +82,25 @@ class CompiledOps:
         return path, spans[:n], out[:n]
 
 
+class Kept:
+    """What a thread keeps from one call to the next: a call takes it, and gives it back when it has returned.
+
+    A call that ends otherwise leaves it to those who may still work in it, and the next one makes its own.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._mine = threading.local()
+
+    def take(self) -> Any:
+        """Return what this thread has, or None; until something is given back it has nothing."""
+        return self._mine.__dict__.pop("kept", None)
+
+    def give(self, kept: Any) -> None:
+        """Keep it for this thread's next call."""
+        self._mine.kept = kept
+
+
 class CharLayers:
     """A word's features of its characters, by a convolution, a BiLSTM of float32, or both."""
 
@@ -97,19 +116,22 @@ class CharLayers:
                                                         for each in lstm], self._size)
             peepholes = widen(np.stack([each.peepholes for each in lstm]), self._hidden, self._size)
         self._scratch = (level.rows, self._size), (level.rows, level.columns), (level.rows, 4 * self._size)
-        self._kernels, self._mine = kernels, threading.local()
+        self._kernels, self._kept = kernels, Kept()
         self._kernel = kernels.bind(kernels.char_layers, taps, bias, gates, panels, constants, peepholes,
                                     int(hard_sigmoid))
 
+    def _new_kernel(self) -> Callable[..., None]:
+        """Return the kernel with scratch of its own."""
+        state, tile, gates = self._scratch
+        return self._kernels.bind(self._kernel, *side_by_side([(shape, np.float32)
+                                                               for shape in (state, state, tile, gates)]))
+
     def __call__(self, ids: np.ndarray, offsets: np.ndarray, padding: np.ndarray) -> np.ndarray:
         """Return each word's features; as the reference."""
-        if not hasattr(self._mine, "kernel"):
-            state, tile, gates = self._scratch
-            scratch = side_by_side([(shape, np.float32) for shape in (state, state, tile, gates)])
-            self._mine.kernel = self._kernels.bind(self._kernel, *scratch)
+        kernel = self._kept.take() or self._new_kernel()
         out = np.zeros((len(padding), self._n_features), np.float32)
-        self._mine.kernel(ids, offsets, padding, longest_first(offsets),
-                          np.empty((len(padding), 2 * self._size), np.float32), out)
+        kernel(ids, offsets, padding, longest_first(offsets), np.empty((len(padding), 2 * self._size), np.float32), out)
+        self._kept.give(kernel)
         return out
 
 
@@ -152,14 +174,15 @@ class Head:
         self.weights[9] = int(residual)
         self._has_dense, self.n_steps = dense is not None, 3 + 2 * len(layers)
         self._kernel = kernels.bind(kernels.score_int8 if is_int8 else kernels.score_float, *self.weights)
-        self._mine = threading.local()
+        self.kept = Kept()  # what the kernel works on
 
     def __call__(self, characters: np.ndarray | None, vectors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Return scores; as the reference."""
         n, d = vectors.shape
-        words = self.words(characters, n, d, offsets)
-        self._kernel(*self.work(n), 0, 1, np.zeros((self.n_steps, 2), np.int64), 0, vectors, d, np.arange(n), offsets,
+        words, work = self.words(characters, n, d, offsets), self.work(n)
+        self._kernel(*work, 0, 1, np.zeros((self.n_steps, 2), np.int64), 0, vectors, d, np.arange(n), offsets,
                      *words)
+        self.kept.give(work)
         return self.scores(words)
 
     def words(self, characters: np.ndarray | None, n: int, d: int, offsets: np.ndarray) -> list[np.ndarray]:
@@ -172,11 +195,9 @@ class Head:
                 np.empty((n, len(self.weights[7]) * self._level.columns), np.float32)]
 
     def work(self, n: int) -> list[np.ndarray]:
-        """Return what this thread has for the kernel to work on, of at least n words."""
-        if getattr(self._mine, "n", -1) < n:
-            self._mine.n, self._mine.work = n, self._new_work(n)
-        work: list[np.ndarray] = self._mine.work
-        return work
+        """Take what this thread has for the kernel to work on, of at least n words."""
+        work: list[np.ndarray] | None = self.kept.take()
+        return work if work and len(work[0]) >= n else self._new_work(n)
 
     def scores(self, words: list[np.ndarray]) -> np.ndarray:
         """Return the scores, (n_words, n_tags), that the kernel wrote into its arguments."""
@@ -204,6 +225,21 @@ def no_head(*, is_int8: bool) -> tuple[list[Any], list[Any], list[Any]]:
     return nothing[:HEAD_WEIGHTS], nothing[HEAD_WEIGHTS:HEAD_WEIGHTS + HEAD_WORK], nothing[-HEAD_WORDS:]
 
 
+class Workplace:
+    """What a thread keeps for the encoder: scratch of tiles and of a chunk's rows, the room of few rows, bindings.
+
+    known: what `EncoderLayers._bound` returned last, for threads that work on rows of their own and for others.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.chunk = self.longest = 0  # what the scratch is for
+        self.tiles: list[np.ndarray] = []
+        self.rows: list[np.ndarray] = []
+        self.room: list[np.ndarray] = []
+        self.known: dict[bool, tuple[tuple[list[Any], ...], Callable[..., None]]] = {}
+
+
 class EncoderLayers:
     """All layers of a transformer, in one call of a kernel."""
 
@@ -229,7 +265,7 @@ class EncoderLayers:
         self._run = kernels.bind(encode, *tables, self._d, zeros, self._padded(np.stack(embedding_norm)), *weights,
                                  factor, eps, np.zeros(1, np.int64))
         self._no_head = no_head(is_int8=self._is_int8)
-        self._mine = threading.local()
+        self._kept = Kept()
         self._returned = 0.0  # when a call last did
 
     def _make_room(self, layer: LayerParameters) -> list[np.ndarray]:
@@ -273,25 +309,28 @@ class EncoderLayers:
         chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))
         stops = offsets.tolist()
         longest = -(-max(map(operator.sub, stops[1:], stops), default=1) // self._level.width)
-        _, _, _, hidden, out = room = self._room(n)
+        mine = self._workplace(chunk, longest)
+        _, _, _, hidden, out = room = self._room(n, mine)
         if self._tables:
             hidden[:n, :self._d] = embed(ids, positions, self._tables)
-        weights, work, words = (head.weights, head.work(n_asked), head.words(characters, n_asked, self._d, row_offsets)
-                                ) if head else self._no_head
+        weights, work, words = self._no_head
+        if head:
+            weights, work = head.weights, head.work(n_asked)
+            words = head.words(characters, n_asked, self._d, row_offsets)
         n_steps = (self._n_layers + 1) * STEPS + (head.n_steps if head else 0) + 1
         head_shares = min(n_threads, HEAD_THREADS)
         call = (chunk, last_chunk, n_shares, ids, positions, offsets, rows, row_offsets,
                 np.zeros((n_steps, 2), np.int64), int(time.perf_counter() - self._returned < SOON))
-        tiles, chunk_rows = self._scratch(chunk, longest)
-        kernel = self._bound(weights, tiles, chunk_rows, room, work)
+        kernel = self._bound(mine, weights, mine.tiles, mine.rows, room, work)
 
         def run() -> None:
             kernel(*call, 0, head_shares, *words)
 
         def help_run(index: int) -> None:
-            tiles, own_rows = self._scratch(chunk, longest)
-            kernel = self._bound(weights, tiles, chunk_rows if n_shares > 1 else own_rows, room, work)
+            own = self._workplace(chunk, longest)
+            kernel = self._bound(own, weights, own.tiles, mine.rows if n_shares > 1 else own.rows, room, work)
             kernel(*call, index, head_shares, *words)
+            self._kept.give(own)
 
         n_runs = min(n_threads, n_shares * -(-n // chunk))
         if workers and n_runs > 1:
@@ -299,46 +338,46 @@ class EncoderLayers:
         else:
             run()
         self._returned = time.perf_counter()
-        return head.scores(words) if head else out[:n_asked, :self._d].copy()
+        result = head.scores(words) if head else out[:n_asked, :self._d].copy()
+        if head:
+            head.kept.give(work)
+        self._kept.give(mine)
+        return result
 
-    def _room(self, n: int) -> list[np.ndarray]:
-        """Return what the kernel fills, for n rows at least: this thread's own where they are few, else new."""
+    def _workplace(self, chunk: int, longest: int) -> Workplace:
+        """Take this thread's workplace, with scratch for at least so many rows and panels of keys."""
+        mine: Workplace = self._kept.take() or Workplace()
+        if mine.chunk < chunk or mine.longest < longest:
+            mine.chunk, mine.longest = max(mine.chunk, chunk), max(mine.longest, longest)
+            scratch = self._new_scratch(mine.chunk, mine.longest)
+            mine.tiles, mine.rows = scratch[:-ROW_SCRATCH], scratch[-ROW_SCRATCH:]
+        return mine
+
+    def _room(self, n: int, mine: Workplace) -> list[np.ndarray]:
+        """Return what the kernel fills, for n rows at least: the workplace's own where they are few, else new."""
         if n > CHUNK:
             return self._new_room(n)
-        if not hasattr(self._mine, "room"):
-            self._mine.room = self._new_room(CHUNK)
-        room: list[np.ndarray] = self._mine.room
-        return room
+        mine.room = mine.room or self._new_room(CHUNK)
+        return mine.room
 
     def _new_room(self, n: int) -> list[np.ndarray]:
         d, number = padded(self._d, self._level.columns), np.int16 if self._is_int8 else np.float32
         return [np.arange(n), np.empty((3, 2, n, self._n_heads, self._size), number),
                 np.empty((3, 2, n, self._n_heads), np.float32), *np.zeros((2, n, d), np.float32)]
 
-    def _bound(self, *parts: list[Any]) -> Callable[..., None]:
+    def _bound(self, mine: Workplace, *parts: list[Any]) -> Callable[..., None]:
         """Return the kernel with its first arguments given, which takes a while: the last one, if those are the same.
 
         parts: a head's weights, a thread's scratch of tiles and a chunk's rows, and the room and a head's work of the
-        thread that is helped. One is remembered for threads that work on rows of their own, one for others.
+        thread that is helped.
         """
-        known, own = self._mine.__dict__.setdefault("known", {}), parts[2] is self._mine.scratch[1]
+        known, own = mine.known, parts[2] is mine.rows
         if own in known and all(map(operator.is_, known[own][0], parts)):
             return known[own][1]
         kernel = self._kernels.bind(self._run, *itertools.chain.from_iterable(parts))
         if len(parts[3][0]) <= CHUNK:  # a room that is kept
             known[own] = parts, kernel
         return kernel
-
-    def _scratch(self, chunk: int, longest: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return this thread's scratch of tiles and that of a chunk's rows, for at least so many and panels of keys."""
-        mine = self._mine
-        sizes = getattr(mine, "sizes", (0, 0))
-        if sizes[0] < chunk or sizes[1] < longest:
-            mine.sizes = max(sizes[0], chunk), max(sizes[1], longest)
-            scratch = self._new_scratch(*mine.sizes)
-            mine.scratch = scratch[:-ROW_SCRATCH], scratch[-ROW_SCRATCH:]
-        parts: tuple[list[np.ndarray], list[np.ndarray]] = mine.scratch
-        return parts
 
     def _new_scratch(self, chunk: int, longest: int) -> list[np.ndarray]:
         rows, columns, width = self._level.rows, self._level.columns, self._level.width
