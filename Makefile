@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test install fix bench
+.PHONY: demo test integration install fix bench
 
 # A real document, tagged by the model in weights/.
 demo: .venv/runtime
@@ -13,6 +13,27 @@ test: .venv/dev
 	$(BIN)/mypy
 	if command -v cc > /dev/null; then $(BIN)/python tools/build_kernels.py; fi
 	$(BIN)/python -m pytest -q
+
+# Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
+HOSTS = spacy
+integration: $(HOSTS:%=.venv/hosts/%.tested)
+
+.venv/hosts/%.tested: .venv/hosts/%.installed tests/integration/test_%.py
+	.venv/hosts/$*/bin/pytest -q tests/integration/test_$*.py
+	touch $@
+
+.venv/hosts/%.installed: .venv/hosts/wheel
+	test -e .venv/hosts/$* || $(PYTHON) -m venv .venv/hosts/$*
+	.venv/hosts/$*/bin/pip uninstall --quiet --yes nerlite
+	.venv/hosts/$*/bin/pip install --quiet --disable-pip-version-check pytest "$$(echo .venv/hosts/wheel/*.whl)[$*]"
+	touch $@
+
+.venv/hosts/wheel: $(shell find nerlite weights tools -name '*.py' -o -name '*.json' -o -name '*.safetensors') \
+		pyproject.toml | .venv/dev
+	rm -rf $@
+	$(BIN)/python -m build --wheel --outdir $@ .
+
+.PRECIOUS: .venv/hosts/%.installed
 
 install: .venv/dev
 
