@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from nerlite.html import fragment
 from nerlite.tags import Span, from_spans
 from nerlite.text import Words
 
@@ -106,6 +107,23 @@ class Document:
         """Return the document with some of its own entities, and tags that agree with them."""
         return Document(self.text, self.bounds, list(entities), self.truncated_at)
 
+    def stretches(self) -> Iterator[tuple[str, Entity | None]]:
+        """Yield the text from its beginning to its end, cut at the entities: what is none of them, and each of them.
+
+        ValueError where entities overlap, are not in the order of the text or lie beyond it.
+        """
+        last = 0
+        for entity in self.entities:
+            if not last <= entity.start < entity.end <= len(self.text):
+                raise ValueError(f"entities: expected them in order, apart and within the text, got {entity.label} at "
+                                 f"{entity.start} to {entity.end} after one that ends at {last}")
+            if last < entity.start:
+                yield self.text[last:entity.start], None
+            yield self.text[entity.start:entity.end], entity
+            last = entity.end
+        if last < len(self.text):
+            yield self.text[last:], None
+
     def entities_in(self, unit: OffsetUnit) -> list[Entity]:
         """Return the entities with offsets in another unit: "utf16", as JavaScript and Java count, or "utf8", bytes.
 
@@ -137,6 +155,10 @@ class Document:
         return {"text": self.text, "title": None,
                 "ents": [{"start": entity.start, "end": entity.end, "label": entity.label}
                          for entity in self.entities]}
+
+    def _repr_html_(self) -> str:
+        """Show itself in a notebook: the text, its entities marked."""
+        return fragment(self)
 
     def _values(self) -> tuple[Any, ...]:
         """Return all that makes two documents equal."""
