@@ -112,7 +112,7 @@ class NerlitePipe(Pipe):
         if self.spans_key is not None:
             doc.spans[self.spans_key] = SpanGroup(
                 doc, name=self.spans_key, spans=spans,
-                attrs={"scores": np.array([score for _, score in scored], np.float32)})
+                attrs={"scores": np.array([score for _, score in scored])})
         else:
             kept = [] if self.overwrite else list(doc.ents)
             taken = {token.i for span in kept for token in span}
