@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from nerlite.html import fragment
 from nerlite.tags import Span, from_spans
 from nerlite.text import Words
+
+if TYPE_CHECKING:
+    from nerlite.redaction import Placeholders
 
 OffsetUnit = Literal["codepoint", "utf16", "utf8"]
 
@@ -156,8 +158,21 @@ class Document:
                 "ents": [{"start": entity.start, "end": entity.end, "label": entity.label}
                          for entity in self.entities]}
 
+    def redact(self, placeholders: Placeholders | None = None, labels: Collection[str] | None = None) -> str:
+        """Return the text with a placeholder for each entity: [PER_1] for the first person, and so on.
+
+        placeholders: a `nerlite.redaction.Placeholders`, which gives the same name the same number in all texts and
+        restores them; without one the names are gone. labels: only entities of these. ValueError where the model has
+        not read the whole text.
+        """
+        from nerlite import redaction  # only who redacts needs it
+
+        return (placeholders or redaction.Placeholders()).redact(self, labels)
+
     def _repr_html_(self) -> str:
         """Show itself in a notebook: the text, its entities marked."""
+        from nerlite.html import fragment  # only notebooks need it
+
         return fragment(self)
 
     def _values(self) -> tuple[Any, ...]:
