@@ -196,7 +196,7 @@ def _kernels(backend: str) -> str:
         return "not used by this backend"
     if backend == "native":
         return library_path(cpu_level())
-    from nerlite.ops import kernels
+    from nerlite.kernels import entries as kernels
 
     # Those for int8 and for float32 of one name are kept in one file.
     compiled = {kernel.__qualname__: kernel for kernel in (getattr(kernels, name) for name in SIGNATURES)}.values()

@@ -12,10 +12,10 @@ import pytest
 from nerlite.ops import cpu
 from nerlite.ops.library import load_library
 
-jit = pytest.importorskip("nerlite.ops.jit", reason="numba is not installed")
+jit = pytest.importorskip("nerlite.kernels.jit", reason="numba is not installed")
 
 MODULE = """
-from nerlite.ops.jit import kernel
+from nerlite.kernels.jit import kernel
 
 @kernel()
 def double(x):
@@ -44,7 +44,7 @@ def test_kernels_are_cached_and_damage_is_mended(run, tmp_path):
         file.write_bytes(file.read_bytes()[:100])
     assert run() == "42 0"
     assert run() == "42 1"
-    assert run("import nerlite.ops.jit as jit; jit._STAMP = 'other sources'; " + RUN) == "42 0"
+    assert run("import nerlite.kernels.jit as jit; jit._STAMP = 'other sources'; " + RUN) == "42 0"
 
 
 def test_without_a_writable_folder_kernels_are_compiled_each_time(run):

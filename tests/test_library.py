@@ -126,7 +126,7 @@ def test_machine_code_is_given_nothing_that_it_does_not_expect():
 ])
 def test_tiles_of_every_level_compile_to_its_instructions(name, triple, kind, wanted, absent):
     """What may not run here is compiled here for its CPU, and its code read."""
-    tiles, level = pytest.importorskip("nerlite.ops.tiles"), cpu.LEVELS[name]
+    tiles, level = pytest.importorskip("nerlite.kernels.tiles"), cpu.LEVELS[name]
     n_rows = level.int8_rows if kind == "INT8" else level.rows
     code = compiled(level, triple, lambda builder, arguments: tiles.emit_tile(
         builder, level, getattr(tiles, kind), n_rows, level.n_vectors, *arguments))
@@ -136,7 +136,7 @@ def test_tiles_of_every_level_compile_to_its_instructions(name, triple, kind, wa
 
 
 def test_tiles_of_avx2_compile_to_its_instructions():
-    tiles, level = pytest.importorskip("nerlite.ops.tiles"), cpu.LEVELS["avx2"]
+    tiles, level = pytest.importorskip("nerlite.kernels.tiles"), cpu.LEVELS["avx2"]
     code = compiled(level, "x86_64-unknown-linux-gnu", lambda builder, arguments: tiles.emit_avx2_tile(
         builder, level, level.int8_rows, level.n_vectors, *arguments))
     n_sums, n_steps = level.int8_rows * level.n_vectors, level.stretch + 2
@@ -147,7 +147,7 @@ def test_tiles_of_avx2_compile_to_its_instructions():
 
 
 def test_tiles_of_amx_compile_to_its_instructions():
-    tiles = pytest.importorskip("nerlite.ops.tiles")
+    tiles = pytest.importorskip("nerlite.kernels.tiles")
     code = compiled(cpu.LEVELS["amx"], "x86_64-unknown-linux-gnu", lambda builder, arguments: (
         tiles.emit_amx_shapes(builder, arguments[0]), tiles.emit_amx_tile(builder, *arguments)))
     assert [len(re.findall(rf"\b{name}\b", code)) for name in ("ldtilecfg", "tilezero", "tdpbusd", "tilestored")] == [

@@ -21,7 +21,7 @@ LAYERS = (
     {"document", "files", "page"},
     {"config"},
     {"evaluate", "formats", "ops", "pieces", "weights"},
-    {"console", "network"},
+    {"console", "kernels", "network"},
     {"rules", "sparknlp"},
     {"engine"},
     {"pipeline"},

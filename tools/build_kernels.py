@@ -64,7 +64,7 @@ def _build_level(level: cpu.Level) -> None:
     from numba.core.registry import cpu_target
 
     cpu.cpu_level = lambda: level
-    from nerlite.ops import jit
+    from nerlite.kernels import jit
 
     if level != jit.LEVEL:
         raise RuntimeError(f"expected numba to compile for {level.name}, got {jit.LEVEL.name}")
@@ -90,8 +90,8 @@ def _modules(machine: Any) -> Iterator[tuple[str, Any]]:
     from numba import njit
     from numba import types as numba_types
 
-    from nerlite.ops import kernels
-    from nerlite.ops.objects import reader
+    from nerlite.kernels import entries as kernels
+    from nerlite.kernels.objects import reader
     from nerlite.ops.signatures import SIGNATURES
 
     for name, parameters in SIGNATURES.items():

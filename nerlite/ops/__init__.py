@@ -30,7 +30,7 @@ def load_ops(backend: str) -> Ops:
             raise ImportError(f"backend: no kernels are compiled for this machine ({cpu_level().name})")
     if backend in ("auto", "numba"):
         try:
-            return importlib.import_module("nerlite.ops.kernels").OPS
+            return importlib.import_module("nerlite.kernels.entries").OPS
         except ImportError:  # not installed, or not for this NumPy
             if backend == "numba":
                 raise

@@ -30,7 +30,7 @@ from nerlite.ops.packing import (
     widen_rows,
 )
 from nerlite.ops.parameters import CharParameters, Embeddings, HeadParameters, LayerParameters, Norm, beside
-from nerlite.ops.signatures import HEAD_WEIGHTS, HEAD_WORDS, HEAD_WORK, SIGNATURES
+from nerlite.ops.signatures import HEAD_WEIGHTS, HEAD_WORDS, HEAD_WORK, SIGNATURES, STEPS
 from nerlite.threads import Workers
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
@@ -39,8 +39,6 @@ CHUNK = 64
 # out the columns of each product instead: each then fetches its part of the weights alone, which costs more than a
 # product of few rows.
 ROWS_TOGETHER, THREADS_TOGETHER = CHUNK, 4
-# Counters of what threads have done of a phase of the encoder: one, and one for each of its steps.
-STEPS = 12
 # Arrays of a thread's scratch, the last ones, that hold a chunk's rows.
 ROW_SCRATCH = 6
 # Threads that share out a head, which has two directions.

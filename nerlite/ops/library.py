@@ -15,20 +15,23 @@ import numpy as np
 from nerlite.ops.cpu import Level
 from nerlite.ops.signatures import SIGNATURES
 
-_SOURCES = os.path.dirname(__file__)
-FOLDER = os.path.join(_SOURCES, "libraries")
+_HERE = os.path.dirname(__file__)
+FOLDER = os.path.join(_HERE, "libraries")
+_KERNELS = os.path.join(os.path.dirname(_HERE), "kernels")
+# Files of this folder that machine code depends on.
+_SHARED = ("cpu.py", "formulas.py", "library.py", "signatures.py")
 # Where a NumPy array object keeps its data's address and its shape's, for a Python with the GIL (NumPy's C API).
 DATA, SHAPE = 16, 32
 _WORD, _DOUBLE = struct.Struct("q"), struct.Struct("d")
 
 
 def source_stamp() -> str:
-    """Return what all kernels depend on: a checksum of this folder's source files."""
+    """Return a checksum of the source files that all kernels depend on."""
     stamp = 0
-    for name in sorted(os.listdir(_SOURCES)):
-        if name.endswith(".py"):
-            with open(os.path.join(_SOURCES, name), "rb") as file:
-                stamp = zlib.crc32(file.read(), stamp)
+    own = sorted(name for name in os.listdir(_KERNELS) if name.endswith(".py"))
+    for path in (*(os.path.join(_KERNELS, name) for name in own), *(os.path.join(_HERE, name) for name in _SHARED)):
+        with open(path, "rb") as file:
+            stamp = zlib.crc32(file.read(), stamp)
     return f"{stamp:08x}"
 
 

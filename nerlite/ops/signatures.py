@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+# Counters of what threads have done of a phase of the encoder: one, and one for each of its steps.
+STEPS = 12
 # An array is named by its dtype and number of dimensions (C-contiguous), a scalar by 0 dimensions.
 _ENCODE = """
     words i1:2 word_scale f4:1 places i1:2 place_scale f4:1 d i8:0 zeros f4:1 embedding_norm f4:2

@@ -11,7 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nerlite.ops.jit import kernel
+from nerlite.kernels.jit import kernel
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 # Nanoseconds for which a thread that has done its part looks for the next, giving way to others in between.

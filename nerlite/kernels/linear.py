@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nerlite.ops.elementwise import I4, activate, quantize_row
-from nerlite.ops.jit import LEVEL, kernel
-from nerlite.ops.simd import LANES, highest, ints, load, store, to_float
-from nerlite.ops.tiles import (
+from nerlite.kernels.elementwise import I4, activate, quantize_row
+from nerlite.kernels.jit import LEVEL, kernel
+from nerlite.kernels.simd import LANES, highest, ints, load, store, to_float
+from nerlite.kernels.tiles import (
     COLUMNS,
     FLOAT_ASKS,
     INT8_ASKS,

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.ops.elementwise import F4, I4, ONE, ZERO, coarse_exp, exp, highest_float, whole
-from nerlite.ops.jit import kernel
-from nerlite.ops.numpy_ops import ATTENTION_LEVELS
-from nerlite.ops.simd import (
+from nerlite.kernels.elementwise import F4, I4, ONE, ZERO, coarse_exp, exp, highest_float, whole
+from nerlite.kernels.jit import kernel
+from nerlite.kernels.simd import (
     LANES,
     bits_of,
     counting_from,
@@ -27,7 +26,8 @@ from nerlite.ops.simd import (
     where,
     widen,
 )
-from nerlite.ops.tiles import WIDTH, float_narrow, int16_narrow
+from nerlite.kernels.tiles import WIDTH, float_narrow, int16_narrow
+from nerlite.ops.formulas import ATTENTION_LEVELS
 
 LEVELS = F4(ATTENTION_LEVELS)
 MINUS_INFINITY = F4(-np.inf)

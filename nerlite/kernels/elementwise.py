@@ -4,21 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nerlite.ops.jit import kernel
-from nerlite.ops.numpy_ops import (
-    COARSE_EXP_LOWEST,
-    COARSE_EXP_POLYNOMIAL,
-    COARSE_PHI_LIMIT,
-    COARSE_PHI_POLYNOMIAL,
-    EXP_POLYNOMIAL,
-    LN2,
-    LN2_HIGH,
-    LN2_LOW,
-    LOG2_E,
-    PHI_LIMIT,
-    PHI_POLYNOMIAL,
-)
-from nerlite.ops.simd import (
+from nerlite.kernels.jit import kernel
+from nerlite.kernels.simd import (
     LANES,
     bits_of,
     floats,
@@ -32,6 +19,19 @@ from nerlite.ops.simd import (
     total,
     where,
     widen,
+)
+from nerlite.ops.formulas import (
+    COARSE_EXP_LOWEST,
+    COARSE_EXP_POLYNOMIAL,
+    COARSE_PHI_LIMIT,
+    COARSE_PHI_POLYNOMIAL,
+    EXP_POLYNOMIAL,
+    LN2,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG2_E,
+    PHI_LIMIT,
+    PHI_POLYNOMIAL,
 )
 
 F4, I4 = np.float32, np.int32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nerlite.ops.jit import kernel
+from nerlite.kernels.jit import kernel
 
 
 @kernel()

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.ops.atomics import cut, share_out
-from nerlite.ops.elementwise import NO_ACTIVATION, RELU, ZERO, gate, quantize_row, tanh
-from nerlite.ops.jit import kernel
-from nerlite.ops.linear_kernels import linear_float, linear_int8, quantize_rows
-from nerlite.ops.simd import LANES, floats, load, store
-from nerlite.ops.tiles import COLUMNS, ROWS
+from nerlite.kernels.atomics import cut, share_out
+from nerlite.kernels.elementwise import NO_ACTIVATION, RELU, ZERO, gate, quantize_row, tanh
+from nerlite.kernels.jit import kernel
+from nerlite.kernels.linear import linear_float, linear_int8, quantize_rows
+from nerlite.kernels.simd import LANES, floats, load, store
+from nerlite.kernels.tiles import COLUMNS, ROWS
 
 
 @kernel(inline=True)

@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.core.typing import signature
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-from nerlite.ops.jit import LEVEL
+from nerlite.kernels.jit import LEVEL
 
 LANES = LEVEL.lanes
 Emit = Callable[..., ir.Value]

@@ -19,9 +19,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from nerlite.kernels.jit import LEVEL, kernel
+from nerlite.kernels.simd import call, splat
 from nerlite.ops.cpu import Level
-from nerlite.ops.jit import LEVEL, kernel
-from nerlite.ops.simd import call, splat
 
 binding.initialize_native_asmparser()  # for the assembly that a tile has
 ROWS, INT8_ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width

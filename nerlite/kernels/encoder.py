@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.ops.atomics import claim, cut, finish, linger, ring, share_out, wait
-from nerlite.ops.attention_kernels import (
+from nerlite.kernels.atomics import claim, cut, finish, linger, ring, share_out, wait
+from nerlite.kernels.attention import (
     Heads,
     arrange_float,
     arrange_int16,
@@ -31,13 +31,13 @@ from nerlite.ops.attention_kernels import (
     queries_float,
     queries_int16,
 )
-from nerlite.ops.compiled import STEPS
-from nerlite.ops.elementwise import COARSE_GELU, F4, GELU, NO_ACTIVATION, normalize
-from nerlite.ops.head_kernels import score_float, score_int8
-from nerlite.ops.jit import kernel
-from nerlite.ops.linear_kernels import linear_float, linear_int8, quantize_rows
-from nerlite.ops.simd import LANES, load, store, to_float
-from nerlite.ops.tiles import COLUMNS, ROWS
+from nerlite.kernels.elementwise import COARSE_GELU, F4, GELU, NO_ACTIVATION, normalize
+from nerlite.kernels.head import score_float, score_int8
+from nerlite.kernels.jit import kernel
+from nerlite.kernels.linear import linear_float, linear_int8, quantize_rows
+from nerlite.kernels.simd import LANES, load, store, to_float
+from nerlite.kernels.tiles import COLUMNS, ROWS
+from nerlite.ops.signatures import STEPS
 
 # The end of a weight's panels, however many there are.
 ALL = 1 << 30
