@@ -270,7 +270,8 @@ def _as_table(document: Document, source: Source) -> str:
 
 def _as_conll(document: Document, source: Source) -> str:
     if source.conll is None:
-        return formats.conll_rows([[word] for word in document.words], document.tags)
+        # A word that is hyphenated at a line's end has the line break in it.
+        return formats.conll_rows([["".join(word.split())] for word in document.words], document.tags)
     tags = iter(document.tags)
     start = source.conll.start
     return (" ".join([*start, "O"]) + "\n\n" if start else "") + "".join(

@@ -16,7 +16,8 @@ from typing import NamedTuple, overload
 # no entity crosses. Before the first word a paragraph ends.
 NONE, SPACE, LINE, PARAGRAPH = range(4)
 
-_CLITIC = r"['’](?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b"
+_APOSTROPHE = r"(?:['’]|&(?:amp;)?(?:\#0*39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);|\\u2019)"
+_CLITIC = rf"{_APOSTROPHE}(?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b"
 _ABBREVIATIONS = ("Adm|Ala|Ariz|Ark|Assn|Aug|Ave|Bros|Calif|Capt|Cie|Co|Col|Colo|Conn|Corp|Cos|Dec|Del|Dr|Feb|Fla|Ft|"
                   "Ga|Gen|Gov|Hon|Ill|Inc|Ind|Jan|Jr|Kan|Ky|La|Lt|Ltd|Maj|Mass|Md|Messrs|Mich|Minn|Miss|Mo|Mr|Mrs|Ms|"
                   "Mt|Neb|Nev|Nov|Oct|Okla|Ont|Ore|Pa|Ph|Prof|Rep|Reps|Rev|Sen|Sens|Sept|Sgt|Sr|St|Ste|Tenn|Tex|Va|vs|"
@@ -35,7 +36,8 @@ _LETTER_REFERENCE = (r"&(?:amp;)?(?:[A-Za-z](?:acute|grave|circ|uml|tilde|cedil|
                      r"\#0*(?!215;|247;)(?:19[2-9]|[2-9]\d\d|[1-7]\d{3}|80\d\d|81[0-8]\d)|"
                      r"\#[xX]0*(?![dDfF]7;)(?:[c-fC-F][0-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f]{2}|1[0-9A-Fa-f]{3}));"
                      r"|\\u(?!00[dDfF]7)(?:00[c-fC-F]|0[1-9A-Fa-f][0-9A-Fa-f]|1[0-9A-Fa-f]{2})[0-9A-Fa-f]")
-_REFERENCE = r"&(?:amp;)?(?:[a-z]{2,8}\d?|\#\d{1,7}|\#[xX][0-9A-Fa-f]{1,6});|\\u[0-9A-Fa-f]{4}"
+_REFERENCE = (r"&(?:amp;)?(?:[a-z]{2,8}\d?|\#\d{1,7}|\#[xX][0-9A-Fa-f]{1,6});|"
+              r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
 _SPACE_REFERENCE = (r"&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy|Tab|NewLine|"
                     r"\#0*(?:9|1[03]|32|160|173|819[2-9]|820[0-7]|823[2-9]|65279)|"
                     r"\#[xX]0*(?:9|[aAdD]|20|[aA]0|[aA][dD]|200[0-9A-Fa-f]|202[89A-Fa-f]|[fF][eE][fF]{2}));")
@@ -77,21 +79,26 @@ class Rule(NamedTuple):
 RULES = (
     Rule("plain word", r"[A-Za-z]++(?=[\s,;!?)\]]|\Z) | [a-z]{3,}+(?=\.\s)",
          "spring, in Paris.", "spring , in Paris ."),
-    Rule("address", r"""(?:(?:https?|ftp):(?:\\?/){2}|www\.)(?:
-            <word>++ | [/@#%=+$-] | (?:\.(?![A-Z][a-z]*(?!\S))|[:!?*~_])++(?=[\w/@#%=+$&-]|(?<=_)\() | \\/ | ,(?=-?\d)
+    Rule("address", r"""(?:[a-z]{2,12}:(?:\\?/){2}|www\.|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
+            <alnum>++ | [/@#%=+$-] | (?:\.(?![A-Z][a-z]*(?!\S))|[:!?*~_])++(?=[\w/@#%=+$&-]|(?<=_)\() | \\/ | ,(?=-?\d)
           | ;(?=\w{1,20}=) | &(?:amp;|(?!\#?\w{1,8};)) | (?<=[/=])<ideograph>++ | \([\w/.,:%-]*+\))++""",
-         "see https://x.org/a?b=c, (www.x.org/b_(c)).", "see https://x.org/a?b=c , ( www.x.org/b_(c) ) ."),
-    Rule("mail address", r"<word>[\w.+-]{0,63}@<word>[\w-]{0,63}(?:\.<word>(?:[\w-]{0,62}<word>)?)+",
+         "see https://x.org/a?b=c, (x.org/b_(c)).", "see https://x.org/a?b=c , ( x.org/b_(c) ) ."),
+    Rule("mail address", r"""[A-Za-z0-9À-ɏ][\w.+-]{0,63}@[A-Za-z0-9À-ɏ][\w-]{0,63}
+            (?:\.[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62}[A-Za-z0-9À-ɏ])?)+""",
          "write:me@a.org.", "write : me@a.org ."),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
             {_BASE64}++={{0,2}}""",
          "base64,VGhlIHF1aWNrIGJyb3duIGZveCBqdW1w+cyBv==", "base64 , VGhlIHF1aWNrIGJyb3duIGZveCBqdW1w+cyBv=="),
-    Rule("letters with full stops", r"(?:<letter>\.){2,}(?:-<run>)*",
-         "the U.S.-led force at 5 a.m. sharp", "the U.S.-led force at 5 a.m. sharp"),
+    Rule("version", r"""[vV]?\d+(?:\.\d+)++
+            (?:[-+.]?(?i:alpha|beta|rc|pre|preview|dev|post|snapshot|build|final|release|a|b)[.-]?\d*)+(?!\w)""",
+         "from v1.2.3-beta.1 on", "from v1.2.3-beta.1 on"),
+    Rule("letters with full stops", r"""(?:<letter>\.){2,}(?:-<word>+)*
+          | (?<![\w.])(?:[A-Z]\.[B-HJ-Z]|n\.a|[ei]\.[eg])(?![\w.])""",
+         "the U.S.-led force (U.S) at 5 a.m. sharp", "the U.S.-led force ( U.S ) at 5 a.m. sharp"),
     Rule("academic degree", r"(?<!\w)(?:Ph\.D|[BM]\.Sc|[BM]\.Ed|D\.Phil|LL\.[BM])\b\.?",
          "a Ph.D. in physics", "a Ph.D. in physics"),
-    Rule("abbreviation", rf"(?<!\w)(?:{_ABBREVIATIONS})\.(?=[A-Z][a-z]|(?!\w))",
-         "Dr.Smith of Acme Corp. (Italy)", "Dr. Smith of Acme Corp. ( Italy )"),
+    Rule("abbreviation", rf"(?<!\w)(?:{_ABBREVIATIONS})\.(?:(?=[A-Z][a-z]|\d|(?!\w))(?:-<word>++)*)",
+         "Dr.Smith of Acme Corp. (Ill.-based)", "Dr. Smith of Acme Corp. ( Ill.-based )"),
     Rule("number, abbreviated", r"(?<!\w)Nos?\.(?=\s?\d)",
          "See No. 5 or No.7? No.", "See No. 5 or No. 7 ? No ."),
     Rule("initial", r"(?<![\w.])[A-Z]\.(?=\s+[A-Z]|[A-Z][a-z])",
@@ -100,20 +107,21 @@ RULES = (
          "1. Mansell\n2. Prost in 1992.", "1. Mansell 2. Prost in 1992 ."),
     Rule("currency", r"(?<!\w)[A-Z]{1,3}\$",
          "US$5.50", "US$ 5.50"),
-    Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)<run>(?:[.,:/-](?=\d)<run>)*",
+    Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)<alnum>+(?:[.,:/-](?=\d)<alnum>+)*",
          "hit .500, call +44-20", "hit .500 , call +44-20"),
     Rule("keycap", "[0-9#*]\ufe0f?\u20e3",
          "1️⃣Paris", "1️⃣ Paris"),
-    Rule("negation", r"(?=<word>++['’]t\b)<word>+?(?=n['’]t\b) | n['’]t\b",
+    Rule("negation", rf"(?=<word>++{_APOSTROPHE}t\b)<word>+?(?=n{_APOSTROPHE}t\b) | n{_APOSTROPHE}t\b",
          "They don't and can’t", "They do n't and ca n’t"),
     Rule("clitic", _CLITIC,
          "Spain's police; they'll go", "Spain 's police ; they 'll go"),
-    Rule("abbreviation in capitals", r"(?<!\w)[A-Z]{1,4}(?:&(?:amp;)?[A-Z]{1,4})+(?!\w)",
+    Rule("abbreviation in capitals", r"(?<!\w)[A-Z]{1,4}(?:&(?:amp;)?[A-Z]{1,4}){1,3}(?!\w)",
          "AT&T, R&amp;D and Marks&Spencer", "AT&T , R&amp;D and Marks & Spencer"),
-    Rule("word", rf"""<run>(?:(?:
-            [-‐‑_] | [-‐]\r?\n[\ \t]{{0,16}}(?=[a-zß-öø-ÿ]) | \u00ad\r?\n[\ \t]{{0,16}} | (?<=[lL])·(?=[lL])
-          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC})['’]
-          | \.(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{_ENDS})|(?:{_ENDS_TOO})(?!\s+\w))(?![\w&])))<run>)*""",
+    Rule("word", rf"""(?:<word>++|<reference>)(?:(?:
+            (?<=[a-zß-ɏ])[-‐]\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
+          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC}){_APOSTROPHE} | (?<=[lL])·(?=[lL])
+          | \.(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{_ENDS})|(?:{_ENDS_TOO})(?!\s+\w))(?![\w&]))
+          | (?=<seam>)(?:<invisible>|\x1b(?![\[\]()])|&shy;)++)?+(?:<word>++|<reference>))*+""",
          "Wash-\nington: O’Brien-like 3.14, google.com.It", "Wash-\nington : O’Brien-like 3.14 , google.com . It"),
     Rule("ideographs", r"<ideograph>++",
          "在London的Google公司", "在 London 的 Google 公司"),
@@ -136,22 +144,21 @@ RULES = (
 def _classes(*, ascii_only: bool) -> dict[str, str]:
     """Return the classes of characters in rules: in ASCII, where most are few, so that patterns are fast."""
     if ascii_only:
-        classes = {"word": "[A-Za-z0-9]", "letter": "[A-Za-z]", "ideograph": "(?!)", "accent": "(?!)",
+        classes = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "letter": "[A-Za-z]",
+                   "ideograph": "(?!)", "accent": "(?!)",
                    "invisible": r"[\x00-\x08\x0e-\x1a\x7f]", "seam": r"[\x00-\x08\x0e-\x1b\x7f&\\]"}
     else:
         codes = itertools.chain(range(0x80, 0x3400), range(0xa000, 0xac00), range(0xf900, 0x10000))
         chars = list(map(chr, codes))
         accents = [char for char in chars if unicodedata.category(char).startswith("M")]
-        others, letters = re.compile(f"[{_IDEOGRAPHS}{_NOTES}]"), {*accents, *filter(str.isalnum, chars)}
-        word = "A-Za-z0-9" + _ranges(ord(char) for char in chars if char in letters and not others.match(char))
-        classes = {"word": f"[{word}{_CIRCLED}{_SCRIPTS}]", "letter": rf"[^\W\d_{_IDEOGRAPHS}]",
+        others = re.findall(f"[{_IDEOGRAPHS}{_NOTES}]", "".join(chars))
+        letters = {*accents, *filter(str.isalnum, chars)}.difference(others)
+        word = f"[A-Za-z0-9{_ranges(sorted(map(ord, letters)))}{_CIRCLED}{_SCRIPTS}]"
+        classes = {"word": word, "alnum": rf"[^\W_{_IDEOGRAPHS}]", "letter": rf"[^\W\d_{_IDEOGRAPHS}]",
                    "ideograph": f"[{_IDEOGRAPHS}]", "accent": f"[{_ranges(map(ord, accents))}]",
                    "invisible": f"[{_INVISIBLE}]", "seam": rf"[{_INVISIBLE}\x1b&\\]"}
     return classes | {
         "mark": r"(?:[^\w\s]|_)",
-        # Characters of a word in a row, with those between them that nobody sees.
-        "run": r"(?:<word>++|<reference><word>*+)"
-               r"(?:(?=<seam>)(?:<invisible>|\x1b(?![\[\]()])|&shy;)*+(?:<word>++|<reference><word>*+))*+",
         "reference": _LETTER_REFERENCE,
     }
 
@@ -289,7 +296,8 @@ def join_words(words: Sequence[str], starts: Iterable[int] = ()) -> Words:
         (end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)), bytes(breaks))
 
 
-# Second halves of words that keep their hyphen at a line's end; what else goes on in lower case there was hyphenated.
+# Second halves of words that keep their hyphen at a line's end, as those in upper case do: all others are the rest of a
+# word, since of hyphens at lines' ends most part syllables, and names hyphenated otherwise have a capital after them.
 _SECOND = re.compile(r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|controlled|sponsored|listed|"
                      r"trained|educated|occupied|brokered|mediated|registered|area|era|wide|like|old|year|term|time|"
                      r"known|general|elect|designate|in|to|of|the|and|up|off|out)\b")
@@ -298,7 +306,7 @@ _TURN = re.compile(r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])")
 _HASH = re.compile(r"(?:0x)?(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _REFERENCES = re.compile(rf"{_LETTER_REFERENCE}|{_REFERENCE}|{_SPACE_REFERENCE}", re.VERBOSE)
 _UNSEEN = re.compile(rf"[{_INVISIBLE}\x1b]+")
-_HYPHEN, _SPACES = re.compile(rf"[-‐]\s++(?!{_SECOND.pattern})|\u00ad\s+"), re.compile(r"\s+")
+_HYPHEN, _SPACES = re.compile(rf"[-‐]\s++(?![A-Z]|{_SECOND.pattern})|\u00ad\s+"), re.compile(r"\s+")
 _LETTERS, _ADDRESS = re.compile(f"[{_CIRCLED}]"), re.compile(r"(?:https?|ftp):|www\.|[^@]{1,64}@")
 
 
@@ -336,7 +344,10 @@ def _read(word: str) -> str:
 
 
 def _decoded(match: re.Match[str]) -> str:
-    return chr(int(match[0][2:], 16)) if match[0].startswith("\\") else html.unescape(match[0])
+    """Return what a reference stands for; JSON has two for a character beyond the first plane."""
+    if not match[0].startswith("\\"):
+        return html.unescape(match[0])
+    return bytes.fromhex(match[0].replace("\\u", "")).decode("utf-16-be", "surrogatepass")
 
 
 def _is_symbol(char: str) -> bool:

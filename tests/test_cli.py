@@ -137,6 +137,13 @@ def test_conll_input_gives_entities_too(run, tagger, tmp_path):
     assert second["text"] == "Berlin"
 
 
+def test_a_word_over_two_lines_is_one_row(run, tmp_path):
+    file = tmp_path / "in.jsonl"
+    file.write_text(json.dumps({"text": "to Wash-\n  ington"}))
+    _, output, _ = run("tag", "--output", "conll", file)
+    assert [row.split(" ")[0] for row in output.split("\n")] == ["to", "Wash-ington", "", ""]
+
+
 def test_text_as_conll(run, tagger):
     _, output, _ = run("tag", "--output", "conll", stdin=lines_of(TEXTS[:1]))
     document = tagger(TEXTS[0])

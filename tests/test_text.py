@@ -102,7 +102,8 @@ def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_st
 @pytest.mark.parametrize(("word", "expected"), [
     ("Berlin", "Berlin"), ("U.S.", "U.S."), ("well-known", "well-known"), ("https://x.org/" + "a1" * 50,) * 2,
     ("M&uuml;ller", "Müller"), ("&amp;quot;", '"'), ("M\\u00fcller", "Müller"), ("AT&amp;T", "AT&T"),
-    ("Micro\u00adsoft", "Microsoft"), ("Wash-\nington", "Washington"), ("Berlin-\r\n  based", "Berlin-based"),
+    ("Micro\u00adsoft", "Microsoft"), ("Wash-\nington", "Washington"), ("Franco-\nGerman", "Franco-German"),
+    ("Berlin-\r\n  based", "Berlin-based"),
     ("Ｂｅｒｌｉｎ", "Berlin"), ("𝐁𝐞𝐫𝐥𝐢𝐧", "Berlin"), ("Ⓑⓔⓡⓛⓘⓝ", "Berlin"), ("oﬃce", "office"), ("™", "™"), ("½", "½"),
     ("VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBv", ""), ("9e107d9d372bb6826bd81d3542a419d6", ""), ("\\n", ""),
 ])
