@@ -15,7 +15,7 @@ test: .venv/dev
 	$(BIN)/python -m pytest -q
 
 # Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
-HOSTS = spacy presidio
+HOSTS = spacy presidio results
 integration: $(HOSTS:%=.venv/hosts/%.tested)
 
 .venv/hosts/%.tested: .venv/hosts/%.installed tests/integration/test_%.py

@@ -20,7 +20,7 @@ LAYERS = (
     {"batch", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
     {"document", "files", "page"},
     {"config"},
-    {"evaluate", "formats", "ops", "pieces", "weights"},
+    {"evaluate", "formats", "frames", "ops", "pieces", "weights"},
     {"console", "kernels", "network"},
     {"rules", "sparknlp"},
     {"engine"},
