@@ -19,13 +19,13 @@ import numpy as np
 import nerlite
 from nerlite.batch import Input, make_batch
 from nerlite.config import read_config
+from nerlite.cores import available_cores
 from nerlite.formats import read_conll
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
 from nerlite.pieces import PieceEncoder
 from nerlite.rules import Reading
 from nerlite.text import split_words
-from nerlite.threads import available_cores
 from nerlite.weights import read_tensors
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -22,8 +22,8 @@ import numpy as np
 from common import confine, fresh
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from nerlite.cores import available_cores
 from nerlite.ops.cpu import LEVELS, cpu_level
-from nerlite.threads import available_cores
 
 PACKAGES = ("numpy", "numba", "llvmlite", "tokenizers", "safetensors", "onnxruntime", "onnx", "ctranslate2", "openvino",
             "nncf", "torch", "transformers")

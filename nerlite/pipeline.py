@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, SupportsIndex, TypeVar, overload
 
 from nerlite.config import read_config
+from nerlite.cores import available_cores
 from nerlite.document import Document
 from nerlite.engine import Engine
 from nerlite.errors import ModelError
@@ -17,7 +18,7 @@ from nerlite.ops import load_ops
 from nerlite.rules import OwnRules, Readable, Rules
 from nerlite.tags import split_tag
 from nerlite.text import join_words
-from nerlite.threads import Workers, available_cores
+from nerlite.threads import Workers
 from nerlite.weights import read_tensors
 
 Context = TypeVar("Context")

@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
 # Imports go down, never to the same layer, except inside a package. A new module needs a place here.
 LAYERS = (
-    {"batch", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
+    {"batch", "cores", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
     {"document", "files", "page"},
     {"config"},
     {"evaluate", "formats", "frames", "ops", "pieces", "weights"},
