@@ -1,6 +1,7 @@
 """The word splitter: nothing but white space and invisible characters is lost; what lies between words; their forms."""
 
 import time
+import tracemalloc
 import unicodedata
 
 import pytest
@@ -114,3 +115,17 @@ def test_forms(word, expected):
 def test_an_entity_is_bounded_by_letters_or_digits():
     assert all(map(can_bound, ["Jr.", "U.S.", "7", "'s", "M&uuml;ller", "北京", "Ｂ"]))
     assert not any(map(can_bound, ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①"]))
+
+
+@pytest.mark.parametrize("unit", ["a-", "é-", "a.", "A.", "1,", "don't", "-a", ".5", "a&b", "A&", "A&amp;", "!", "日",
+                                  "\U0001f600", "a ", "http://a.b/", "U.S.-", "x.y@a.b", "'s", "a@b.c.d.", "1.2.3."])
+def test_a_long_text_takes_memory_for_its_words_alone(unit):
+    text = unit * (100_000 // len(unit))
+    split_words(text[:1000])  # compiles the pattern
+    tracemalloc.start()
+    try:
+        split_words(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * len(text)
