@@ -20,7 +20,7 @@ import nerlite
 from nerlite.batch import Input, make_batch
 from nerlite.config import read_config
 from nerlite.cores import available_cores
-from nerlite.formats import read_conll
+from nerlite.io.conll import read_tagged
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
 from nerlite.pieces import PieceEncoder
@@ -68,7 +68,7 @@ class Pairs(NamedTuple):
 def conll(part: str) -> list[list[str]]:
     """Return the sentences of CoNLL-2003's "train", "valid" or "test" as words."""
     with (DATA / "conll2003" / f"{part}.txt").open(encoding="utf-8") as lines:
-        return [sentence.words for document in read_conll(lines, part) for sentence in document]
+        return [sentence.words for document in read_tagged(lines, part) for sentence in document]
 
 
 def sample(n: int, part: str = "test") -> list[Sentence]:

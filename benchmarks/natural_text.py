@@ -20,7 +20,7 @@ from common import DATA, MODEL
 
 import nerlite
 from nerlite.evaluate import Score
-from nerlite.formats import Sentence, read_conll
+from nerlite.io.conll import Sentence, read_tagged
 from nerlite.tags import to_spans
 from nerlite.text import split_words
 
@@ -102,7 +102,7 @@ def main() -> None:
 def read(part: str) -> list[Natural]:
     """Return the documents of CoNLL-2003's "train", "valid" or "test"."""
     with (DATA / "conll2003" / f"{part}.txt").open(encoding="utf-8") as lines:
-        return [natural(document) for document in read_conll(lines, part)]
+        return [natural(document) for document in read_tagged(lines, part)]
 
 
 def by_text(tagger: nerlite.Tagger) -> Callable[[Sequence[Natural]], Iterable[Entities]]:

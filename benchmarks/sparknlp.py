@@ -36,7 +36,7 @@ from nerlite.config import (
     SparkNLPConfig,
     write_config,
 )
-from nerlite.formats import read_conll
+from nerlite.io.conll import read_tagged
 from nerlite.tags import tag_names
 from nerlite.weights import expected_tensors, stored_as, write_tensors
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=1000)
     options = parser.parse_args()
     with (options.data / "conll2003" / "test.txt").open(encoding="utf-8") as lines:
-        sentences = [" ".join(sentence.words) for document in read_conll(lines, "test.txt") for sentence in document]
+        sentences = [" ".join(sentence.words) for document in read_tagged(lines, "test.txt") for sentence in document]
     texts = sentences[:options.sentences]
     gflops = sgemm_gflops()
     scale = gflops / SPARK_GFLOPS

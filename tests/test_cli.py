@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nerlite
-from nerlite import cli, console
+from nerlite import cli
+from nerlite.cli import console, documents
 from nerlite.evaluate import evaluate
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +60,7 @@ def run(tiny_model, monkeypatch, capfdbinary):
 def start(tiny_model):
     """A function that starts a command on the tiny model as a process of its own."""
     def start_process(*arguments, **options):
-        command = [sys.executable, "-m", "nerlite.cli", "tag", "--model", tiny_model, "--backend", "numpy", *arguments]
+        command = [sys.executable, "-m", "nerlite", "tag", "--model", tiny_model, "--backend", "numpy", *arguments]
         return subprocess.Popen(command, cwd=ROOT, **options)
 
     return start_process
@@ -83,7 +84,7 @@ def test_tag_gives_a_line_for_every_line(run, tagger):
 
 
 def test_more_lines_than_a_batch_keep_their_order(run):
-    texts = [f"line {i} of {'x' * (i % 7)}" for i in range(3 * cli.BATCH_SIZE + 1)]
+    texts = [f"line {i} of {'x' * (i % 7)}" for i in range(3 * documents.BATCH_SIZE + 1)]
     _, output, _ = run("tag", stdin=lines_of(texts))
     assert [json.loads(line)["text"] for line in output.splitlines()] == texts
 
@@ -303,7 +304,7 @@ def test_info_says_what_is_here(run, tiny_model):
 def test_info_at_a_terminal_without_unicode(write_model):
     model = write_model()
     (model / "README.md").write_text("# Café ☃\n", encoding="utf-8")
-    command = [sys.executable, "-m", "nerlite.cli", "info", "--backend", "numpy", "--model", model]
+    command = [sys.executable, "-m", "nerlite", "info", "--backend", "numpy", "--model", model]
     output = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True,
                             capture_output=True, text=True).stdout
     assert r"| # Caf\xe9 \u2603" in output
@@ -313,7 +314,7 @@ def test_warmup_fills_the_cache_that_info_describes_and_later_runs_take_from(tin
     pytest.importorskip("numba")
 
     def command(*arguments, **variables):
-        return subprocess.run([sys.executable, "-m", "nerlite.cli", *arguments, "--backend", "numba", "--model",
+        return subprocess.run([sys.executable, "-m", "nerlite", *arguments, "--backend", "numba", "--model",
                                tiny_model], cwd=ROOT, env=os.environ | variables, check=True, capture_output=True,
                               text=True, input="Angela Merkel flew from Berlin to Washington.").stdout
 
@@ -366,7 +367,7 @@ def test_a_batch_has_a_bound_of_characters(run, monkeypatch, tmp_path):
         return original(self, texts)
 
     monkeypatch.setattr(nerlite.Tagger, "documents_of", documents_of)
-    monkeypatch.setattr(cli, "BATCH_CHARACTERS", 10)
+    monkeypatch.setattr(documents, "BATCH_CHARACTERS", 10)
     (tmp_path / "a.conll").write_text("".join(f"{word}\n\n" for word in ["a" * 9, "b", "c" * 20, "d"]))
     _, output, _ = run("tag", tmp_path / "a.conll")
     assert (len(output.splitlines()), sizes) == (4, [2, 1, 1])
@@ -375,7 +376,7 @@ def test_a_batch_has_a_bound_of_characters(run, monkeypatch, tmp_path):
 @pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="a background job has none")
 def test_an_interrupt_leaves_whole_lines(start):
     with start(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdin.write(b"John lives in Berlin\n" * 2 * cli.BATCH_SIZE)
+        process.stdin.write(b"John lives in Berlin\n" * 2 * documents.BATCH_SIZE)
         process.stdin.flush()
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
@@ -455,7 +456,7 @@ def test_the_bar_shows_at_a_terminal_whose_output_goes_elsewhere(monkeypatch, tm
 @pytest.mark.parametrize(("stream", "status", "message"), [("<&-", 2, "stdin: closed"),
                                                            (">&-", 1, "standard output is closed")])
 def test_a_closed_stream_is_one_line_of_error(tiny_model, stream, status, message):
-    command = f'echo hi | "{sys.executable}" -m nerlite.cli tag --model "{tiny_model}" {stream}'
+    command = f'echo hi | "{sys.executable}" -m nerlite tag --model "{tiny_model}" {stream}'
     process = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (process.returncode, process.stderr) == (status, f"nerlite: {message}\n")
 
@@ -465,7 +466,7 @@ def test_a_closed_stream_is_one_line_of_error(tiny_model, stream, status, messag
                                                              ("tag missing.txt", 2, "")])
 def test_closed_streams_get_nothing_and_nothing_goes_elsewhere(tiny_model, arguments, status, output):
     close = "2>&-" if output is not None else ">&-"
-    command = f'echo hi | "{sys.executable}" -m nerlite.cli {arguments} --model "{tiny_model}" {close}'
+    command = f'echo hi | "{sys.executable}" -m nerlite {arguments} --model "{tiny_model}" {close}'
     process = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert process.returncode == status
     assert process.stdout[:13] == (output or "")
@@ -489,7 +490,7 @@ def test_input_that_has_not_arrived_is_waited_for_on_a_pipe_that_does_not_block(
 def test_variables_of_the_environment_are_checked(tiny_model):
     for variables, backend, message in (({"NERLITE_CPU_LEVEL": "avx9"}, "auto", "NERLITE_CPU_LEVEL: expected one of"),
                                         ({"NUMBA_DISABLE_JIT": "1"}, "numba", "--backend numba: ")):
-        process = subprocess.run([sys.executable, "-m", "nerlite.cli", "tag", "--backend", backend, "--model",
+        process = subprocess.run([sys.executable, "-m", "nerlite", "tag", "--backend", backend, "--model",
                                   tiny_model], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True,
                                  input="", check=False)
         assert process.returncode == 2

@@ -10,7 +10,8 @@ from conftest import random_tensors
 
 from nerlite.config import ModelError, read_config, write_config
 from nerlite.errors import LONGEST_LINE, MOST_LINES, FileError
-from nerlite.formats import InputError, read_jsonl
+from nerlite.io import jsonl
+from nerlite.io.records import InputError, ReadOptions
 from nerlite.weights import read_tensors, write_tensors
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
@@ -49,7 +50,7 @@ def test_a_file_says_nothing_to_the_terminal(tiny_config, tmp_path):
         read_config(path)
     assert_readable(str(error.value))
     with pytest.raises(InputError, match=r"\\x1b\[1mbold:1: ") as error:
-        list(read_jsonl(['{"\\u001b[2J": 1}'], "\x1b[1mbold", "text"))
+        list(jsonl.read([b'{"\\u001b[2J": 1}'], "\x1b[1mbold", ReadOptions()))
     assert_readable(str(error.value))
 
 

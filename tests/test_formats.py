@@ -9,19 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nerlite.document import Document, Entity
-from nerlite.formats import (
-    InputError,
-    Sentence,
-    conll_rows,
-    decode,
-    json_line,
-    read_conll,
-    read_conll_rows,
-    read_jsonl,
-    read_lines,
-    select,
-    table,
-)
+from nerlite.io import READERS, WRITERS, format_named, format_of, jsonl, table
+from nerlite.io.conll import Sentence, read_rows, read_tagged
+from nerlite.io.records import InputError, ReadOptions, Record, decode, read_lines, select
 
 CONLL = """-DOCSTART- -X- O
 
@@ -75,31 +65,31 @@ def test_bytes_that_are_not_utf8_are_named_by_line_and_offset():
 ])
 def test_a_bad_json_line_is_named(line, message):
     with pytest.raises(InputError, match=f"^f:3: {message}"):
-        list(read_jsonl(['{"text": "fine"}', "", line], "f", "text"))
+        list(jsonl.read([b'{"text": "fine"}\n', b"\n", line.encode()], "f", ReadOptions()))
 
 
 def test_conll_documents():
-    documents = list(read_conll(CONLL.splitlines(), "f"))
+    documents = list(read_tagged(CONLL.splitlines(), "f"))
     assert documents == [[Sentence(["EU", "rejects"], ["B-ORG", "O"]), Sentence(["Peter"], ["B-PER"])],
                          [Sentence(["Paris"], ["B-LOC"])]]
 
 
 def test_conll_without_documents_is_read_by_sentence():
     lines = [line for line in CONLL.splitlines() if not line.startswith("-")]
-    documents = list(read_conll_rows(lines, "f"))
+    documents = list(read_rows(lines, "f"))
     assert [document.start for document in documents] == [None] * 3
     assert [[rows.line for rows in document.sentences] for document in documents] == [[2], [5], [8]]
 
 
 def test_conll_rows_keep_every_column_and_the_document_lines():
-    first, second = read_conll_rows(CONLL.splitlines(), "f")
+    first, second = read_rows(CONLL.splitlines(), "f")
     assert first.start == second.start == ["-DOCSTART-", "-X-", "O"]
     assert first.sentences[0].columns == [["EU", "NNP", "B-ORG"], ["rejects", "VBZ", "O"]]
     assert [rows.line for rows in first.sentences] == [3, 6]
 
 
 def test_conll_words_may_hold_spaces_of_other_kinds():
-    assert list(read_conll(["10\u00a0000\tO", "a  B-X"], "f")) == [[Sentence(["10\u00a0000", "a"], ["O", "B-X"])]]
+    assert list(read_tagged(["10\u00a0000\tO", "a  B-X"], "f")) == [[Sentence(["10\u00a0000", "a"], ["O", "B-X"])]]
 
 
 @pytest.mark.parametrize(("lines", "message"), [
@@ -109,11 +99,15 @@ def test_conll_words_may_hold_spaces_of_other_kinds():
 ])
 def test_a_conll_row_with_the_wrong_number_of_columns_is_named(lines, message):
     with pytest.raises(InputError, match=f"^{message}$"):
-        list(read_conll(lines, "f"))
+        list(read_tagged(lines, "f"))
 
 
-def test_conll_rows_are_written_with_their_tag():
-    assert conll_rows([["EU", "NNP"], ["a", "DT"]], ["B-ORG", "O"]) == "EU NNP B-ORG\na DT O\n\n"
+def test_a_format_is_found_by_its_name_and_by_its_files_suffix():
+    for name in {*READERS, *WRITERS}:
+        format_named(name)
+    assert all(hasattr(format_named(name), "read") for name in READERS)
+    assert all(hasattr(format_named(name), "write") for name in WRITERS)
+    assert [format_of(f"a{suffix}") for suffix in (".JSONL", ".iob", ".txt", "")] == ["jsonl", "conll", "txt", "txt"]
 
 
 def test_select_by_label_and_score_takes_the_tags_along(document):
@@ -127,37 +121,44 @@ def test_select_by_label_and_score_takes_the_tags_along(document):
     assert select(document, ["PER", "LOC"], 0.6) == document
 
 
+def written(document, row=None):
+    return jsonl.write(document, Record(document.text, "f:1", row=row))
+
+
 def test_json_line(document):
-    assert json.loads(json_line(document)) == {
+    assert json.loads(written(document)) == {
         "text": "John lives in New York",
         "entities": [{"text": "John", "label": "PER", "start": 0, "end": 4, "score": 0.99},
                      {"text": "New York", "label": "LOC", "start": 14, "end": 22, "score": 0.6}]}
-    kept = json.loads(json_line(document, {"id": 7, "body": document.text, "entities": "old", "truncated_at": 3}))
+    kept = json.loads(written(document, {"id": 7, "body": document.text, "entities": "old", "truncated_at": 3}))
     assert list(kept) == ["id", "body", "entities"]
     assert len(kept["entities"]) == 2
 
 
 def test_json_line_says_where_the_model_stopped_reading():
-    assert json.loads(json_line(Document("a b", array("q", [0, 1]), [], truncated_at=1)))["truncated_at"] == 1
+    assert json.loads(written(Document("a b", array("q", [0, 1]), [], truncated_at=1)))["truncated_at"] == 1
 
 
 @given(st.text())
 @example("a lone \ud800 surrogate")
 def test_json_lines_read_back_as_they_were(text):
-    line = json_line(Document(text, array("q"), []))
+    line = written(Document(text, array("q"), []))
     assert line.count("\n") == 1
     assert json.loads(line.encode("utf-8", "backslashreplace"))["text"] == text
 
 
-def test_table(document):
-    assert table(document, "f:1", 80) == ("f:1  John lives in New York\n"
-                                          "  0.99  PER    0–4  John\n"
-                                          "  0.60  LOC  14–22  New York\n")
+def test_table(document, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert table.write(document, Record(document.text, "f:1")) == ("f:1  John lives in New York\n"
+                                                                   "  0.99  PER    0–4  John\n"
+                                                                   "  0.60  LOC  14–22  New York\n")
 
 
-def test_table_keeps_to_the_width_and_to_printable_characters():
+def test_table_keeps_to_the_width_and_to_printable_characters(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
     text = "a\x1b[31m\nb" + "c" * 1_000
-    lines = table(Document(text, array("q"), [Entity("a\x1b[31m\nb", "X", 0, 7, 1.0)]), "f", 40).splitlines()
+    document = Document(text, array("q"), [Entity("a\x1b[31m\nb", "X", 0, 7, 1.0)])
+    lines = table.write(document, Record(text, "f")).splitlines()
     assert lines[0] == "f  a?[31m b" + "c" * 28 + "…"
     assert len(lines[0]) == 40
     assert lines[1] == "  1.00  X  0–7  a?[31m b"

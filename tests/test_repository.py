@@ -20,13 +20,14 @@ LAYERS = (
     {"batch", "cores", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
     {"document", "files", "page"},
     {"config"},
-    {"evaluate", "formats", "frames", "ops", "pieces", "weights"},
-    {"console", "kernels", "network"},
+    {"evaluate", "frames", "io", "ops", "pieces", "weights"},
+    {"kernels", "network"},
     {"rules", "sparknlp"},
     {"engine"},
     {"pipeline"},
     {"__init__"},
     {"cli", "integrations"},
+    {"__main__"},
 )
 LEVEL = {part: level for level, layer in enumerate(LAYERS) for part in layer}
 MODELS = sorted(path.parent for path in ROOT.glob("weights/*/config.json"))

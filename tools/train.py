@@ -31,7 +31,7 @@ from torch_network import Batch, Network, encoder_state, tensors_of
 
 from nerlite.config import CharCNNConfig, CharLSTMConfig, CharsConfig, Config, ContextConfig, ModelError, to_dict
 from nerlite.evaluate import evaluate
-from nerlite.formats import Sentence, read_conll
+from nerlite.io.conll import Sentence, read_tagged
 from nerlite.ops.numpy_crf import viterbi
 from nerlite.pieces import PieceEncoder
 from nerlite.tags import from_spans, tag_names, to_spans
@@ -83,7 +83,7 @@ def read_texts(path: Path, pieces: PieceEncoder, tags: Sequence[str]) -> list[li
         return Text(sentence.words, ids, offsets, np.array([tag_ids[name] for name in names]))
 
     with path.open(encoding="utf-8") as lines:
-        return [[text(sentence) for sentence in document] for document in read_conll(lines, str(path))]
+        return [[text(sentence) for sentence in document] for document in read_tagged(lines, str(path))]
 
 
 def read_labels_and_alphabet(path: Path) -> tuple[list[str], tuple[str, ...]]:
@@ -91,7 +91,7 @@ def read_labels_and_alphabet(path: Path) -> tuple[list[str], tuple[str, ...]]:
     labels: set[str] = set()
     characters: Counter[str] = Counter(dict.fromkeys(map(chr, range(33, 127)), 3))
     with path.open(encoding="utf-8") as lines:
-        for sentence in (sentence for document in read_conll(lines, str(path)) for sentence in document):
+        for sentence in (sentence for document in read_tagged(lines, str(path)) for sentence in document):
             labels.update(span.label for span in to_spans(sentence.tags))
             characters.update(character for word in sentence.words for character in word)
     return sorted(labels), tuple(sorted(character for character, count in characters.items() if count >= 3))

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from nerlite.formats import InputError
+from nerlite.io.records import InputError
 
 READ_SIZE = 1 << 20
 

@@ -1,0 +1,61 @@
+"""From files to tagged documents, as commands do it: a batch at a time, each as soon as it is there."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nerlite
+from nerlite.cli.console import Input, display_name
+from nerlite.document import Document
+from nerlite.io import format_named, format_of
+from nerlite.io.records import InputError, ReadOptions, Record
+
+# What is tagged together: so many texts, or fewer that have about so many characters.
+BATCH_SIZE, BATCH_CHARACTERS = 32, 100_000
+
+
+def check_files(files: Sequence[str]) -> None:
+    """Refuse a missing file before the work begins, not after hours of it."""
+    for file in files:
+        try:
+            if file != "-":
+                Path(file).stat()
+        except FileNotFoundError:
+            raise InputError(f"{file}: no such file") from None
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}") from None
+
+
+def records_of(files: Sequence[str], form: str, options: ReadOptions, streams: Input) -> Iterator[Record]:
+    """Yield the texts of all files; form: their format's name, or "auto" for what each one's suffix stands for."""
+    for file in files:
+        reader = format_named(format_of(file) if form == "auto" else form)
+        yield from reader.read(streams.read(file), display_name(file), options)
+
+
+def documents_of(tagger: nerlite.Tagger, records: Iterable[Record], streams: Input
+                 ) -> Iterator[tuple[Document, Record]]:
+    """Tag texts and texts that are words already, a batch at a time."""
+    for batch in _batches(records, streams):
+        for are_words, group in itertools.groupby(batch, key=lambda record: isinstance(record.text, list)):
+            together = list(group)
+            texts: list[Any] = [record.text for record in together]
+            documents = tagger.documents_of(texts) if are_words else tagger.pipe(texts, batch_size=BATCH_SIZE)
+            yield from zip(documents, together, strict=True)
+
+
+def _batches(records: Iterable[Record], streams: Input) -> Iterator[list[Record]]:
+    """Gather what is tagged together; a batch ends where the next line has yet to arrive."""
+    batch: list[Record] = []
+    n_characters = 0
+    for record in records:
+        batch.append(record)
+        n_characters += len(record.text) if isinstance(record.text, str) else sum(map(len, record.text))
+        if len(batch) == BATCH_SIZE or n_characters >= BATCH_CHARACTERS or streams.waits:
+            yield batch
+            batch, n_characters = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,56 @@
+"""Options that several commands have, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+
+import nerlite
+from nerlite.io.records import InputError
+from nerlite.ops import BACKENDS
+
+
+def of_model() -> argparse.ArgumentParser:
+    """Return the options that choose a model and how it runs, as a parent of a command's parser."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--model", metavar="DIR", help="a model directory, or the name of a shipped model")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto",
+                        help="auto: the first of the others that there is here (the default)")
+    parser.add_argument("--threads", type=positive_integer, metavar="N",
+                        help="default: the processors that this process may use")
+    parser.add_argument("--window", action="store_true",
+                        help="with a model that follows Spark NLP's rules: read long texts whole, by windows")
+    return parser
+
+
+def of_conll() -> argparse.ArgumentParser:
+    """Return the options of reading CoNLL files, as a parent of a command's parser."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--by", choices=("document", "sentence"), default="document",
+                        help="CoNLL input: what is tagged together (default: document, between -DOCSTART- lines)")
+    return parser
+
+
+def load(options: argparse.Namespace) -> nerlite.Tagger:
+    """Load the model that the options choose."""
+    try:
+        return nerlite.load(options.model, backend=options.backend, threads=options.threads, window=options.window)
+    except ImportError as error:  # a package that is missing, or does not fit the others
+        raise InputError(f"--backend {options.backend}: {error}") from None
+    except ValueError as error:  # an environment variable's value
+        raise InputError(str(error)) from None
+
+
+def positive_integer(text: str) -> int:
+    """Read an option's value; argparse says what it is not by this function's name."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+    return value
+
+
+def probability(text: str) -> float:
+    """Read an option's value, from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return value

@@ -1,0 +1,93 @@
+"""What readers give and writers take: a text with where it came from; and the lines that text formats are read by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from nerlite.document import Document, Entity
+from nerlite.errors import FileError
+
+
+class InputError(FileError):
+    """Input that cannot be read; the message names the file, the line and what is wrong there."""
+
+
+class Rows(NamedTuple):
+    """A sentence's rows in a CoNLL file: the line of the first, and each row's columns."""
+
+    line: int
+    columns: list[list[str]]
+
+
+class ConllDocument(NamedTuple):
+    """A document of a CoNLL file: the columns of its -DOCSTART- line, if the file has such lines, and its sentences."""
+
+    start: list[str] | None
+    sentences: list[Rows]
+
+
+class Record(NamedTuple):
+    """A text to be tagged, or its words where it is split already.
+
+    where: FILE:LINE; row: the object or the table's row that it is part of; conll: its part of a CoNLL file.
+    """
+
+    text: str | list[str]
+    where: str
+    row: dict[str, Any] | None = None
+    conll: ConllDocument | None = None
+
+
+class ReadOptions(NamedTuple):
+    """How files are read, beyond what their format says.
+
+    whole: plain text: a file is one text; text_key: where an object has its text; by: what of a CoNLL file is tagged
+    together, "document" or "sentence".
+    """
+
+    whole: bool = False
+    text_key: str = "text"
+    by: str = "document"
+
+
+class Format(Protocol):
+    """A format: a module of this package with one of these functions, or both."""
+
+    def read(self, lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
+        """Yield the texts of a file, each once its lines are there; name: the file's, for `InputError`."""
+        ...
+
+    def write(self, document: Document, record: Record) -> str:
+        """Return what is written of a document that was tagged: whole lines."""
+        ...
+
+
+def decode(data: bytes, name: str, number: int = 1, offset: int = 0) -> str:
+    """Return UTF-8 text, without the byte order mark a file may begin with.
+
+    number, offset: the line and the byte of the file at which data begins, for `InputError`.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = number + data.count(b"\n", 0, error.start)
+        raise InputError(f"{name}:{line}: not UTF-8: byte 0x{data[error.start]:02x} at offset {offset + error.start} "
+                         f"of the file ({error.reason})") from None
+    return text if offset else text.removeprefix("\ufeff")
+
+
+def read_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
+    r"""Yield the lines of a binary UTF-8 stream without their "\n" or "\r\n"; `InputError` where it is not UTF-8."""
+    offset = 0
+    for number, data in enumerate(stream, 1):
+        yield decode(data, name, number, offset).removesuffix("\n").removesuffix("\r")
+        offset += len(data)
+
+
+def select(document: Document, labels: Sequence[str], min_score: float) -> Document:
+    """Return the document with only the entities of the labels (all, if none is given) that score enough."""
+    def keeps(entity: Entity) -> bool:
+        return (not labels or entity.label in labels) and entity.score >= min_score
+
+    return document.only(entity for entity in document.entities if keeps(entity))
