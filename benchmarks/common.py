@@ -82,14 +82,15 @@ def sample(n: int, part: str = "test") -> list[Sentence]:
 def piece_encoder() -> PieceEncoder:
     """Return the shipped model's."""
     config = read_config(MODEL / "config.json")
-    return PieceEncoder(MODEL / "tokenizer.json", config.window, config.encoder.vocab_size)
+    return PieceEncoder(MODEL / "tokenizer.json", config.window, config.encoder.vocab_size, breaks=config.breaks)
 
 
 def inputs_of(text: str, encoder: PieceEncoder) -> list[Input]:
     """Return the windows that nerlite reads of a text, as a tagger makes them."""
     words = split_words(text)
-    pieces = encoder.encode(words)
-    return list(Reading(words, pieces, encoder.windows(pieces.offsets), [], encoder.cls_id, encoder.sep_id).sequences)
+    pieces = encoder.encode(words.forms, words.breaks)
+    return list(Reading(words, pieces, encoder.windows(pieces.offsets), [], np.empty(0, np.uint8), encoder.cls_id,
+                        encoder.sep_id).sequences)
 
 
 def word_vectors(model: Path, inputs: list[Input]) -> np.ndarray:

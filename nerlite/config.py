@@ -21,6 +21,7 @@ MOST_BYTES = 1 << 20
 # So many products of attention's whole numbers add up exactly in an int32.
 MAX_INT8_LENGTH = 2048
 _MAY_BE_ZERO = {"num_hidden_layers", "num_layers", "lstm_hidden_size"}
+_MAY_BE_NEGATIVE = {"shift"}
 # More than any model has; what is built of so many still fits memory.
 _MOST, _MOST_LAYERS = 1 << 24, 1000
 
@@ -89,6 +90,28 @@ class ContextConfig(NamedTuple):
     cell: Literal["lstm", "peephole"] = "lstm"
 
 
+class BreaksConfig(NamedTuple):
+    """The pieces that stand for what lies between words, before the word that follows (see `nerlite.text`).
+
+    line: for a line break; paragraph: for the end of a sentence, where that is known, of a paragraph or of a cell,
+    which no entity of such a model crosses. Entities of such a model begin and end with words that have a letter or
+    digit (see `nerlite.limits`).
+    """
+
+    line: str
+    paragraph: str
+
+
+class CalibrationConfig(NamedTuple):
+    """What makes an entity's probability under the CRF the share of such entities that are right.
+
+    A probability p becomes sigmoid(slope * logit(p) + shift). Source: Platt 1999.
+    """
+
+    slope: float
+    shift: float
+
+
 class SparkNLPConfig(NamedTuple):
     """The settings of a Spark NLP pipeline whose rules the model follows (see `nerlite.sparknlp`)."""
 
@@ -120,6 +143,8 @@ class Config(NamedTuple):
     crf_boundaries: whether the CRF has start and end transitions.
     window: the most pieces, [CLS] and [SEP] included, that one pass of the encoder sees.
     dtype: how model.safetensors stores the encoder's matrices (`nerlite.weights` says what follows).
+    breaks: None for a model that sees only words.
+    calibration: None for scores that are the CRF's probabilities.
     """
 
     name: str
@@ -134,6 +159,8 @@ class Config(NamedTuple):
     dtype: Literal["float32", "float16", "int8"] = "float32"
     sparknlp: SparkNLPConfig | None = None
     checksums: ChecksumsConfig | None = None
+    breaks: BreaksConfig | None = None
+    calibration: CalibrationConfig | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -198,6 +225,10 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"{key}: expected 3 to max_position_embeddings ({encoder.max_position_embeddings}), got {length}"
         elif config.dtype == "int8" and length > MAX_INT8_LENGTH:
             yield f"{key}: expected at most {MAX_INT8_LENGTH} in an int8 model, got {length}"
+    if config.breaks and config.scheme != "BIOES":
+        yield f"breaks: expected scheme BIOES, whose tags say where an entity ends, got {config.scheme}"
+    if sparknlp and (config.breaks or config.calibration):
+        yield "sparknlp: expected neither breaks nor calibration, which Spark NLP's rules do not know"
     if chars and not (chars.cnn or chars.lstm):
         yield "chars: expected cnn, lstm or both"
     if chars and any(len(character) != 1 for character in chars.alphabet):
@@ -217,6 +248,9 @@ def _out_of_range(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
         most = _MOST_LAYERS if name.endswith("_layers") else _MOST
         if isinstance(value, dict):
             yield from _out_of_range(value, f"{prefix}{name}.")
+        elif name in _MAY_BE_NEGATIVE:
+            if not -most <= value <= most:
+                yield f"{prefix}{name}: expected a number of at most {most} in size, got {value!r:.80}"
         elif type(value) in (int, float) and not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
             yield f"{prefix}{name}: expected {'0 or more' if name in _MAY_BE_ZERO else 'more than 0'}, got {value}"
         elif type(value) in (int, float) and value > most:

@@ -12,14 +12,18 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from nerlite.config import BreaksConfig
 from nerlite.errors import ModelError
 from nerlite.files import AnyPath, check_checksum, read_file
 from nerlite.memory import Memory
+from nerlite.text import LINE, PARAGRAPH
 
 # Bytes of a tokenizer.json: those of a vocabulary of a million pieces.
 MOST_BYTES = 1 << 25
 # Words that are cut out of a long text together.
 WORDS_AT_ONCE = 4096
+# What lies before a word → how many pieces stand for it.
+_LEADS = bytes(kind in (LINE, PARAGRAPH) for kind in range(256))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Words of ASCII in which no added token begins, and what BERT cuts them into.
 _PLAIN, _PARTS = re.compile(r"[ -Z\\-~]+"), re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
@@ -28,11 +32,13 @@ _PLAIN, _PARTS = re.compile(r"[ -Z\\-~]+"), re.compile("[A-Za-z0-9]+|[^A-Za-z0-9
 class Pieces(NamedTuple):
     """The pieces of one text's words, without [CLS] and [SEP].
 
-    ids: n_pieces; offsets: n_words + 1, word w has ids[offsets[w]:offsets[w + 1]], at least one.
+    ids: n_pieces; offsets: n_words + 1, word w has ids[offsets[w]:offsets[w + 1]], at least one of its own; leads:
+    n_words, how many of these stand for the break before it, 0 or 1; empty where nothing asks for them.
     """
 
     ids: array[int]
     offsets: array[int]
+    leads: bytes = b""
 
 
 class Window(NamedTuple):
@@ -50,11 +56,13 @@ class Window(NamedTuple):
 class PieceEncoder:
     """A WordPiece (or any) tokenizer.json applied to words that are already split."""
 
-    def __init__(self, path: AnyPath, window: int, vocab_size: int | None = None, checksum: str | None = None) -> None:
+    def __init__(self, path: AnyPath, window: int, vocab_size: int | None = None, checksum: str | None = None,
+                 breaks: BreaksConfig | None = None) -> None:
         """Load the tokenizer; a word gives at most a quarter of a window's pieces (only the first is its vector).
 
         window: the most pieces, [CLS] and [SEP] included; vocab_size: how many pieces the encoder knows,
-        `ModelError` if the tokenizer has more; checksum: the CRC-32 that the file must have, None is any.
+        `ModelError` if the tokenizer has more; checksum: the CRC-32 that the file must have, None is any; breaks: the
+        pieces that stand for what lies between words.
         """
         data = read_file(path, MOST_BYTES)
         if checksum is not None:
@@ -72,22 +80,32 @@ class PieceEncoder:
         self._budget = window - 2
         self._max_word_pieces = max(1, self._budget // 4)
         unknown = getattr(self._tokenizer.model, "unk_token", None) or "[UNK]"
-        special = {name: self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[UNK]", unknown)}
+        special = {name: self._tokenizer.token_to_id(name)
+                   for name in ("[CLS]", "[SEP]", "[UNK]", unknown, *(breaks or ()))}
         if missing := [name for name, index in special.items() if index is None]:
             raise ModelError(f"{path}: the vocabulary lacks {', '.join(missing)}")
         self._cut = _vocabulary_alone(self._tokenizer)
         # What the tokenizer makes of a word does not depend on the words beside it.
         self._pieces_of = Memory(self._encode, str)
-        self.cls_id, self.sep_id, self._unk_id = self._known(*(index or 0 for index in special.values()))[:3]
+        ids = dict(zip(special, self._known(*(index or 0 for index in special.values())), strict=True))
+        self.cls_id, self.sep_id, self._unk_id = (ids[name] for name in ("[CLS]", "[SEP]", "[UNK]"))
+        self.line_id = ids[breaks.line] if breaks else None
+        self._breaks = {LINE: (ids[breaks.line],), PARAGRAPH: (ids[breaks.paragraph],)} if breaks else {}
 
-    def encode(self, words: Sequence[str]) -> Pieces:
-        """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK]."""
+    def encode(self, words: Sequence[str], breaks: bytes = b"") -> Pieces:
+        """Return the words' pieces; a word that the tokenizer leaves nothing of is one [UNK].
+
+        breaks: what lies before each word (see `nerlite.text`), for a model that has pieces for that.
+        """
         ids, offsets = array("I"), array("q", [0])
         for start in range(0, len(words), WORDS_AT_ONCE):
             pieces = self._pieces_of(words[start:start + WORDS_AT_ONCE])
+            for i, kind in enumerate(breaks[start:start + WORDS_AT_ONCE] if self._breaks else ()):
+                if kind >= LINE:
+                    pieces[i] = self._breaks[kind] + pieces[i]
             offsets.extend(itertools.islice(itertools.accumulate(map(len, pieces), initial=len(ids)), 1, None))
             ids.extend(itertools.chain.from_iterable(pieces))
-        return Pieces(ids, offsets)
+        return Pieces(ids, offsets, breaks.translate(_LEADS) if self._breaks else bytes(len(words)))
 
     def _encode(self, words: list[str]) -> list[tuple[int, ...]]:
         """Return the piece ids of each word."""

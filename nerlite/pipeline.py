@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,9 +16,9 @@ from nerlite.errors import ModelError
 from nerlite.files import AnyPath, ModelDirectory
 from nerlite.network.model import Network
 from nerlite.ops import load_ops
-from nerlite.rules import OwnRules, Readable, Rules
+from nerlite.rules import OwnRules, Rules
 from nerlite.tags import split_tag
-from nerlite.text import join_words
+from nerlite.text import Words, join_words
 from nerlite.threads import Workers
 from nerlite.weights import read_tensors
 
@@ -133,18 +134,29 @@ class Tagger:
             return self.documents_of([words])[0].tags
         return [document.tags for document in self.documents_of(words)]
 
-    def documents_of(self, texts: Iterable[Sequence[str]]) -> list[Document]:
-        """Tag texts that are already split into words; each document's text is its words joined by single spaces."""
-        return self._engine.documents([_checked_words(words) for words in texts], self._read_words)
+    def documents_of(self, texts: Iterable[Sequence[str] | Sequence[Sequence[str]]]) -> list[Document]:
+        """Tag texts that are already split into words; each document's text is its words joined by single spaces.
 
-    def _read_words(self, words: Sequence[str]) -> Readable:
-        return self._rules.read_words(join_words(words))
+        A text is its words, or its sentences, each a list of words: a model that sees breaks then sees where they end.
+        """
+        return self._engine.documents([_joined(text) for text in texts], self._rules.read_words)
 
 
 def _checked(text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"text: expected str, got {type(text).__name__}")
     return text
+
+
+def _joined(text: Sequence[Any]) -> Words:
+    """Return the words of a text that is split into words, or into sentences of words."""
+    if isinstance(text, str) or not isinstance(text, Iterable):
+        raise TypeError(f"words: expected lists of str, got {text!r:.80}")
+    items = list(text)
+    if not items or isinstance(items[0], str):
+        return join_words(_checked_words(items))
+    sentences = [_checked_words(sentence) for sentence in items]
+    return join_words(list(itertools.chain.from_iterable(sentences)), itertools.accumulate(map(len, sentences)))
 
 
 def _checked_words(words: Iterable[str]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -12,6 +14,7 @@ from nerlite.batch import Input
 from nerlite.config import Config
 from nerlite.document import Document, Entity
 from nerlite.files import ModelDirectory
+from nerlite.limits import Limits, word_kinds
 from nerlite.network.crf import CRF
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.tags import Span
@@ -20,6 +23,8 @@ from nerlite.text import Words, split_words
 # A text of more words is decoded in parts, so that what is kept of it meanwhile does not grow; each sees so many of its
 # neighbours' words that hardly anything depends on those beyond.
 PART, MARGIN = 1 << 14, 1 << 8
+# Probabilities are calibrated as if none were nearer to 0 or 1.
+_LEAST = 1e-9
 
 
 class Readable(Protocol):
@@ -70,22 +75,29 @@ class Rules(Protocol[R, D]):
 
 
 class Reading(NamedTuple):
-    """A text by nerlite's own rules: a row is a word. cls_id, sep_id: the pieces [CLS] and [SEP]."""
+    """A text by nerlite's own rules: a row is a word.
+
+    kinds: what each word is, (n_words,), see `nerlite.limits`; empty where that makes no difference. cls_id, sep_id:
+    the pieces [CLS] and [SEP].
+    """
 
     words: Words
     pieces: Pieces
     windows: list[Window]
     parts: list[Window]
+    kinds: np.ndarray
     cls_id: int
     sep_id: int
 
     @property
     def sequences(self) -> Iterator[Input]:
         """One a window, made when it is its turn."""
+        ids, offsets, leads = self.pieces
         for window in self.windows:
-            start, *inner, stop = self.pieces.offsets[window.start:window.stop + 1]
-            yield Input([self.cls_id, *self.pieces.ids[start:stop], self.sep_id],
-                        [1, *(1 + first - start for first in inner)], self.words[window.start:window.stop])
+            own = slice(window.start, window.stop)
+            firsts = list(map(operator.add, offsets[own], leads[own]))
+            yield Input([self.cls_id, *ids[firsts[0]:offsets[window.stop]], self.sep_id],
+                        [1 + first - firsts[0] for first in firsts], self.words.forms[own])
 
 
 class OwnRules:
@@ -94,8 +106,9 @@ class OwnRules:
     def __init__(self, directory: ModelDirectory, config: Config, crf: CRF) -> None:
         """Read the tokenizer in the directory."""
         self._pieces = PieceEncoder(directory.file("tokenizer.json"), config.window, config.encoder.vocab_size,
-                                    config.checksums and config.checksums.tokenizer)
-        self._crf = crf
+                                    config.checksums and config.checksums.tokenizer, config.breaks)
+        self._crf, self._calibration = crf, config.calibration
+        self._limits = Limits(config.tags) if config.breaks else None
 
     def read(self, text: str) -> Reading:
         """Split a text and make the network's inputs of it."""
@@ -103,16 +116,24 @@ class OwnRules:
 
     def read_words(self, words: Words) -> Reading:
         """Make the network's inputs of a text that is already split."""
-        pieces = self._pieces.encode(words)
-        return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(len(words)), self._pieces.cls_id,
-                       self._pieces.sep_id)
+        pieces = self._pieces.encode(words.forms, words.breaks)
+        kinds = word_kinds(words.forms, words.breaks) if self._limits else np.empty(0, np.uint8)
+        return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(len(words)), kinds,
+                       self._pieces.cls_id, self._pieces.sep_id)
 
     def decode(self, parts: Sequence[tuple[Reading, Window]], emissions: np.ndarray, offsets: np.ndarray
                ) -> list[list[Entity]]:
         """Return the entities that begin in what each part answers for; neither its seams nor its windows' show."""
+        if self._limits:
+            emissions = self._limits(emissions, np.concatenate([reading.kinds[part.start:part.stop]
+                                                                for reading, part in parts]))
         decoded = self._crf.decode(emissions, offsets)
-        return [list(_entities(reading.words, part, spans, scores))
+        return [list(_entities(reading.words, part, spans, self._calibrated(scores)))
                 for (reading, part), spans, scores in zip(parts, decoded.spans, decoded.scores, strict=True)]
+
+    def _calibrated(self, scores: list[float]) -> list[float]:
+        """Return what shares of entities with these probabilities are right."""
+        return [calibrated(score, *self._calibration) for score in scores] if self._calibration else scores
 
     def document(self, text: Reading, decoded: Sequence[list[Entity]]) -> Document:
         """Put the parts' entities together."""
@@ -120,6 +141,12 @@ class OwnRules:
         for part in decoded:  # which agree on what lies across a seam; where they did not, the first one holds
             entities += [entity for entity in part if not entities or entity.start >= entities[-1].end]
         return Document(text.words.text, text.words.bounds, entities)
+
+
+def calibrated(probability: float, slope: float, shift: float) -> float:
+    """Return sigmoid(slope * logit(probability) + shift). Source: Platt 1999."""
+    probability = min(max(probability, _LEAST), 1 - _LEAST)
+    return 1 / (1 + math.exp(-slope * math.log(probability / (1 - probability)) - shift))
 
 
 def parts_of(n_words: int) -> list[Window]:

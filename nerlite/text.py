@@ -8,7 +8,7 @@ import itertools
 import re
 import unicodedata
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, overload
 
@@ -229,6 +229,46 @@ class Words(Sequence[str]):
             breaks[after:after + 1] = bytes([PARAGRAPH])[:len(breaks) - after]
         return bytes(breaks)
 
+    @functools.cached_property
+    def forms(self) -> Sequence[str]:
+        """What the network reads of each word, see `form`."""
+        return Forms(self) if _MAY_DIFFER.search(self.text) else self
+
+
+# What a text has in which the network reads a word as another.
+_MAY_DIFFER = re.compile(r"[^\t\n\f\r -~]|[&\\]|[-]\s*\n|\S{16}")
+# Words that are gone through together.
+_AT_ONCE = 4096
+
+
+class Forms(Sequence[str]):
+    """What the network reads of a text's words: only those that it reads as others are kept."""
+
+    def __init__(self, words: Words) -> None:
+        """Go through all words once."""
+        self._words = words
+        self._others = {start + i: read for start in range(0, len(words), _AT_ONCE)
+                        for i, word in enumerate(words[start:start + _AT_ONCE]) if (read := form(word)) != word}
+        self._places = list(self._others)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if not isinstance(index, slice):
+            return form(self._words[index])
+        which = range(len(self))[index]
+        if which.step != 1:
+            return [self[i] for i in which]
+        words = self._words[index]
+        for place in self._places[bisect_left(self._places, which.start):bisect_left(self._places, which.stop)]:
+            words[place - which.start] = self._others[place]
+        return words
+
 
 def _typecode(text: str) -> str:
     """Return the smallest of array's types that holds a place in the text."""
@@ -289,8 +329,8 @@ def join_words(words: Sequence[str], starts: Iterable[int] = ()) -> Words:
     starts: words with which a sentence begins, and so a paragraph.
     """
     breaks = bytearray([SPACE]) * len(words)
-    for start in (0, *starts) if words else ():
-        breaks[start] = PARAGRAPH
+    for start in (0, *starts):
+        breaks[start:start + 1] = bytes([PARAGRAPH])[:len(words) - start]
     ends = itertools.accumulate(len(word) + 1 for word in words)
     return Words(" ".join(words), itertools.chain.from_iterable(
         (end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)), bytes(breaks))

@@ -53,7 +53,8 @@ def _batches(records: Iterable[Record], streams: Input) -> Iterator[list[Record]
     n_characters = 0
     for record in records:
         batch.append(record)
-        n_characters += len(record.text) if isinstance(record.text, str) else sum(map(len, record.text))
+        parts = [record.text] if isinstance(record.text, str) else itertools.chain.from_iterable(record.text)
+        n_characters += sum(map(len, parts))
         if len(batch) == BATCH_SIZE or n_characters >= BATCH_CHARACTERS or streams.waits:
             yield batch
             batch, n_characters = [], 0

@@ -26,15 +26,15 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
 
 
 def records(documents: Iterable[ConllDocument], name: str, by: str) -> Iterator[Record]:
-    """Yield the words of each document, or of each sentence."""
+    """Yield the sentences of each document, or each sentence."""
     for document in documents:
         parts = [document]
         if by == "sentence":
             parts = [ConllDocument(None if i else document.start, [sentence])
                      for i, sentence in enumerate(document.sentences)]
         for part in parts:
-            words = [row[0] for sentence in part.sentences for row in sentence.columns]
-            yield Record(words, f"{name}:{part.sentences[0].line}", conll=part)
+            sentences = [[row[0] for row in sentence.columns] for sentence in part.sentences]
+            yield Record(sentences, f"{name}:{part.sentences[0].line}", conll=part)
 
 
 def read_rows(lines: Iterable[str], name: str, min_columns: int = 1) -> Iterator[ConllDocument]:

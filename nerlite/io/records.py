@@ -28,12 +28,12 @@ class ConllDocument(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A text to be tagged, or its words where it is split already.
+    """A text to be tagged, or the words of its sentences where it is split already.
 
     where: FILE:LINE; row: the object or the table's row that it is part of; conll: its part of a CoNLL file.
     """
 
-    text: str | list[str]
+    text: str | list[list[str]]
     where: str
     row: dict[str, Any] | None = None
     conll: ConllDocument | None = None

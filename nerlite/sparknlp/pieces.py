@@ -98,8 +98,8 @@ class SparkPieceEncoder(PieceEncoder):
         self._settings = settings
         self._window = window
 
-    def encode(self, words: Sequence[str]) -> Pieces:
-        """Return the words' pieces, not truncated, for windows over them; a word may have none."""
+    def encode(self, words: Sequence[str], breaks: bytes = b"") -> Pieces:
+        """Return the words' pieces, not truncated, for windows over them; a word may have none, a break has none."""
         pieces = [self._word_pieces(word)[:self._max_word_pieces] for word in words]
         return Pieces(array("I", (index for of_word in pieces for index, _ in of_word)),
                       array("q", accumulate(map(len, pieces), initial=0)))
