@@ -40,7 +40,7 @@ def load(model: AnyPath | None = None, *, backend: str = "auto", threads: int | 
     Spark NLP stops reading. Other models always do.
     Raises `ModelError` where the directory cannot be used.
     """
-    return Tagger(_find(model), backend=backend, threads=threads, window=window)
+    return Tagger(find_model(model), backend=backend, threads=threads, window=window)
 
 
 class Tagger:
@@ -182,7 +182,7 @@ def _reload(path: str, options: dict[str, Any]) -> Tagger:
     return Tagger(path, **options)
 
 
-def _find(model: AnyPath | None) -> str:
+def find_model(model: AnyPath | None) -> str:
     """Return the directory of a model given by path or by the name of one that is shipped; None is the default."""
     if model is not None and os.path.isdir(model):
         return os.fspath(model)

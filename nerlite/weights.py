@@ -250,3 +250,15 @@ def stored_as(config: Config, tensors: Tensors) -> dict[str, np.ndarray]:
         elif name not in stored:
             stored[name] = np.asarray(tensors[name], dtype)
     return stored
+
+
+def float_tensors(tensors: Tensors) -> dict[str, np.ndarray]:
+    """Return stored tensors as float32, those that are quantized multiplied by their scales: `stored_as`'s inverse."""
+    floats: dict[str, np.ndarray] = {}
+    for name, tensor in tensors.items():
+        if not name.endswith(".scale"):
+            floats[name] = np.asarray(tensor, np.float32)
+            if tensor.dtype == np.int8:
+                scale = tensors[f"{name}.scale"]
+                floats[name] *= scale[:, None] if name.endswith("_embeddings") else scale
+    return floats

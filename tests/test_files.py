@@ -18,7 +18,7 @@ from nerlite.weights import FileTensors
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
-from model_directory import write_model
+from nerlite.model_directory import write_model
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 TEXT = "john of berlin and the acme eu in germaner 1990"

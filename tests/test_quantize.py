@@ -82,14 +82,14 @@ def test_a_card_may_be_missing_and_the_current_directory_is_refused(tool, write_
 
 
 def test_a_refused_model_leaves_no_folder_behind(tool, tiny_model, tmp_path, monkeypatch):
-    writer = importlib.import_module("model_directory")
+    writer = importlib.import_module("nerlite.model_directory")
     monkeypatch.setattr(writer, "write_tensors", mock.Mock(side_effect=OSError("full")))
     assert tool.main([str(tiny_model), str(tmp_path / "a" / "b" / "c")]) == 2
     assert not list(tmp_path.iterdir())
 
 
 def test_numbers_beyond_float16_are_refused(tool, tmp_path):
-    writer = importlib.import_module("model_directory")
+    writer = importlib.import_module("nerlite.model_directory")
     golden = Path(__file__).parent / "golden" / "bert-uncased"
     config, tensors = read_model(golden)
     assert set(tensors) == set(expected_tensors(config))

@@ -18,10 +18,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from checkpoint import read_json, read_weights
-from model_directory import check_destination, write_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from nerlite.config import Config, EncoderConfig, ModelError
+from nerlite.model_directory import check_destination, write_model
 from nerlite.tags import split_tag
 from nerlite.weights import Shape
 

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 import transformers
 from convert_hf import convert, convert_weights
-from model_directory import write_model
 from torch import nn
 
 from nerlite.config import CharCNNConfig, CharLSTMConfig, CharsConfig, Config, ContextConfig, EncoderConfig
+from nerlite.model_directory import write_model
 from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import allowed_transitions, tag_names, to_spans
 

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from model_directory import check_destination, write_model
-
 from nerlite.config import Config, ModelError, read_config
+from nerlite.model_directory import check_destination, write_model
 from nerlite.weights import read_tensors
 
 

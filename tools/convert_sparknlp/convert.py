@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from model_directory import check_destination, write_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from nerlite.config import Config, SparkNLPConfig
+from nerlite.model_directory import check_destination, write_model
 from nerlite.sparknlp.pieces import MAX_WORD_LENGTH
 from nerlite.sparknlp.tagging import UNUSED
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,15 +19,22 @@ ENCODER_DROPOUT, HEAD_DROPOUT = 0.1, 0.3
 
 
 class Batch(NamedTuple):
-    """Padded windows: pieces (n, longest), word tensors (n, most words), characters of all words (n_words, longest)."""
+    """Padded windows: pieces (n, longest), word tensors (n, most words), and the words' characters.
+
+    allowed, forbidden: (n, most words, n_tags) bool, the tags that agree with the annotation, and those that may not be
+    whatever it says. characters: (n_different, longest) of each word that is different from the others; which: for
+    each word of all windows its row of them.
+    """
 
     pieces: Tensor
     piece_mask: Tensor
     first_pieces: Tensor
     word_mask: Tensor
-    tags: Tensor
+    allowed: Tensor
+    forbidden: Tensor
     characters: Tensor
     n_characters: Tensor
+    which: Tensor
 
 
 class EncoderLayer(nn.Module):
@@ -59,9 +66,12 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """BERT or DistilBERT, BERT's type-0 embedding being part of the positions."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, line_piece: int | None = None) -> None:
+        """line_piece: a piece that the encoder has never seen; it alone is learned, of all pieces."""
         super().__init__()
+        self.line_piece = line_piece
         self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.line_embedding = nn.Parameter(torch.zeros(config.hidden_size)) if line_piece is not None else None
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.embedding_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
@@ -69,7 +79,10 @@ class Encoder(nn.Module):
 
     def forward(self, pieces: Tensor, mask: Tensor) -> Tensor:
         """Return the last hidden state (n, n_pieces, hidden) of piece ids (n, n_pieces)."""
-        x = self.word_embeddings(pieces) + self.position_embeddings.weight[:pieces.shape[1]]
+        x = self.word_embeddings(pieces)
+        if self.line_embedding is not None:
+            x = torch.where((pieces == self.line_piece)[..., None], self.line_embedding, x)
+        x = x + self.position_embeddings.weight[:pieces.shape[1]]
         x = self.dropout(self.embedding_norm(x))
         for layer in self.layers:
             x = layer(x, mask)
@@ -114,41 +127,46 @@ class CRF(nn.Module):
             for name in ("start_transitions", "transitions", "end_transitions"))
         return start, between, end
 
-    def forward(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """Return the sum of the sequences' negative log-likelihoods; emissions (n, n_words, n_tags)."""
+    def forward(self, emissions: Tensor, allowed: Tensor, forbidden: Tensor, mask: Tensor) -> Tensor:
+        """Return the sum of the negative log-likelihoods of all taggings that agree with the annotation.
+
+        emissions, allowed, forbidden: (n, n_words, n_tags); mask: (n, n_words). Source: Greenberg et al. 2018.
+        """
         start, between, end = self.scores()
-        picked = emissions.gather(2, tags[..., None])[..., 0]
-        steps = picked[:, 1:] + between[tags[:, :-1], tags[:, 1:]]
-        last = tags.gather(1, mask.sum(1, keepdim=True) - 1)[:, 0]
-        gold = start[tags[:, 0]] + picked[:, 0] + (steps * mask[:, 1:]).sum(1) + end[last]
-        alpha = start + emissions[:, 0]
-        for i in range(1, emissions.shape[1]):
-            following = torch.logsumexp(alpha[:, :, None] + between, 1) + emissions[:, i]
+        emissions = emissions.masked_fill(forbidden & ~allowed, float(FORBIDDEN))
+        scores = torch.cat([emissions, emissions.masked_fill(~allowed, float(FORBIDDEN))])
+        mask = torch.cat([mask, mask])
+        alpha = start + scores[:, 0]
+        for i in range(1, scores.shape[1]):
+            following = torch.logsumexp(alpha[:, :, None] + between, 1) + scores[:, i]
             alpha = torch.where(mask[:, i, None], following, alpha)
-        return (torch.logsumexp(alpha + end, 1) - gold).sum()
+        total, agreeing = torch.logsumexp(alpha + end, 1).chunk(2)
+        return (total - agreeing).sum()
 
 
 class Network(nn.Module):
     """The whole network."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, line_piece: int | None = None) -> None:
         super().__init__()
         chars, context = config.chars, config.context
         if chars is None or chars.cnn is None or chars.lstm is None or context is None:
             raise ValueError("config: expected chars.cnn, chars.lstm and context")
-        self.encoder = Encoder(config.encoder)
+        self.encoder = Encoder(config.encoder, line_piece)
         self.chars = CharFeatures(len(chars.alphabet) + 1, chars.cnn, chars.lstm)
         self.dense = nn.Linear(config.features_size, context.dense_size)
         self.lstm = nn.LSTM(context.dense_size, context.lstm_hidden_size, bidirectional=True, batch_first=True)
         self.emissions = nn.Linear(config.emission_input_size, len(config.tags))
         self.crf = CRF(config.tags, config.scheme)
         self.dropout = nn.Dropout(HEAD_DROPOUT)
+        self.autocast = False  # whether the encoder's products are of bfloat16
 
     def forward(self, batch: Batch) -> Tensor:
         """Return emissions (n, n_words, n_tags)."""
-        hidden = self.encoder(batch.pieces, batch.piece_mask)
-        words = hidden.gather(1, batch.first_pieces[..., None].expand(-1, -1, hidden.shape[2]))
-        chars = self.chars(batch.characters, batch.n_characters)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
+            hidden = self.encoder(batch.pieces, batch.piece_mask)
+        words = hidden.float().gather(1, batch.first_pieces[..., None].expand(-1, -1, hidden.shape[2]))
+        chars = self.chars(batch.characters, batch.n_characters)[batch.which]
         padded_chars = chars.new_zeros(*batch.word_mask.shape, chars.shape[1])
         padded_chars[batch.word_mask] = chars
         features = self.dropout(torch.cat([padded_chars, words], 2))
@@ -158,17 +176,46 @@ class Network(nn.Module):
         return self.emissions(self.dropout(context + dense))
 
 
-def encoder_state(tensors: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """Return an `Encoder`'s state from the encoder's tensors of `nerlite.weights.expected_tensors`."""
-    state = {}
-    for name, array in tensors.items():
-        key = name.removeprefix("encoder.")
-        if key.endswith("_embeddings"):
-            key += ".weight"
-        elif array.ndim == 2:
-            array = array.T
-        state[key] = torch.from_numpy(np.array(array))
+def state_of(tensors: Mapping[str, np.ndarray], start: Config, config: Config, line_piece: int | None
+             ) -> dict[str, Tensor]:
+    """Return a network's state from a model's float32 tensors: the encoder's, and all where the tags are the same.
+
+    start: the model's config; config: the network's; line_piece: see `Encoder`; one that was not trained begins as the
+    mean of pieces that part things.
+    """
+    whole = start.tags == config.tags and start.chars == config.chars and start.context == config.context
+    state = {name: torch.from_numpy(np.array(array)) for name, array in _torch_layout(tensors)
+             if whole or name.startswith("encoder.")}
+    if line_piece is not None:
+        words = state["encoder.word_embeddings.weight"]
+        state["encoder.line_embedding"] = words[line_piece]
     return state
+
+
+def _torch_layout(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield PyTorch's names and layouts of the tensors: the inverse of `tensors_of`."""
+    for name, array in tensors.items():
+        part, _, kind = name.rpartition(".")
+        if name.startswith("encoder."):
+            yield f"{name}.weight" if name.endswith("_embeddings") else name, array.T if array.ndim == 2 and not (
+                name.endswith("_embeddings")) else array
+        elif part.endswith(("forward", "backward")):
+            lstm = "chars.lstm" if name.startswith("chars") else "lstm"
+            end = "l0_reverse" if part.endswith("backward") else "l0"
+            if kind == "bias":
+                yield f"{lstm}.bias_ih_{end}", array
+                yield f"{lstm}.bias_hh_{end}", np.zeros_like(array)
+            else:
+                yield f"{lstm}.weight_{kind[2:]}_{end}", array.T
+        elif name == "chars.cnn.conv.weight":
+            yield "chars.conv.weight", array.reshape(3, -1, array.shape[1]).transpose(2, 1, 0)
+        elif name.endswith(".embeddings"):
+            yield f"{'chars.cnn' if part.endswith('cnn') else 'chars.lstm'}_embeddings.weight", array
+        elif name.startswith("crf."):
+            yield name, array
+        else:
+            renamed = name.replace("chars.cnn.conv", "chars.conv").replace("context.dense", "dense")
+            yield renamed, array.T if array.ndim == 2 else array
 
 
 def tensors_of(network: Network) -> dict[str, np.ndarray]:
@@ -187,6 +234,9 @@ def tensors_of(network: Network) -> dict[str, np.ndarray]:
     for name, module in network.encoder.named_modules():
         if isinstance(module, nn.Embedding):
             tensors[f"encoder.{name}"] = module.weight
+            if name == "word_embeddings" and network.encoder.line_embedding is not None:
+                tensors[f"encoder.{name}"] = module.weight.index_put(
+                    (torch.tensor([network.encoder.line_piece]),), network.encoder.line_embedding)
         elif isinstance(module, nn.LayerNorm):
             tensors[f"encoder.{name}.weight"], tensors[f"encoder.{name}.bias"] = module.weight, module.bias
         elif isinstance(module, nn.Linear):

@@ -1,0 +1,134 @@
+"""Names as lists, tables, forms and letters hold them, without sentences around them: windows to train on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from nerlite.tags import Span, from_spans
+from nerlite.text import LINE, PARAGRAPH, SPACE
+from nerlite.training.data import SCHEME, Tags, Window, in_case
+
+GREETINGS = ("Hi", "Dear", "Hello", "Hey", "Thanks", "Best", "Regards", "Cheers", "Love")
+NOBODY = ("All", "everyone", "team", "both", "again", "Sir", "wishes")
+KEYS = {"PER": ("Name", "From", "To", "Author", "Contact", "name", "Manager", "By", "Speaker"),
+        "LOC": ("City", "Country", "Location", "Place", "city", "Address", "Born in"),
+        "ORG": ("Company", "Employer", "Organization", "Team", "company", "Publisher", "Client")}
+OTHER_CELLS = ("n/a", "yes", "Manager", "2020-01-05", "$5", "Sales", "active", "12:30", "CEO", "engineer")
+
+
+class _Page:
+    """A window that is being written, word by word."""
+
+    def __init__(self, names: Mapping[str, Sequence[list[str]]], tags: Tags, rng: random.Random) -> None:
+        self.names, self.rng, self._tags = names, rng, tags
+        self.labels = [label for label in KEYS if label in names]
+        self.words: list[str] = []
+        self.breaks: list[int] = []
+        self.allowed: list[int] = []
+
+    def put(self, kind: int, *words: str, label: str = "") -> None:
+        """Write words after a break of some kind; label: that of the name that they are."""
+        inside = from_spans([Span(0, len(words), label)] if label else [], len(words), SCHEME)
+        self.words.extend(words)
+        self.breaks.extend([kind, *[SPACE] * (len(words) - 1)])
+        self.allowed.extend(self._tags.number([tag]) for tag in inside)
+
+    def name(self, kind: int, label: str) -> None:
+        """Write some name of a label."""
+        self.put(kind, *self.rng.choice(self.names[label]), label=label)
+
+    def cell(self, kind: int, label: str) -> None:
+        """Write a name, or without a label what stands beside names."""
+        if label:
+            self.name(kind, label)
+        else:
+            number = self.rng.choice((str(self.rng.randint(1, 2100)), f"{self.rng.random() * 100:.1f}"))
+            self.put(kind, self.rng.choice((*OTHER_CELLS, number, number)))
+
+
+def listings(names: Mapping[str, Sequence[list[str]]], tags: Tags, n: int, cases: Mapping[str, int],
+             rng: random.Random) -> Iterator[Window]:
+    """Yield n windows; names: of each label, some of PER, LOC and ORG among them, or nothing is yielded."""
+    if not any(label in names for label in KEYS):
+        return
+    for _ in range(n):
+        page = _Page(names, tags, rng)
+        rng.choice(STYLES)(page)
+        case, = rng.choices(list(cases), list(cases.values()))
+        yield Window([in_case(word, case) for word in page.words], [PARAGRAPH, *page.breaks[1:]], page.allowed)
+
+
+def _letter(page: _Page) -> None:
+    rng = page.rng
+    for _ in range(rng.randint(2, 7)):
+        page.put(LINE, rng.choice(GREETINGS))
+        if rng.random() < 0.3 or "PER" not in page.labels:
+            page.put(SPACE, rng.choice(NOBODY))
+            page.put(SPACE, rng.choice(",!."))
+            continue
+        if rng.random() < 0.5:
+            page.put(SPACE, ",")
+        page.name(rng.choice((SPACE, LINE)), "PER")
+        if rng.random() < 0.5:
+            page.put(SPACE, rng.choice(",!."))
+
+
+def _form(page: _Page) -> None:
+    rng = page.rng
+    for _ in range(rng.randint(2, 7)):
+        label = rng.choice(page.labels)
+        page.put(LINE, *rng.choice(KEYS[label]).split(), rng.choice("::=-"))
+        page.name(SPACE, label)
+
+
+def _inline(page: _Page) -> None:
+    rng = page.rng
+    label = rng.choice(page.labels)
+    for _ in range(rng.randint(2, 7)):
+        page.name(SPACE, label)
+        page.put(SPACE, rng.choice((",", "and", "/", ";", "|", "&")))
+
+
+def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool = False, cells: bool = False) -> None:
+    """Write rows of the same columns; between: what parts them, cells: without anything but the end of a cell."""
+    rng = page.rng
+    columns = [rng.choice((*page.labels, page.labels[0], "")) for _ in range(rng.randint(1, 4))]
+    if not any(columns):
+        columns[0] = page.labels[0]
+    for number in range(1, rng.randint(3, 8)):
+        kind = rng.choice((LINE, PARAGRAPH)) if cells else LINE
+        if bullet:
+            page.put(kind, rng.choice(("-", "*", "•", f"{number}.")))
+            kind = SPACE
+        for i, label in enumerate(columns):
+            if i and cells:
+                kind = PARAGRAPH
+            elif i:
+                page.put(SPACE, between(rng))
+                kind = SPACE
+            page.cell(kind, label)
+
+
+def _lines(page: _Page) -> None:
+    _rows(page, between=lambda rng: rng.choice(",,,;-("))
+
+
+def _bullets(page: _Page) -> None:
+    _rows(page, between=lambda rng: rng.choice(",,,;-("), bullet=True)
+
+
+def _commas(page: _Page) -> None:
+    _rows(page, between=lambda rng: ",")
+
+
+def _pipes(page: _Page) -> None:
+    _rows(page, between=lambda rng: "|")
+
+
+def _cells(page: _Page) -> None:
+    _rows(page, between=lambda rng: "", cells=True)
+
+
+STYLES: tuple[Callable[[_Page], None], ...] = (_lines, _lines, _cells, _commas, _bullets, _form, _letter, _inline,
+                                               _pipes)
