@@ -121,7 +121,8 @@ def random_tensors(config: Config, seed: int = 0) -> dict[str, np.ndarray]:
 def _vocabulary() -> list[str]:
     letters = string.ascii_lowercase + string.digits
     words = ["the", "of", "in", "and", "john", "berlin", "acme", "eu", "german", "##er", "##ing", "##lin"]
-    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters), *".,'-!", *words]
+    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters), *".,'-!", *words,
+            "[unused1]"]
 
 
 def _tokenizer() -> Tokenizer:

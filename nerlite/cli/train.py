@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 from nerlite.cli import options as common
+from nerlite.config import read_config
 from nerlite.io.records import InputError
 from nerlite.pipeline import find_model
+
+# A piece of BERT's vocabularies that stands for nothing.
+UNUSED = "[unused1]"
 
 
 def add_to(commands: Any) -> None:
@@ -45,10 +50,18 @@ def run(options: argparse.Namespace) -> int:
     out: Path = options.out
     training, valid = ([SetRules(str(Path(file).resolve())) for file in files]
                        for files in (options.files, [options.valid]))
-    recipe = Recipe(options.name or out.resolve().name, tuple(training), tuple(valid), find_model(options.start),
+    start = Path(find_model(options.start))
+    recipe = Recipe(options.name or out.resolve().name, tuple(training), tuple(valid), str(start), _line_piece(start),
                     epochs=options.epochs, frozen_epochs=min(1, options.epochs - 1), seed=options.seed, characters=3)
     checkpoints = options.checkpoints or out.with_name(f"{out.resolve().name}.checkpoints")
     train(recipe, Path(), checkpoints, out, dtype=options.dtype, resume=options.resume,
           report=lambda line: print(line, flush=True))
     print(f"wrote {out}")
     return 0
+
+
+def _line_piece(start: Path) -> str:
+    """Return the piece that stands for a line break: the model's, else one that nothing else uses, or none."""
+    if breaks := read_config(start / "config.json").breaks:
+        return breaks.line
+    return UNUSED if json.dumps(UNUSED) in (start / "tokenizer.json").read_text(encoding="utf-8") else ""

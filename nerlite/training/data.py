@@ -169,7 +169,8 @@ def _window(parts: Sequence[tuple[Sentence, list[int]]], case: str, rng: random.
     words = [word for sentence, _ in parts for word in sentence.words]
     breaks = [kind for _, kinds in parts for kind in kinds]
     allowed = [number for sentence, _ in parts for number in sentence.allowed]
-    if len(words) > 1 and words[-1] == "." and rng.random() < 0.2:  # as titles, messages and cells end
+    is_named = any(span.stop == len(parts[-1][0].words) for span in parts[-1][0].spans)
+    if len(words) > 1 and words[-1] == "." and not is_named and rng.random() < 0.2:  # as titles and messages end
         if rng.random() < 0.5:
             words[-1] = rng.choice("!?!")
         else:

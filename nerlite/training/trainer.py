@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import os
 import random
 import time
@@ -222,7 +223,8 @@ class Trainer:
     def train_epoch(self, windows: Sequence[Window], rng: random.Random) -> None:
         """Train on every window once."""
         recipe = self.recipe
-        rows = [self.reader.row(window) for window in windows]
+        longest = self.network.encoder.position_embeddings.num_embeddings
+        rows = [row for row in map(self.reader.row, windows) if len(row.ids) <= longest]
         batches = shuffled_batches(rows, recipe.batch_pieces, rng)
         character_rng = np.random.default_rng(rng.getrandbits(32))
         resting = self.epoch < recipe.frozen_epochs
@@ -324,7 +326,7 @@ def train(recipe: Recipe, data: Path, checkpoints: Path, out: Path, *, dtype: Li
     config = _config(recipe, start_config, tags, training)
     pieces = PieceEncoder(start / "tokenizer.json", config.window, config.encoder.vocab_size, breaks=config.breaks)
     reader = Reader(config, pieces, tags)
-    origin = {"config": to_dict(config), "recipe": recipe._asdict()}
+    origin = {"config": to_dict(config), "recipe": json.dumps(recipe._replace(start=start.name))}
     last = _read_checkpoint(last_path, origin) if resume and last_path.exists() else None
     tensors = float_tensors(read_tensors(start_config, start / "model.safetensors"))
     line_piece = pieces.line_id if config.breaks else None
