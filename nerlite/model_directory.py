@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
 import zlib
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from nerlite.config import ChecksumsConfig, Config, check_config, write_config
 from nerlite.errors import ModelError
 from nerlite.pieces import PieceEncoder
 from nerlite.weights import FileTensors, Tensors, check_tensors, stored_as, write_tensors
+from nerlite.wordpiece import parse_tokenizer
 
 
 def check_destination(dst: Path) -> None:
@@ -47,7 +48,7 @@ def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str
                   dst / "model.safetensors")
     with np.errstate(over="ignore", invalid="ignore"):  # _finite says which float16 cannot hold
         stored = _finite(stored_as(config, tensors), config.dtype, dst / "model.safetensors")
-    tokenizer = _tokenizer(config, tokenizer_json, dst / "tokenizer.json")
+    tokenizer = _checked(config, tokenizer_json, dst / "tokenizer.json")
     missing = [parent for parent in dst.parents if not parent.exists()]
     try:
         dst.parent.mkdir(parents=True, exist_ok=True)
@@ -68,14 +69,13 @@ def write_model(config: Config, tensors: Tensors, tokenizer_json: str, card: str
     return config
 
 
-def _write(config: Config, stored: Tensors, tokenizer: Tokenizer, card: str, model: Path) -> Config:
-    tokenizer_json = tokenizer.to_str(pretty=False).encode("utf-8")
+def _write(config: Config, stored: Tensors, tokenizer: bytes, card: str, model: Path) -> Config:
     write_tensors(config, stored, model / "model.safetensors")
     config = config._replace(checksums=ChecksumsConfig(FileTensors(model / "model.safetensors").checksum(),
-                                                       f"{zlib.crc32(tokenizer_json):08x}"))
+                                                       f"{zlib.crc32(tokenizer):08x}"))
     write_config(config, model / "config.json")
     shutil.copymode(model / "config.json", model / "model.safetensors")  # safetensors keeps it from other users
-    (model / "tokenizer.json").write_bytes(tokenizer_json)
+    (model / "tokenizer.json").write_bytes(tokenizer)
     (model / "README.md").write_text(card, encoding="utf-8")
     return config
 
@@ -88,17 +88,8 @@ def _finite(stored: dict[str, np.ndarray], dtype: str, path: Path) -> dict[str, 
     return stored
 
 
-def _tokenizer(config: Config, text: str, path: Path) -> Tokenizer:
-    """Parse a tokenizer.json and check that every id it can give has a row among the word embeddings."""
-    try:
-        tokenizer = Tokenizer.from_str(text)
-    except Exception as error:  # the library raises bare Exception
-        raise ModelError(f"{path}: not a readable tokenizer.json: {error}") from None
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-    piece, largest = max(vocabulary.items(), key=lambda item: item[1], default=("", -1))
-    if largest >= config.encoder.vocab_size:
-        raise ModelError(f"{path}: expected ids below vocab_size ({config.encoder.vocab_size}), "
-                         f"got {largest} for {piece!r}")
-    return tokenizer
+def _checked(config: Config, text: str, path: Path) -> bytes:
+    """Return a tokenizer.json without truncation and padding, one that the runtime reads."""
+    parse_tokenizer(text, path, config.encoder.vocab_size)
+    return json.dumps(json.loads(text) | {"truncation": None, "padding": None}, ensure_ascii=False,
+                      separators=(",", ":")).encode("utf-8", "replace")

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import itertools
 import re
-import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from nerlite.batch import LONGEST_WORD
 from nerlite.config import BreaksConfig
 from nerlite.errors import ModelError
-from nerlite.files import AnyPath, check_checksum, read_file
+from nerlite.files import AnyPath
 from nerlite.memory import Memory
 from nerlite.text import LINE, PARAGRAPH
+from nerlite.wordpiece import read_tokenizer, refused
 
-# Bytes of a tokenizer.json: those of a vocabulary of a million pieces.
-MOST_BYTES = 1 << 25
 # Words that are cut out of a long text together.
 WORDS_AT_ONCE = 4096
+# Characters that the library cuts together: of some it takes hundreds of bytes each.
+CHARACTERS_AT_ONCE = 1 << 14
 # What lies before a word → how many pieces stand for it.
 _LEADS = bytes(kind in (LINE, PARAGRAPH) for kind in range(256))
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -54,7 +55,7 @@ class Window(NamedTuple):
 
 
 class PieceEncoder:
-    """A WordPiece (or any) tokenizer.json applied to words that are already split."""
+    """A WordPiece tokenizer.json applied to words that are already split."""
 
     def __init__(self, path: AnyPath, window: int, vocab_size: int | None = None, checksum: str | None = None,
                  breaks: BreaksConfig | None = None) -> None:
@@ -64,30 +65,17 @@ class PieceEncoder:
         `ModelError` if the tokenizer has more; checksum: the CRC-32 that the file must have, None is any; breaks: the
         pieces that stand for what lies between words.
         """
-        data = read_file(path, MOST_BYTES)
-        if checksum is not None:
-            check_checksum(path, "tokenizer", checksum, f"{zlib.crc32(data):08x}")
-        try:
-            self._tokenizer = Tokenizer.from_buffer(data)
-        except Exception as error:  # the library raises bare Exception
-            raise ModelError(f"{path}: not a readable tokenizer.json: {error}") from None
-        size = self._tokenizer.get_vocab_size()
-        if vocab_size is not None and size > vocab_size:
-            raise ModelError(f"{path}: expected at most vocab_size ({vocab_size}) pieces, got {size}")
-        self._path, self._vocab_size = path, vocab_size
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer = read_tokenizer(path, vocab_size, checksum)
+        self._path = path
         self._budget = window - 2
         self._max_word_pieces = max(1, self._budget // 4)
-        unknown = getattr(self._tokenizer.model, "unk_token", None) or "[UNK]"
-        special = {name: self._tokenizer.token_to_id(name)
-                   for name in ("[CLS]", "[SEP]", "[UNK]", unknown, *(breaks or ()))}
+        special = {name: self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[UNK]", *(breaks or ()))}
         if missing := [name for name, index in special.items() if index is None]:
             raise ModelError(f"{path}: the vocabulary lacks {', '.join(missing)}")
         self._cut = _vocabulary_alone(self._tokenizer)
         # What the tokenizer makes of a word does not depend on the words beside it.
         self._pieces_of = Memory(self._encode, str)
-        ids = dict(zip(special, self._known(*(index or 0 for index in special.values())), strict=True))
+        ids = {name: index or 0 for name, index in special.items()}
         self.cls_id, self.sep_id, self._unk_id = (ids[name] for name in ("[CLS]", "[SEP]", "[UNK]"))
         self.line_id = ids[breaks.line] if breaks else None
         self._breaks = {LINE: (ids[breaks.line],), PARAGRAPH: (ids[breaks.paragraph],)} if breaks else {}
@@ -109,22 +97,19 @@ class PieceEncoder:
 
     def _encode(self, words: list[str]) -> list[tuple[int, ...]]:
         """Return the piece ids of each word."""
-        pieces = [self._cut(word) for word in words]
-        others = [i for i, each in enumerate(pieces) if not each]
-        if others:
-            # The library takes no lone surrogates.
-            encoding = self._tokenizer.encode([_SURROGATE.sub("\ufffd", words[i]) for i in others],
-                                              is_pretokenized=True, add_special_tokens=False)
-            for owner, piece in zip(encoding.word_ids, encoding.ids, strict=True):
-                pieces[others[owner or 0]].append(piece)  # it is never None, since nothing special is added
-        self._known(*itertools.chain.from_iterable(pieces))
+        words = [word[:LONGEST_WORD] for word in words]
+        try:
+            pieces = [self._cut(word) for word in words]
+            others = [i for i, each in enumerate(pieces) if not each]
+            for together in _portions(others, words):
+                # The library takes no lone surrogates.
+                encoding = self._tokenizer.encode([_SURROGATE.sub("\ufffd", words[i]) for i in together],
+                                                  is_pretokenized=True, add_special_tokens=False)
+                for owner, piece in zip(encoding.word_ids, encoding.ids, strict=True):
+                    pieces[together[owner or 0]].append(piece)  # it is never None, since nothing special is added
+        except BaseException as error:
+            raise refused(self._path, error) from None
         return [tuple(each[:self._max_word_pieces]) or (self._unk_id,) for each in pieces]
-
-    def _known(self, *ids: int) -> tuple[int, ...]:
-        """Return the ids; `ModelError` where the encoder has no embedding for one."""
-        if self._vocab_size is not None and max(ids, default=0) >= self._vocab_size:
-            raise ModelError(f"{self._path}: expected ids below vocab_size ({self._vocab_size}), got {max(ids)}")
-        return ids
 
     def windows(self, offsets: Sequence[int]) -> list[Window]:
         """Cover a text's words with windows that fit the encoder, each word kept where its context is widest.
@@ -146,6 +131,20 @@ class PieceEncoder:
             seams.append(bisect_left(offsets, (offsets[start] + offsets[stop]) / 2))
         seams.append(n_words)
         return [Window(*span, *keep) for span, keep in zip(spans, itertools.pairwise(seams), strict=True)]
+
+
+def _portions(which: list[int], words: list[str]) -> Iterator[list[int]]:
+    """Yield indices of words in runs of not much more than `CHARACTERS_AT_ONCE` characters."""
+    portion: list[int] = []
+    n_characters = 0
+    for i in which:
+        portion.append(i)
+        n_characters += len(words[i])
+        if n_characters >= CHARACTERS_AT_ONCE:
+            yield portion
+            portion, n_characters = [], 0
+    if portion:
+        yield portion
 
 
 def _vocabulary_alone(tokenizer: Tokenizer) -> Callable[[str], list[int]]:

@@ -281,7 +281,7 @@ def test_all_differences_are_in_one_error(tool, tmp_path, capsys):
     ("vocab.txt", b"[UNK]\n\xff", "vocab.txt: not readable as UTF-8"),
     ("vocab.txt", b"[UNK]\nthe\n", "the vocabulary lacks [CLS], [SEP]"),
     ("vocab.txt", "\n".join([*VOCABULARY, "more"]).encode(), "expected ids below vocab_size (14), got 14 for 'more'"),
-    ("tokenizer.json", b"{}", "tokenizer.json: not a readable tokenizer.json"),
+    ("tokenizer.json", b"{}", "tokenizer.json: model: expected an object"),
     ("tokenizer_config.json", b'{"tokenizer_class": "BertJapaneseTokenizer"}', "got BertJapaneseTokenizer"),
     ("tokenizer_config.json", b'{"do_basic_tokenize": false}', "do_basic_tokenize"),
 ])

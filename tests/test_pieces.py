@@ -1,5 +1,9 @@
 """Words → pieces, and the windows over long texts."""
 
+import contextlib
+import os
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +11,6 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
 
 from nerlite.batch import offsets_of
-from nerlite.config import ModelError
 from nerlite.pieces import PieceEncoder
 
 WINDOW = 32
@@ -73,13 +76,43 @@ def test_windows_cover_each_word_once_where_its_context_is_widest(encoder, lengt
             assert context(window, word) >= max(context(w, word) for w in others) - 1
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("{", "not a readable tokenizer.json"),
-    ('{"version":"1.0","model":{"type":"WordPiece","vocab":{"[UNK]":0},"unk_token":"[UNK]",'
-     '"continuing_subword_prefix":"##","max_input_chars_per_word":100}}', r"the vocabulary lacks \[CLS\], \[SEP\]"),
-])
-def test_an_unusable_tokenizer_is_refused_by_name(tmp_path, content, message):
-    path = tmp_path / "tokenizer.json"
-    path.write_text(content)
-    with pytest.raises(ModelError, match=rf"tokenizer\.json: .*{message}"):
-        PieceEncoder(path, WINDOW)
+def test_a_word_is_cut_behind_all_that_can_matter(tiny_model):
+    """Of a word of any usual length every character that makes one of its pieces is read."""
+    encoder = PieceEncoder(tiny_model / "tokenizer.json", 512)
+    tokenizer = Tokenizer.from_file(str(tiny_model / "tokenizer.json"))
+    for word in ("x" * 99 + "-", "日", "é", "a\u0301", "the-", "x", "\u200b.", "\U0001f600"):
+        for length in (1, 500, 10_000):
+            whole = tokenizer.encode([word * (length // len(word) + 1)], is_pretokenized=True, add_special_tokens=False)
+            assert list(encoder.encode([word * (length // len(word) + 1)]).ids) == whole.ids[:127]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process's own peak of memory is asked for in POSIX's way")
+@pytest.mark.parametrize("unit", ["a", "é", "日", "\u0301", "\U0001f600", "[CLS]", "a日", "\ufdfa", "-"])
+def test_long_words_take_memory_in_proportion(tiny_model, unit):
+    import resource
+
+    words = [unit * (1_000_000 // len(unit)), *[unit * (20_000 // len(unit))] * 50]
+
+    def use():
+        encoder = PieceEncoder(tiny_model / "tokenizer.json", 512)
+        encoder.encode(["the", "é" * 50])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        encoder.encode(words)
+        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1024 if sys.platform == "linux" else 1)
+
+    n_characters = sum(map(len, words))
+    assert int(in_a_child(use)) < 12 * n_characters + (16 << 20)
+
+
+def in_a_child(function):
+    """What the function returns in a forked process, as text."""
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        with contextlib.suppress(BaseException):
+            os.write(writing, str(function()).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        result = file.read()
+    os.waitpid(child, 0)
+    return result

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nerlite.batch import offsets_of
+from nerlite.batch import LONGEST_WORD, offsets_of
 from nerlite.config import CharsConfig
 from nerlite.memory import Memory
 from nerlite.network.parameters import char_parameters
@@ -40,6 +40,7 @@ class CharFeatures:
 
     def _ids_of(self, word: str) -> list[int]:
         """Return the ids of a word's characters, at least one."""
+        word = word[:LONGEST_WORD]
         if self._config.unit == "utf16" and not word.isascii():
             units = np.frombuffer(word.encode("utf-16-le", "surrogatepass"), "<u2").tolist()
             return [self._ids.get(chr(unit), 0) for unit in units]

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.batch import Input
+from nerlite.batch import LONGEST_WORD, Input
 from nerlite.config import SparkNLPConfig
 from nerlite.files import AnyPath
 from nerlite.pieces import PieceEncoder, Pieces, Window
@@ -92,7 +92,6 @@ class SparkPieceEncoder(PieceEncoder):
         """
         super().__init__(path, window, vocab_size, checksum)
         self._vocabulary = self._tokenizer.get_vocab()
-        self._known(*self._vocabulary.values())
         self._unknown = self._vocabulary["[UNK]"]
         self._longest = max(map(len, self._vocabulary))
         self._settings = settings
@@ -161,6 +160,7 @@ class SparkPieceEncoder(PieceEncoder):
 
     def _word_pieces(self, word: str) -> list[tuple[int, int]]:
         """Return a word's pieces: ids, and where they begin, in UTF-16 units from the word's beginning."""
+        word = word[:LONGEST_WORD]
         if word.isascii():
             if word.isalnum():  # most words: one basic token
                 return self._wordpiece(self._cased(word), 0)
