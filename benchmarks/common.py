@@ -17,12 +17,12 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 
 import nerlite
+from nerlite.backends import load_ops
 from nerlite.batch import Input, make_batch
 from nerlite.config import read_config
 from nerlite.cores import available_cores
 from nerlite.io.conll import read_tagged
 from nerlite.network.model import Network
-from nerlite.ops import load_ops
 from nerlite.pieces import PieceEncoder
 from nerlite.rules import Reading
 from nerlite.text import split_words

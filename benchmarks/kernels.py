@@ -21,10 +21,10 @@ from common import MODEL, confine, fresh, parser
 from export import Exports, export
 from machine import best_seconds, int8_gops, sgemm_gflops
 
+from nerlite.backends import load_ops
 from nerlite.batch import offsets_of
 from nerlite.config import read_config
 from nerlite.network.model import Network
-from nerlite.ops import load_ops
 from nerlite.weights import read_tensors
 
 N_ROWS = 512

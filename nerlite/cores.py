@@ -6,6 +6,8 @@ import itertools
 import os
 from collections.abc import Iterator
 
+from nerlite import environment
+
 _PROCESS = "/proc/self"
 
 
@@ -14,7 +16,7 @@ def available_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for group in _control_groups():
         cores = min(cores, _quota(group) or cores)
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    wanted = environment.read("OMP_NUM_THREADS")
     return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) else cores
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, SupportsIndex, TypeVar, overload
 
+from nerlite.backends import load_ops
 from nerlite.config import read_config
 from nerlite.cores import available_cores
 from nerlite.document import Document
@@ -15,7 +16,6 @@ from nerlite.engine import Engine
 from nerlite.errors import ModelError
 from nerlite.files import AnyPath, ModelDirectory
 from nerlite.network.model import Network
-from nerlite.ops import load_ops
 from nerlite.rules import OwnRules, Rules
 from nerlite.tags import split_tag
 from nerlite.text import Words, join_words

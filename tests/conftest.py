@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from nerlite.backends import BACKENDS, load_ops
 from nerlite.config import (
     CharCNNConfig,
     CharLSTMConfig,
@@ -18,11 +19,12 @@ from nerlite.config import (
     EncoderConfig,
     write_config,
 )
-from nerlite.ops import BACKENDS, Ops, load_ops
+from nerlite.ops import Ops
 from nerlite.tags import allowed_transitions, tag_names
 from nerlite.weights import expected_tensors, stored_as, write_tensors
 
 ROOT = Path(__file__).parent.parent
+os.environ.setdefault("PYTHONWARNINGS", "ignore:no kernels are ready:RuntimeWarning")  # as pytest's own, for children
 # Layers that say more or less than the others: what a piece is should reach the tags.
 LOUDNESS = {"attention_out": 0.3, "ffn_out": 0.3, "emissions": 4}
 TAGS = tag_names(("LOC", "MISC", "ORG", "PER"), "BIOES")

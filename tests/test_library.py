@@ -1,9 +1,11 @@
 """Kernels compiled ahead of time: what they need of others, which CPU gets which, and what happens without them."""
 
+import compileall
 import importlib.util
 import os
 import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nerlite.ops import cpu, library, load_ops
+from nerlite import backends
+from nerlite.backends import load_ops
+from nerlite.ops import arrays, cpu, library, stamp
 from nerlite.ops.signatures import SIGNATURES
 
 ROOT = Path(__file__).parent.parent
@@ -88,21 +92,111 @@ def test_the_level_is_the_best_that_the_cpu_has_or_a_lower_one_that_is_asked_for
     assert cpu.cpu_level().name == "neon"
 
 
-def test_a_library_of_other_sources_or_for_another_python_is_not_taken(monkeypatch, tmp_path):
-    level = cpu.cpu_level()
-    monkeypatch.setattr(library, "FOLDER", tmp_path)
-    assert library.load_library(level) is None
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """An empty folder in the place of the libraries'."""
+    monkeypatch.setattr(library, "FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def test_a_library_is_of_these_sources_and_this_python_or_is_not_taken(folder, monkeypatch):
+    level = next(level for level in cpu.LEVELS.values() if level.machine)
+    looked = f"looked in {folder} for kernels for {level.name}, .*: there are none"
+    with pytest.raises(library.NoLibraryError, match=looked):
+        library.load_library([level, cpu.LEVELS["any"]])
+    (folder / f"{level.name}-0badc0de.so").touch()
+    (folder / "other-0badc0de.so").touch()
+    with pytest.raises(library.NoLibraryError, match=rf"of other sources: {level.name}-0badc0de\.so$"):
+        library.load_library([level])
+    (folder / f"{level.name}-0badc0de.so").unlink()
+    with pytest.raises(library.NoLibraryError, match=r"there are only other-0badc0de\.so$"):
+        library.load_library([level])
     Path(library.library_path(level)).write_bytes(b"not a library")
-    assert library.load_library(level) is None
-    monkeypatch.undo()
-    monkeypatch.setattr(library, "DATA", library.DATA + 8)
-    assert library.load_library(level) is None
+    with pytest.raises(library.NoLibraryError, match=re.escape(library.library_path(level))):
+        library.load_library([level])
+    monkeypatch.setattr(arrays, "DATA", arrays.DATA + 8)
+    with pytest.raises(library.NoLibraryError, match="this Python keeps NumPy arrays in another way"):
+        library.load_library([level])
+
+
+def test_a_lower_levels_library_is_taken_where_the_best_has_none(folder, monkeypatch):
+    native = next((level for level in cpu.cpu_levels() if real_path(level).exists()), None)
+    if native is None:
+        pytest.skip("no library fits this machine")
+    Path(library.library_path(native)).symlink_to(real_path(native))
+    best = native._replace(name="better")
+    monkeypatch.setattr(backends, "cpu_levels", lambda: [best, native])
+    assert load_ops("native").level == native
+    assert re.fullmatch(f"{re.escape(library.library_path(native))}; looked in .* for kernels for better, .*",
+                        backends.kernels_of("native"))
+
+
+def real_path(level):
+    return Path(stamp.FOLDER, Path(library.library_path(level)).name)
+
+
+def test_where_no_library_fits_one_warning_says_why(folder):
+    why = f"no kernels are ready for this CPU: looked in {folder} for kernels for "
+    with pytest.warns(RuntimeWarning, match=why) as warned:
+        ops = load_ops("auto")
+    assert len(warned) == 1
+    assert ops.name in ("numba", "numpy")
+    assert ("numba compiles them" if ops.name == "numba" else "NumPy does their work") in str(warned[0].message)
+    assert str(folder) in backends.kernels_of("numpy")
+    with pytest.raises(ImportError, match=f"looked in {folder}"):
+        load_ops("native")
+
+
+def test_the_stamp_is_of_what_machine_code_depends_on(monkeypatch, tmp_path):
+    package = tmp_path / "nerlite"
+    shutil.copytree(ROOT / "nerlite" / "kernels", package / "kernels", ignore=shutil.ignore_patterns("libraries"))
+    shutil.copytree(ROOT / "nerlite" / "ops", package / "ops", ignore=shutil.ignore_patterns("libraries"))
+    names = runpy.run_path(str(package / "ops" / "stamp.py"))
+    before = names["source_stamp"]()
+    assert before == stamp.source_stamp()
+    for path, matters in [*((package / "ops" / name, True) for name in names["SHARED"]),
+                          *((path, path.name not in names["APART"]) for path in (package / "kernels").glob("*.py")),
+                          (package / "ops" / "numpy_ops.py", False), (package / "ops" / "library.py", False)]:
+        content = path.read_text(encoding="utf-8")
+        path.write_text(content + "\n# changed\n", encoding="utf-8")
+        assert (names["source_stamp"]() != before) == matters, path
+        path.write_text(content, encoding="utf-8")
+    # A build writes the stamp down; then no sources are read, and there need be none.
+    (package / "ops" / "libraries").mkdir()
+    (package / "ops" / "libraries" / "stamp").write_text("12345678\n")
+    assert runpy.run_path(str(package / "ops" / "stamp.py"))["stamp"]() == "12345678"
+    shutil.rmtree(package / "kernels")
+    assert runpy.run_path(str(package / "ops" / "stamp.py"))["stamp"]() == "12345678"
+    (package / "ops" / "libraries" / "stamp").unlink()
+    assert runpy.run_path(str(package / "ops" / "stamp.py"))["stamp"]() == "unknown"
+
+
+def test_a_package_of_bytecode_alone_runs_native_kernels(tmp_path):
+    if load_ops("auto").name != "native":
+        pytest.skip("no library fits this machine")
+    package = tmp_path / "nerlite"
+    shutil.copytree(ROOT / "nerlite", package, ignore=shutil.ignore_patterns("libraries", "__pycache__", "kernels"))
+    (package / "ops" / "libraries").mkdir()
+    level = load_ops("native").level
+    shutil.copy(library.library_path(level), package / "ops" / "libraries")
+    (package / "ops" / "libraries" / "stamp").write_text(stamp.stamp())
+    compileall.compile_dir(package, quiet=2, legacy=True)
+    for path in package.rglob("*.py"):
+        path.unlink()
+    (package / "models").symlink_to(ROOT / "weights")
+    done = subprocess.run([sys.executable, "-c", "import nerlite; tagger = nerlite.load(); "
+                           "print(nerlite.__file__, tagger.backend, tagger('My name is John.').entities[0].text)"],
+                          cwd=tmp_path, capture_output=True, text=True, check=True,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert done.stdout.split() == [str(package / "__init__.pyc"), "native", "John"]
+    assert done.stderr == ""
 
 
 def test_machine_code_is_given_nothing_that_it_does_not_expect():
-    kernels = library.load_library(cpu.cpu_level())
-    if kernels is None:
-        pytest.skip("no library fits this machine")
+    try:
+        kernels = library.load_library(cpu.cpu_levels())
+    except library.NoLibraryError as error:
+        pytest.skip(str(error))
     parameters = SIGNATURES["viterbi"]
     right = [np.zeros((2,) * n, dtype) for _, dtype, n in parameters]
     kernels.viterbi(*right)

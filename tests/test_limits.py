@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
+from nerlite.backends import load_ops
 from nerlite.config import BreaksConfig, CalibrationConfig, ModelError
 from nerlite.limits import FIRST, INNER, LAST, Limits, word_kinds
 from nerlite.network.crf import CRF
-from nerlite.ops import load_ops
 from nerlite.pieces import PieceEncoder
 from nerlite.pipeline import Tagger
 from nerlite.rules import calibrated

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from heads import stages_of
 
+from nerlite.backends import load_ops
 from nerlite.batch import offsets_of
 from nerlite.config import MAX_INT8_LENGTH
-from nerlite.ops import load_ops, numpy_crf, numpy_ops
+from nerlite.ops import numpy_crf, numpy_ops
 from nerlite.ops.parameters import (
     CharParameters,
     Embeddings,

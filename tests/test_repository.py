@@ -11,19 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from nerlite import environment
+from nerlite.ops import stamp
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nerlite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
 # Imports go down, never to the same layer, except inside a package. A new module needs a place here.
 LAYERS = (
+    {"environment"},
     {"batch", "cores", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
     {"document", "files", "page"},
     {"config"},
     {"evaluate", "frames", "io", "ops", "weights", "wordpiece"},
     {"pieces"},
     {"kernels", "model_directory", "network"},
-    {"limits"},
+    {"backends", "limits"},
     {"rules", "sparknlp"},
     {"engine"},
     {"pipeline"},
@@ -110,6 +114,45 @@ def test_imports_have_no_circle():
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_framework_is_imported_but_to_train(path):
     assert part_of(name_of(path)) == "training" or not {name.split(".")[0] for name in imports(path)} & FRAMEWORKS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_kernels_import_a_compiler(path):
+    assert part_of(name_of(path)) == "kernels" or not {
+        name.split(".")[0] for name in imports(path)} & {"numba", "llvmlite"}
+
+
+def test_the_stamp_covers_what_kernels_import():
+    """A library is named by checksums of the sources it is made of, so none of them may be missing there."""
+    apart = {f"nerlite.kernels.{name.removesuffix('.py')}" for name in stamp.APART}
+    modules = {name_of(path): path for path in MODULES}
+    found, ahead = set(), {name for name in modules if part_of(name) == "kernels"} - apart
+    while ahead:
+        found |= ahead
+        ahead = {other for name in ahead for other in own_imports(modules[name])} - found - {
+            "nerlite.ops.stamp", "nerlite.environment"}  # which decide what is compiled, not what comes out
+    assert {name for name in found if part_of(name) != "kernels"} == {
+        f"nerlite.ops.{name.removesuffix('.py')}" for name in stamp.SHARED}
+
+
+def test_one_module_reads_the_environment():
+    readers = [name_of(path) for path in MODULES
+               if re.search(r"\bos\.(environ|getenv|putenv)|import environ\b", path.read_text(encoding="utf-8"))]
+    assert readers == ["nerlite.environment"]
+    for folder in ("nerlite", "tools", "tests", "benchmarks", ".ci", "Makefile"):
+        files = [path for path in [ROOT / folder, *(ROOT / folder).rglob("*")] if path.is_file()]
+        for path in files:
+            if path.suffix in (".py", "") and "libraries" not in path.parts:
+                named = set(re.findall(r"\bNERLITE_[A-Z_]+", path.read_text(encoding="utf-8", errors="replace")))
+                assert named <= set(environment.VARIABLES), path
+
+
+def test_the_table_of_the_environment_has_a_row_for_each_variable():
+    rows = environment.table().splitlines()
+    assert len(rows) == 2 + len(environment.VARIABLES)
+    assert all(row.count("|") == 4 for row in rows)
+    with pytest.raises(KeyError):
+        environment.read("PATH")
 
 
 def test_importing_nerlite_is_light():

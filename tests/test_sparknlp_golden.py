@@ -11,10 +11,10 @@ import pytest
 from heads import stages_of
 
 import nerlite
+from nerlite.backends import load_ops
 from nerlite.batch import make_batch
 from nerlite.evaluate import evaluate
 from nerlite.network.parameters import head_parameters
-from nerlite.ops import load_ops
 from nerlite.sparknlp import to_annotations
 from nerlite.weights import read_tensors
 

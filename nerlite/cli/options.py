@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import warnings
 
 import nerlite
+from nerlite.backends import BACKENDS
 from nerlite.io.records import InputError
-from nerlite.ops import BACKENDS
 
 
 def of_model() -> argparse.ArgumentParser:
@@ -31,9 +33,12 @@ def of_conll() -> argparse.ArgumentParser:
 
 
 def load(options: argparse.Namespace) -> nerlite.Tagger:
-    """Load the model that the options choose."""
+    """Load the model that the options choose; what there is to warn of is a line on standard error."""
     try:
-        return nerlite.load(options.model, backend=options.backend, threads=options.threads, window=options.window)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"nerlite: {message}", file=sys.stderr)
+            return nerlite.load(options.model, backend=options.backend, threads=options.threads,
+                                window=options.window)
     except ImportError as error:  # a package that is missing, or does not fit the others
         raise InputError(f"--backend {options.backend}: {error}") from None
     except ValueError as error:  # an environment variable's value

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import Any
 
+from nerlite import environment
+from nerlite.backends import kernels_of
 from nerlite.cli import options as common
-from nerlite.cli.info import kernels_of
 from nerlite.io.records import InputError
 
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
             options.cache_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"--cache-dir {options.cache_dir}: {error.strerror}") from None
-        os.environ["NUMBA_CACHE_DIR"] = str(options.cache_dir.resolve())
+        environment.change("NUMBA_CACHE_DIR", str(options.cache_dir.resolve()))
     start = time.perf_counter()
     tagger = common.load(options)
     tagger("Angela Merkel flew from Berlin to Washington.")

@@ -11,7 +11,7 @@ from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
 
 from nerlite.ops import cpu
-from nerlite.ops.library import source_stamp
+from nerlite.ops.stamp import stamp
 
 
 def _level() -> cpu.Level:
@@ -25,7 +25,7 @@ def _level() -> cpu.Level:
 if numba.config.DISABLE_JIT:
     raise ImportError("NUMBA_DISABLE_JIT is set, and kernels are nothing if not compiled")
 LEVEL = _level()
-_STAMP = source_stamp() + LEVEL.name
+_STAMP = stamp() + LEVEL.name
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
-from nerlite.ops.library import DATA, SHAPE
+from nerlite.ops.arrays import DATA, SHAPE
 
 I64 = ir.IntType(64)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from nerlite import environment
+
 
 class Level(NamedTuple):
     """A kind of CPU and how matrix products are cut for it.
@@ -58,15 +60,23 @@ LEVELS = {level.name: level for level in (
 )}
 
 
-def cpu_level() -> Level:
-    """Return the best level that this CPU has, or a lower one that NERLITE_CPU_LEVEL names."""
+def cpu_levels() -> list[Level]:
+    """Return the levels that this CPU has, the best first; of them none above one that NERLITE_CPU_LEVEL names."""
     machine, features = os.uname().machine if hasattr(os, "uname") else "", _features()
     has = [level for level in LEVELS.values() if level.machine in ("", machine) and level.features <= features]
-    wanted = os.environ.get("NERLITE_CPU_LEVEL", has[-1].name)
-    if wanted not in LEVELS:
-        raise ValueError(f"NERLITE_CPU_LEVEL: expected one of {', '.join(LEVELS)}, got {wanted!r}")
-    level = LEVELS[wanted] if LEVELS[wanted] in has else has[-1]
-    return has[-2] if level.name == "amx" and not _may_use_amx() else level
+    if wanted := environment.read("NERLITE_CPU_LEVEL"):
+        if wanted not in LEVELS:
+            raise ValueError(f"NERLITE_CPU_LEVEL: expected one of {', '.join(LEVELS)}, got {wanted!r}")
+        if LEVELS[wanted] in has:
+            del has[has.index(LEVELS[wanted]) + 1:]
+    if has[-1].name == "amx" and not _may_use_amx():
+        has.pop()
+    return has[::-1]
+
+
+def cpu_level() -> Level:
+    """Return the best level that this CPU has, or a lower one that NERLITE_CPU_LEVEL names."""
+    return cpu_levels()[0]
 
 
 def _may_use_amx() -> bool:

@@ -5,50 +5,57 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-import zlib
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from nerlite.ops.arrays import are_as_expected
 from nerlite.ops.cpu import Level
 from nerlite.ops.signatures import SIGNATURES
+from nerlite.ops.stamp import FOLDER, stamp
 
-_HERE = os.path.dirname(__file__)
-FOLDER = os.path.join(_HERE, "libraries")
-_KERNELS = os.path.join(os.path.dirname(_HERE), "kernels")
-# Files of this folder that machine code depends on.
-_SHARED = ("cpu.py", "formulas.py", "library.py", "signatures.py")
-# Where a NumPy array object keeps its data's address and its shape's, for a Python with the GIL (NumPy's C API).
-DATA, SHAPE = 16, 32
 _WORD, _DOUBLE = struct.Struct("q"), struct.Struct("d")
 
 
-def source_stamp() -> str:
-    """Return a checksum of the source files that all kernels depend on."""
-    stamp = 0
-    own = sorted(name for name in os.listdir(_KERNELS) if name.endswith(".py"))
-    for path in (*(os.path.join(_KERNELS, name) for name in own), *(os.path.join(_HERE, name) for name in _SHARED)):
-        with open(path, "rb") as file:
-            stamp = zlib.crc32(file.read(), stamp)
-    return f"{stamp:08x}"
+class NoLibraryError(ImportError):
+    """No library of kernels fits; says which were looked for, where, and what is there instead."""
 
 
 def library_path(level: Level) -> str:
-    """Return where a level's library lies; the name changes with the sources, so that no old one is loaded."""
-    return os.path.join(FOLDER, f"{level.name}-{source_stamp()}.so")
+    """Return where a level's library lies: its name says of which level and which sources it is."""
+    return os.path.join(FOLDER, f"{level.name}-{stamp()}.so")
 
 
-def load_library(level: Level) -> Library | None:
-    """Return the kernels for a level of CPU, or None where no library fits it, these sources and this Python."""
-    probe, word = np.empty((3, 5)), ctypes.c_size_t.from_address
-    if word(id(probe) + DATA).value != probe.ctypes.data or word(word(id(probe) + SHAPE).value).value != len(probe):
-        return None
-    try:
-        return Library(level, ctypes.CDLL(library_path(level)))
-    except OSError:
-        return None
+def load_library(levels: Sequence[Level]) -> Library:
+    """Return the kernels for the first of the levels that has a library.
+
+    Raises `NoLibraryError` where none of them has one that fits these sources, this Python and this system.
+    """
+    if not are_as_expected():
+        raise NoLibraryError("this Python keeps NumPy arrays in another way than kernels expect")
+    refused = []
+    for level in levels:
+        if os.path.exists(path := library_path(level)):
+            try:
+                return Library(level, ctypes.CDLL(path))
+            except (OSError, AttributeError) as error:  # AttributeError: a kernel is missing
+                refused.append(str(error))
+    raise NoLibraryError("; ".join(refused) or _what_is_there(levels))
+
+
+def _what_is_there(levels: Sequence[Level]) -> str:
+    """Say which libraries were looked for, and which lie there instead."""
+    there = sorted(os.listdir(FOLDER)) if os.path.isdir(FOLDER) else []
+    libraries = [name for name in there if name.endswith(".so")]
+    names = [level.name for level in levels if level.machine]
+    stale = [name for name in libraries if name.rpartition("-")[0] in names]
+    if stale:
+        found = f"those there are of other sources: {', '.join(stale)}"
+    else:
+        found = f"there are only {', '.join(libraries)}" if libraries else "there are none"
+    return f"looked in {FOLDER} for kernels for {' or '.join(names) or 'this kind of CPU'}, stamp {stamp()}: {found}"
 
 
 class Library:

@@ -1,0 +1,41 @@
+"""The environment variables that change what nerlite does: all are named, explained and read here."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+
+class Variable(NamedTuple):
+    """An environment variable: what it does, and who reads it where that is not nerlite itself."""
+
+    name: str
+    meaning: str
+    reader: str = "nerlite"
+
+
+VARIABLES = {variable.name: variable for variable in (
+    Variable("NERLITE_CPU_LEVEL", "kernels for this level of CPU at most: any, neon, avx2, avxvnni, vnni or amx"),
+    Variable("OMP_NUM_THREADS", "so many threads at most, where load and --threads do not say"),
+    Variable("NUMBA_CACHE_DIR", "the folder where the numba backend keeps the kernels that it has compiled", "numba"),
+    Variable("NUMBA_DISABLE_JIT", "1: there is no numba backend", "numba"),
+    Variable("NERLITE_BUILD_LEVELS", "levels of CPU that a wheel's kernels are built for: names, all or none; "
+             "if not set, this machine's", "pip install, build"),
+    Variable("NERLITE_DATA", "the folder with conll2003/ and sparknlp/", "tests, benchmarks"),
+)}
+
+
+def read(name: str) -> str:
+    """Return what a variable is set to, or "" where it is not; name: one of `VARIABLES`."""
+    return os.environ.get(VARIABLES[name].name, "")
+
+
+def change(name: str, value: str) -> None:
+    """Set a variable for this process, for what reads it from now on, and for processes that it starts."""
+    os.environ[VARIABLES[name].name] = value
+
+
+def table() -> str:
+    """Return the variables as a table in Markdown."""
+    rows = [f"| `{name}` | {reader} | {meaning} |" for name, meaning, reader in VARIABLES.values()]
+    return "\n".join(["| variable | read by | what it does |", "|---|---|---|", *rows])
