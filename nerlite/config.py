@@ -144,6 +144,7 @@ class Config(NamedTuple):
     window: the most pieces, [CLS] and [SEP] included, that one pass of the encoder sees.
     dtype: how model.safetensors stores the encoder's matrices (`nerlite.weights` says what follows).
     breaks: None for a model that sees only words.
+    agreement: whether the words of a document agree (see `nerlite.agreement`).
     calibration: None for scores that are the CRF's probabilities.
     """
 
@@ -160,6 +161,7 @@ class Config(NamedTuple):
     sparknlp: SparkNLPConfig | None = None
     checksums: ChecksumsConfig | None = None
     breaks: BreaksConfig | None = None
+    agreement: bool = False
     calibration: CalibrationConfig | None = None
     format_version: int = FORMAT_VERSION
 
@@ -227,8 +229,8 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"{key}: expected at most {MAX_INT8_LENGTH} in an int8 model, got {length}"
     if config.breaks and config.scheme != "BIOES":
         yield f"breaks: expected scheme BIOES, whose tags say where an entity ends, got {config.scheme}"
-    if sparknlp and (config.breaks or config.calibration):
-        yield "sparknlp: expected neither breaks nor calibration, which Spark NLP's rules do not know"
+    if sparknlp and (config.breaks or config.agreement or config.calibration):
+        yield "sparknlp: expected neither breaks nor agreement nor calibration, which Spark NLP's rules do not know"
     if chars and not (chars.cnn or chars.lstm):
         yield "chars: expected cnn, lstm or both"
     if chars and any(len(character) != 1 for character in chars.alphabet):

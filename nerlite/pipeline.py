@@ -30,7 +30,7 @@ CHARACTERS_PER_BATCH = 100_000
 
 
 def load(model: AnyPath | None = None, *, backend: str = "auto", threads: int | None = None,
-         window: bool = False) -> Tagger:
+         window: bool = False, agreement: bool = True) -> Tagger:
     """Load a model.
 
     model: a model directory, or the name of one that nerlite ships; None is the default model.
@@ -38,18 +38,21 @@ def load(model: AnyPath | None = None, *, backend: str = "auto", threads: int | 
     threads: how many threads tag a batch together; None is the number of cores that this process may use.
     window: for a model that follows Spark NLP's rules: read long texts whole, through overlapping windows, where
     Spark NLP stops reading. Other models always do.
+    agreement: False has each word of a text judged by itself, where the model makes a document agree with itself (see
+    `nerlite.agreement`).
     Raises `ModelError` where the directory cannot be used.
     """
-    return Tagger(find_model(model), backend=backend, threads=threads, window=window)
+    return Tagger(find_model(model), backend=backend, threads=threads, window=window, agreement=agreement)
 
 
 class Tagger:
     """A loaded model. Threads may share it; it pickles as the model's path and the options."""
 
-    def __init__(self, path: str, *, backend: str = "auto", threads: int | None = None, window: bool = False) -> None:
+    def __init__(self, path: str, *, backend: str = "auto", threads: int | None = None, window: bool = False,
+                 agreement: bool = True) -> None:
         """Read the model directory `path`; options as in `load`."""
         self.threads = available_cores() if threads is None else _positive("threads", threads)
-        self._options = {"backend": backend, "threads": threads, "window": window}
+        self._options = {"backend": backend, "threads": threads, "window": window, "agreement": agreement}
         ops = load_ops(backend)
         self.backend: str = ops.name
         self._workers = Workers(self.threads)
@@ -66,12 +69,12 @@ class Tagger:
                 raise ModelError(f"{tensors_path}: {error}") from None
             if self.config.checksums:
                 tensors.check(self.config.checksums.weights)
-            self._rules = self._make_rules(directory, window)
+            self._rules = self._make_rules(directory, window, agreement)
         self._engine = Engine(self._rules, self._network, len(self.config.tags), self._workers)
 
-    def _make_rules(self, directory: ModelDirectory, window: bool) -> Rules[Any, Any]:
+    def _make_rules(self, directory: ModelDirectory, window: bool, agreement: bool) -> Rules[Any, Any]:
         if self.config.sparknlp is None:
-            return OwnRules(directory, self.config, self._network.crf)
+            return OwnRules(directory, self.config, self._network.crf, agreement=agreement)
         from nerlite.sparknlp.rules import SparkRules  # only models converted from Spark NLP need it
 
         return SparkRules(directory, self.config, self.config.sparknlp, self._network.crf, windows=window)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from nerlite.agreement import Agreement
 from nerlite.batch import Input
 from nerlite.config import Config
 from nerlite.document import Document, Entity
@@ -103,12 +104,13 @@ class Reading(NamedTuple):
 class OwnRules:
     """nerlite's own: newswire's words, all of them read, through overlapping windows where a text is long."""
 
-    def __init__(self, directory: ModelDirectory, config: Config, crf: CRF) -> None:
-        """Read the tokenizer in the directory."""
+    def __init__(self, directory: ModelDirectory, config: Config, crf: CRF, *, agreement: bool) -> None:
+        """Read the tokenizer in the directory; agreement: whether words may agree, where the model has it so."""
         self._pieces = PieceEncoder(directory.file("tokenizer.json"), config.window, config.encoder.vocab_size,
                                     config.checksums and config.checksums.tokenizer, config.breaks)
         self._crf, self._calibration = crf, config.calibration
         self._limits = Limits(config.tags) if config.breaks else None
+        self._agreement = Agreement(config.tags) if config.agreement and agreement else None
 
     def read(self, text: str) -> Reading:
         """Split a text and make the network's inputs of it."""
@@ -124,6 +126,10 @@ class OwnRules:
     def decode(self, parts: Sequence[tuple[Reading, Window]], emissions: np.ndarray, offsets: np.ndarray
                ) -> list[list[Entity]]:
         """Return the entities that begin in what each part answers for; neither its seams nor its windows' show."""
+        if self._agreement:
+            emissions = np.concatenate([
+                self._agreement(emissions[start:stop], reading.words.forms[part.start:part.stop])
+                for (reading, part), (start, stop) in zip(parts, itertools.pairwise(offsets), strict=True)])
         if self._limits:
             emissions = self._limits(emissions, np.concatenate([reading.kinds[part.start:part.stop]
                                                                 for reading, part in parts]))

@@ -22,7 +22,7 @@ FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
 LAYERS = (
     {"environment"},
     {"batch", "cores", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
-    {"document", "files", "page"},
+    {"agreement", "document", "files", "page"},
     {"config"},
     {"evaluate", "frames", "io", "ops", "weights", "wordpiece"},
     {"pieces"},

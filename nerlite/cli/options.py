@@ -21,6 +21,9 @@ def of_model() -> argparse.ArgumentParser:
                         help="default: the processors that this process may use")
     parser.add_argument("--window", action="store_true",
                         help="with a model that follows Spark NLP's rules: read long texts whole, by windows")
+    parser.add_argument("--no-agreement", dest="agreement", action="store_false",
+                        help="judge each word of a text by itself; else a document agrees with itself, where the model "
+                        "has it so")
     return parser
 
 

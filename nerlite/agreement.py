@@ -1,0 +1,53 @@
+"""A document agrees with itself: a step between a model's emissions and its CRF.
+
+What a word is in one sentence says what it is in another: the "Biden" of a headline is the "Joe Biden" of the text. The
+step moves each occurrence of a word towards what the document as a whole makes of it. For a word and a label, q is the
+label's share under the word's emissions alone (their softmax, summed over the label's tags), Q the mean of q over all
+occurrences of the word; log((Q + s) / (q + s)) is added to the emissions of the label's tags. The CRF's probabilities
+are those of the emissions as they then are. It takes time linear in the text, and leaves words that occur once alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nerlite.tags import split_tag
+
+# Added to shares, so that none counts for more than a hundredfold of another. Chosen on CoNLL-2003's valid part.
+SMOOTHING = 0.01
+# Shorter words are seldom names, and mostly parts of different ones.
+SHORTEST = 3
+
+
+class Agreement:
+    """The step for a model's tags."""
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        """tags: the model's, in the order of its emissions' columns."""
+        labels = [split_tag(tag)[1] for tag in tags]
+        # Tags in the order of their labels, without O: label l has those from starts[l] on.
+        columns = sorted((i for i, label in enumerate(labels) if label), key=labels.__getitem__)
+        self._columns = np.array(columns, np.int64)
+        names = [labels[i] for i in columns]
+        self._starts = np.array([i for i, name in enumerate(names) if not i or names[i - 1] != name], np.int64)
+        self._label_of = np.repeat(np.arange(len(self._starts)), np.diff([*self._starts, len(names)]))
+
+    def __call__(self, emissions: np.ndarray, forms: Sequence[str]) -> np.ndarray:
+        """Return emissions (n_words, n_tags) float32 of one text whose words, as the network reads them, agree."""
+        numbers: dict[str, int] = {}
+        which = np.array([numbers.setdefault(form, len(numbers)) for form in forms], np.int64)
+        counts = np.bincount(which, minlength=len(numbers))
+        counts[[i for i, form in enumerate(numbers) if len(form) < SHORTEST or not form[:1].isalpha()]] = 0
+        rows = np.flatnonzero(counts[which] > 1)
+        if not len(rows) or not len(self._columns):
+            return emissions
+        own, which = emissions[rows], which[rows]
+        odds = np.exp(own - own.max(axis=1, keepdims=True))
+        shares = np.add.reduceat(odds[:, self._columns], self._starts, axis=1) / odds.sum(axis=1, keepdims=True)
+        means = np.stack([np.bincount(which, share, len(counts)) for share in shares.T], 1)[which]
+        moves = np.log((means / counts[which, None] + SMOOTHING) / (shares + SMOOTHING))
+        agreed = emissions.copy()
+        agreed[rows[:, None], self._columns] += moves[:, self._label_of].astype(np.float32)
+        return agreed
