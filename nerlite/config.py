@@ -22,6 +22,8 @@ MOST_BYTES = 1 << 20
 MAX_INT8_LENGTH = 2048
 _MAY_BE_ZERO = {"num_hidden_layers", "num_layers", "lstm_hidden_size"}
 _MAY_BE_NEGATIVE = {"shift"}
+# A CRF has a number for each pair of tags.
+MOST_TAGS = 1000
 # More than any model has; what is built of so many still fits memory.
 _MOST, _MOST_LAYERS = 1 << 24, 1000
 
@@ -261,6 +263,8 @@ def _out_of_range(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _tag_problems(config: Config) -> Iterator[str]:
     prefixes = tuple("BIES" if config.scheme == "BIOES" else "BI")
+    if len(config.tags) > MOST_TAGS:
+        yield f"tags: expected at most {MOST_TAGS}, got {len(config.tags)}"
     if len(set(config.tags)) != len(config.tags):
         yield "tags: expected each tag once"
     if config.tags and "O" not in config.tags:

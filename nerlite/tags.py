@@ -71,30 +71,35 @@ def tag_names(labels: Sequence[str], scheme: str) -> tuple[str, ...]:
     return ("O", *(f"{prefix}-{label}" for label in labels for prefix in prefixes))
 
 
+def boundaries(tags: Sequence[str]) -> np.ndarray:
+    """Return `is_boundary` of every pair of tags: a boolean array [from, to] (n_tags, n_tags)."""
+    prefixes, labels = _parts(tags)
+    outside = prefixes == "O"
+    return (labels[:, None] != labels) | _among(prefixes, "ES")[:, None] | _among(prefixes, "BS") | (
+        outside[:, None] != outside)
+
+
 def allowed_transitions(tags: Sequence[str], scheme: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return which tags may begin, follow one another and end in a well-formed sequence.
 
     Boolean arrays start (n_tags,), transitions[from, to] (n_tags, n_tags) and end (n_tags,).
     """
-    follows = {"IOB1": _follows_iob1, "IOB2": _follows_iob2, "BIOES": _follows_bioes}[scheme]
-    start = np.array([follows("O", tag) for tag in tags], bool)
-    transitions = np.array([[follows(previous, tag) for tag in tags] for previous in tags], bool)
-    end = np.array([follows(tag, "O") for tag in tags], bool)
-    return start, transitions.reshape(len(tags), len(tags)), end
+    prefixes, labels = _parts([*tags, "O"])  # what lies before and behind a sequence
+    same = labels[:, None] == labels
+    if scheme == "BIOES":
+        follows = np.where(_among(prefixes, "BI")[:, None], same & _among(prefixes, "IE"), _among(prefixes, "OBS"))
+    else:  # all but what goes on with a label where there is none
+        follows = same | (prefixes != {"IOB1": "B", "IOB2": "I"}[scheme])
+    return follows[-1, :-1], follows[:-1, :-1], follows[:-1, -1]
 
 
-def _follows_iob1(previous: str, tag: str) -> bool:
-    (_, label), (next_prefix, next_label) = split_tag(previous), split_tag(tag)
-    return next_prefix != "B" or label == next_label
+def _parts(tags: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tags' prefixes, and a number for each one's label: (n_tags,) each."""
+    numbers: dict[str, int] = {}
+    parts = [split_tag(tag) for tag in tags]
+    return (np.array([prefix for prefix, _ in parts], object),
+            np.array([numbers.setdefault(label, len(numbers)) for _, label in parts], np.int64))
 
 
-def _follows_iob2(previous: str, tag: str) -> bool:
-    (_, label), (next_prefix, next_label) = split_tag(previous), split_tag(tag)
-    return next_prefix != "I" or label == next_label
-
-
-def _follows_bioes(previous: str, tag: str) -> bool:
-    (prefix, label), (next_prefix, next_label) = split_tag(previous), split_tag(tag)
-    if prefix in "BI":
-        return next_prefix in "IE" and label == next_label
-    return next_prefix in "OBS"
+def _among(prefixes: np.ndarray, some: str) -> np.ndarray:
+    return np.array([prefix in some for prefix in prefixes], bool)

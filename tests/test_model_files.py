@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 import nerlite
 from nerlite.batch import make_batch
 from nerlite.config import Config, EncoderConfig, ModelError, SparkNLPConfig, read_config, write_config
+from nerlite.tags import tag_names
 from nerlite.weights import expected_tensors, quantize, read_tensors, stored_as, write_tensors
 
 
@@ -276,6 +277,8 @@ def test_a_piece_without_an_embedding_is_refused(write_model):
 
 
 def test_numbers_that_no_model_has_are_refused(tiny_config, tmp_path):
+    with pytest.raises(ModelError, match="tags: expected at most 1000, got 2001"):
+        write_config(tiny_config._replace(tags=tag_names(map(str, range(500)), "BIOES")), tmp_path / "config.json")
     for key, value, most in (("num_hidden_layers", 10 ** 12, 1000), ("layer_norm_eps", float("inf"), 2 ** 24),
                              ("layer_norm_eps", 10 ** 400, 2 ** 24), ("vocab_size", 2 ** 40, 2 ** 24)):
         config = tiny_config._replace(encoder=tiny_config.encoder._replace(**{key: value}))

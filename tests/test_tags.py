@@ -1,10 +1,11 @@
 """Tag schemes: round trips, conlleval's reading of ill-formed tags, and which transitions are well-formed."""
 
 import itertools
+import time
 
 import pytest
 
-from nerlite.tags import Span, allowed_transitions, from_spans, tag_names, to_spans
+from nerlite.tags import Span, allowed_transitions, boundaries, from_spans, is_boundary, tag_names, to_spans
 
 SCHEMES = ["IOB1", "IOB2", "BIOES"]
 
@@ -49,3 +50,17 @@ def test_round_trip_and_well_formedness(scheme):
 ])
 def test_ill_formed_tags_are_read_as_conlleval_does(tags, spans):
     assert to_spans(tags.split()) == spans
+
+
+def test_the_table_of_boundaries_is_of_single_pairs():
+    tags = [*tag_names("XY", "BIOES"), "B-A-B", "I", "-X", "ES-X", "<unused-5>", "geo"]
+    assert boundaries(tags).tolist() == [[is_boundary(a, b) for b in tags] for a in tags]
+
+
+def test_a_thousand_tags_are_tables_at_once():
+    tags = tag_names([str(i) for i in range(250)], "BIOES")[:1000]
+    started = time.process_time()
+    for scheme in SCHEMES:
+        assert allowed_transitions(tags, scheme)[1].shape == (1000, 1000)
+    assert boundaries(tags).shape == (1000, 1000)
+    assert time.process_time() - started < 2

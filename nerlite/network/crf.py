@@ -10,7 +10,7 @@ from nerlite.config import Config
 from nerlite.errors import ModelError
 from nerlite.network.parameters import checked
 from nerlite.ops import Ops
-from nerlite.tags import Span, allowed_transitions, is_boundary, split_tag
+from nerlite.tags import Span, allowed_transitions, boundaries, split_tag
 from nerlite.weights import Tensors
 
 # The score of what may not be: low enough to be impossible, finite so that sums with it stay numbers.
@@ -48,8 +48,9 @@ class CRF:
         labels = [split_tag(tag)[1] for tag in config.tags]
         self._outside = config.tags.index("O")
         self._label_names = sorted(set(labels))
-        self._labels = np.array([self._label_names.index(label) for label in labels], np.int64)
-        self._boundaries = np.array([[is_boundary(a, b) for b in config.tags] for a in config.tags], bool)
+        numbers = {label: number for number, label in enumerate(self._label_names)}
+        self._labels = np.array([numbers[label] for label in labels], np.int64)
+        self._boundaries = boundaries(config.tags)
 
     def tags(self, emissions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """emissions: (n_words, n_tags); offsets: (n_seqs + 1,) → the best tags (n_words,), lowest first on a tie."""
