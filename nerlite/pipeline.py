@@ -25,6 +25,8 @@ from nerlite.weights import read_tensors
 Context = TypeVar("Context")
 
 DEFAULT_MODEL = "conll2003-minilm-l6"
+# More than any machine has; each has memory of its own.
+MOST_THREADS = 1024
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
 
@@ -51,7 +53,7 @@ class Tagger:
     def __init__(self, path: str, *, backend: str = "auto", threads: int | None = None, window: bool = False,
                  agreement: bool = True) -> None:
         """Read the model directory `path`; options as in `load`."""
-        self.threads = available_cores() if threads is None else _positive("threads", threads)
+        self.threads = available_cores() if threads is None else _positive("threads", threads, MOST_THREADS)
         self._options = {"backend": backend, "threads": threads, "window": window, "agreement": agreement}
         ops = load_ops(backend)
         self.backend: str = ops.name
@@ -172,12 +174,14 @@ def _checked_words(words: Iterable[str]) -> list[str]:
     return checked
 
 
-def _positive(name: str, value: SupportsIndex) -> int:
-    """Return an argument's value as int."""
+def _positive(name: str, value: SupportsIndex, most: int | None = None) -> int:
+    """Return an argument's value as int; most: the largest that it may be."""
     if not isinstance(value, SupportsIndex):
         raise TypeError(f"{name}: expected int, got {value!r}")
     if (number := operator.index(value)) < 1:
         raise ValueError(f"{name}: expected at least 1, got {number}")
+    if most and number > most:
+        raise ValueError(f"{name}: expected at most {most}, got {number}")
     return number
 
 

@@ -257,6 +257,8 @@ def test_threads_that_helped_sleep_when_no_more_comes(tiny_model, backend):
 
 
 def test_a_count_is_a_positive_int(tiny_model, tagger):
+    with pytest.raises(ValueError, match="threads: expected at most 1024, got 1180591620717411303424"):
+        nerlite.load(tiny_model, threads=2 ** 70)
     with pytest.raises(ValueError, match="threads: expected at least 1, got 0"):
         nerlite.load(tiny_model, threads=0)
     for wrong in ("2", 1.5):
