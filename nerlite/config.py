@@ -182,9 +182,10 @@ class Config(NamedTuple):
 
 def read_config(path: AnyPath) -> Config:
     """Read config.json; `ModelError` lists every unknown, missing, mistyped or contradictory key."""
+    content = read_file(path, MOST_BYTES)
     try:
-        data = json.loads(read_file(path, MOST_BYTES).decode("utf-8"))
-    except (UnicodeError, json.JSONDecodeError, RecursionError) as error:
+        data = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not readable as JSON: {error}") from None
     if isinstance(data, dict) and data.get("format_version") != FORMAT_VERSION:
         raise ModelError(f"{path}: format_version: expected {FORMAT_VERSION}, got {data.get('format_version')!r}")
@@ -216,7 +217,7 @@ def write_config(config: Config, path: AnyPath) -> None:
 
 def _contradictions(config: Config) -> Iterator[str]:
     """Say what the types allow and no model can be."""
-    yield from _out_of_range(to_dict(config))
+    yield from out_of_range(to_dict(config))
     yield from _tag_problems(config)
     encoder, context, chars, sparknlp = config.encoder, config.context, config.chars, config.sparknlp
     if encoder.num_attention_heads > 0 and encoder.hidden_size % encoder.num_attention_heads:
@@ -246,12 +247,12 @@ def _contradictions(config: Config) -> Iterator[str]:
                f"layers, got {context.dense_size}")
 
 
-def _out_of_range(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def out_of_range(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Name the numbers that are not above zero (or, for those that may be zero, below it), or beyond any model's."""
     for name, value in section.items():
         most = _MOST_LAYERS if name.endswith("_layers") else _MOST
         if isinstance(value, dict):
-            yield from _out_of_range(value, f"{prefix}{name}.")
+            yield from out_of_range(value, f"{prefix}{name}.")
         elif name in _MAY_BE_NEGATIVE:
             if not -most <= value <= most:
                 yield f"{prefix}{name}: expected a number of at most {most} in size, got {value!r:.80}"

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -231,6 +232,10 @@ def test_dtype_says_how_weights_are_stored(tool, tmp_path, dtype):
     ("bert", {"hidden_size": "8"}, "hidden_size: expected a number, got '8'"),
     ("bert", {"architectures": 5}, "architectures: expected a list of names, got 5"),
     ("distilbert", {"n_layers": None}, "n_layers: expected a number, got None"),
+    ("distilbert", {"n_layers": 10 ** 9}, "n_layers: expected at most 1000, got 1000000000"),
+    ("distilbert", {"dim": 0, "n_heads": -1}, "dim: expected more than 0, got 0; n_heads: expected more than 0"),
+    ("bert", {"vocab_size": 10 ** 400}, "vocab_size: expected at most 16777216, got 1000000"),
+    ("bert", {"layer_norm_eps": math.nan}, "layer_norm_eps: expected more than 0, got nan"),
     ("distilbert", {"n_heads": 3}, "num_attention_heads (3)"),
     ("distilbert", {"dim": 9}, "embeddings.word_embeddings.weight: expected (14, 9), got (14, 8)"),
     ("bert", {"num_hidden_layers": 3}, "missing encoder.layer.2.attention.self.query.weight"),
@@ -292,6 +297,14 @@ def test_missing_and_corrupt_files_are_named(tool, tmp_path, capsys, file, conte
     else:
         (tmp_path / "src" / file).write_bytes(content)
     assert_refused(tool, tmp_path, capsys, message)
+
+
+@pytest.mark.parametrize("shard", ["../elsewhere.safetensors", "/dev/zero", ".", "a/b.safetensors"])
+def test_shards_lie_beside_their_index(tool, tmp_path, capsys, shard):
+    write_checkpoint(tmp_path / "src")
+    (tmp_path / "src" / "model.safetensors").unlink()
+    (tmp_path / "src" / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": shard}}))
+    assert_refused(tool, tmp_path, capsys, "weight_map: expected tensor names with the file beside it that holds each")
 
 
 def test_bin_files_need_torch(tool, tmp_path, capsys, monkeypatch):

@@ -96,6 +96,7 @@ def test_other_contradictions(tiny_config, tmp_path):
     ("{", "not readable as JSON"),
     ("[]", "the file: expected an object"),
     ("[" * 100_000, "not readable as JSON"),
+    ("1" * 5000, "not readable as JSON"),
     ('{"format_version": 2}', "format_version: expected 1, got 2"),
     ("{}", "format_version: expected 1, got None"),
     ("\ud800", "not readable as JSON"),

@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-from nerlite.config import ModelError
+from nerlite.errors import ModelError
+from nerlite.files import read_file
 
+# Bytes of a JSON file: those of a tokenizer.json of a million pieces.
+MOST_BYTES = 1 << 25
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4"}
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON file's object; `ModelError` where there is none."""
+    content = read_file(path, MOST_BYTES)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(data, dict):
         raise ModelError(f"{path}: expected an object, got {data!r:.80}")
@@ -43,8 +47,9 @@ def read_weights(directory: Path) -> dict[str, np.ndarray]:
 
 def _read_shards(index: Path) -> dict[str, np.ndarray]:
     shards = read_json(index).get("weight_map")
-    if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
-        raise ModelError(f"{index}: weight_map: expected tensor names with the file that holds each")
+    if not isinstance(shards, dict) or not all(isinstance(shard, str) and Path(shard).name == shard
+                                               for shard in shards.values()):
+        raise ModelError(f"{index}: weight_map: expected tensor names with the file beside it that holds each")
     weights: dict[str, np.ndarray] = {}
     for shard in sorted(set(shards.values())):
         weights |= _read_safetensors(index.parent / shard)

@@ -20,7 +20,8 @@ import numpy as np
 from checkpoint import read_json, read_weights
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from nerlite.config import Config, EncoderConfig, ModelError
+from nerlite.config import Config, EncoderConfig, out_of_range
+from nerlite.errors import ModelError
 from nerlite.model_directory import check_destination, write_model
 from nerlite.tags import split_tag
 from nerlite.weights import Shape
@@ -123,6 +124,10 @@ def read_encoder_config(settings: dict[str, Any], path: Path) -> tuple[str, Enco
         if type(value) is not int and not (ours == "layer_norm_eps" and type(value) is float):
             problems.append(f"{theirs}: expected a number, got {value!r}")
         sizes[ours] = value
+    if not problems:  # numbers: before anything is made of so many
+        for problem in out_of_range(sizes):
+            ours, _, rest = problem.partition(":")
+            problems.append(f"{CONFIG_KEYS[architecture][ours]}:{rest}")
     if problems:
         raise ModelError(f"{path}: " + "; ".join(problems))
     return architecture, EncoderConfig(**sizes)
