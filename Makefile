@@ -25,7 +25,7 @@ integration: $(HOSTS:%=.venv/hosts/%.tested)
 .venv/hosts/%.installed: .venv/hosts/wheel
 	test -e .venv/hosts/$* || $(PYTHON) -m venv .venv/hosts/$*
 	.venv/hosts/$*/bin/pip uninstall --quiet --yes nerlite
-	.venv/hosts/$*/bin/pip install --quiet --disable-pip-version-check pytest "$$(echo .venv/hosts/wheel/*.whl)[$*]"
+	.venv/hosts/$*/bin/pip install --quiet --disable-pip-version-check pytest "$$(echo .venv/hosts/wheel/*.whl)[$*$(EXTRAS_$*)]"
 	touch $@
 
 .venv/hosts/wheel: $(shell find nerlite weights tools -name '*.py' -o -name '*.json' -o -name '*.safetensors') \
