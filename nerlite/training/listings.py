@@ -6,15 +6,18 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nerlite.tags import Span, from_spans
-from nerlite.text import LINE, PARAGRAPH, SPACE
+from nerlite.text import LINE, NONE, PARAGRAPH, SPACE
 from nerlite.training.data import SCHEME, Tags, Window, in_case
 
 GREETINGS = ("Hi", "Dear", "Hello", "Hey", "Thanks", "Best", "Regards", "Cheers", "Love")
 NOBODY = ("All", "everyone", "team", "both", "again", "Sir", "wishes")
-KEYS = {"PER": ("Name", "From", "To", "Author", "Contact", "name", "Manager", "By", "Speaker"),
-        "LOC": ("City", "Country", "Location", "Place", "city", "Address", "Born in"),
-        "ORG": ("Company", "Employer", "Organization", "Team", "company", "Publisher", "Client")}
-OTHER_CELLS = ("n/a", "yes", "Manager", "2020-01-05", "$5", "Sales", "active", "12:30", "CEO", "engineer")
+KEYS = {"PER": ("Name", "From", "To", "Author", "Contact", "Manager", "By", "Speaker", "Player", "Customer", "user"),
+        "LOC": ("City", "Country", "Location", "Place", "Address", "Born in", "Region", "Venue", "Capital"),
+        "ORG": ("Company", "Employer", "Organization", "Team", "Publisher", "Client", "Club", "Vendor", "Department"),
+        "": ("ID", "Date", "Age", "Price", "Role", "Status", "Points", "Rank", "Title", "Notes", "Year", "Email")}
+OTHER_CELLS = ("n/a", "yes", "Manager", "2020-01-05", "$5", "Sales", "active", "12:30", "CEO", "engineer", "Monday")
+# Words between names of a text in another script.
+HAN = "在的和与是了有公司工作见面去来自访问说对为于上下中大学城市今天他她我们"
 
 
 class _Page:
@@ -37,6 +40,10 @@ class _Page:
     def name(self, kind: int, label: str) -> None:
         """Write some name of a label."""
         self.put(kind, *self.rng.choice(self.names[label]), label=label)
+
+    def key(self, label: str) -> list[str]:
+        """Return what a form or a table's head calls names of a label."""
+        return self.rng.choice(KEYS[label]).split()
 
     def cell(self, kind: int, label: str) -> None:
         """Write a name, or without a label what stands beside names."""
@@ -77,9 +84,24 @@ def _letter(page: _Page) -> None:
 def _form(page: _Page) -> None:
     rng = page.rng
     for _ in range(rng.randint(2, 7)):
-        label = rng.choice(page.labels)
-        page.put(LINE, *rng.choice(KEYS[label]).split(), rng.choice("::=-"))
-        page.name(SPACE, label)
+        label = rng.choice((*page.labels, ""))
+        page.put(LINE, *page.key(label), rng.choice("::=-"))
+        page.cell(SPACE, label)
+
+
+def _object(page: _Page) -> None:
+    rng = page.rng
+    quote = rng.choice("\"'")
+    for _ in range(rng.randint(1, 3)):
+        page.put(LINE, "{")
+        for i in range(rng.randint(1, 4)):
+            label = rng.choice((*page.labels, ""))
+            if i:
+                page.put(NONE, ",")
+            page.put(rng.choice((SPACE, LINE)), quote, *(word.lower() for word in page.key(label)), quote, ":", quote)
+            page.cell(NONE, label)
+            page.put(NONE, quote)
+        page.put(NONE, "}")
 
 
 def _inline(page: _Page) -> None:
@@ -90,24 +112,38 @@ def _inline(page: _Page) -> None:
         page.put(SPACE, rng.choice((",", "and", "/", ";", "|", "&")))
 
 
-def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool = False, cells: bool = False) -> None:
-    """Write rows of the same columns; between: what parts them, cells: without anything but the end of a cell."""
+def _among_han(page: _Page) -> None:
     rng = page.rng
-    columns = [rng.choice((*page.labels, page.labels[0], "")) for _ in range(rng.randint(1, 4))]
+    for _ in range(rng.randint(2, 6)):
+        page.put(NONE, "".join(rng.sample(HAN, rng.randint(1, 4))))
+        page.name(NONE, rng.choice(page.labels))
+
+
+def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool = False, cells: bool = False) -> None:
+    """Write rows of the same columns, under a head sometimes.
+
+    between: what parts cells; bullet: whether one stands before each row; cells: whether the splitter sees where they
+    end.
+    """
+    rng = page.rng
+    columns = [rng.choice((*page.labels, *page.labels, "")) for _ in range(rng.randint(1, 4))]
     if not any(columns):
         columns[0] = page.labels[0]
-    for number in range(1, rng.randint(3, 8)):
+    has_head = not bullet and rng.random() < 0.4
+    for number in range(rng.randint(2, 7)):
         kind = rng.choice((LINE, PARAGRAPH)) if cells else LINE
         if bullet:
-            page.put(kind, rng.choice(("-", "*", "•", f"{number}.")))
+            page.put(kind, rng.choice(("-", "*", "•", f"{number + 1}.")))
             kind = SPACE
         for i, label in enumerate(columns):
-            if i and cells:
-                kind = PARAGRAPH
-            elif i:
-                page.put(SPACE, between(rng))
-                kind = SPACE
-            page.cell(kind, label)
+            if i:
+                if mark := between(rng):
+                    page.put(SPACE, mark)
+                kind = PARAGRAPH if cells else SPACE
+            if has_head and not number:
+                page.put(kind, *page.key(label))
+            else:
+                page.cell(kind, label)
 
 
 def _lines(page: _Page) -> None:
@@ -123,12 +159,12 @@ def _commas(page: _Page) -> None:
 
 
 def _pipes(page: _Page) -> None:
-    _rows(page, between=lambda rng: "|")
+    _rows(page, between=lambda rng: "|", cells=page.rng.random() < 0.5)
 
 
 def _cells(page: _Page) -> None:
     _rows(page, between=lambda rng: "", cells=True)
 
 
-STYLES: tuple[Callable[[_Page], None], ...] = (_lines, _lines, _cells, _commas, _bullets, _form, _letter, _inline,
-                                               _pipes)
+STYLES: tuple[Callable[[_Page], None], ...] = (
+    _lines, _lines, _cells, _cells, _commas, _bullets, _form, _object, _letter, _inline, _pipes, _among_han)

@@ -48,7 +48,7 @@ class Recipe(NamedTuple):
     line_piece: str = "[unused1]"
     layouts: dict[str, int] = {"sentences": 4, "lines": 3, "prose": 2, "wrapped": 2}  # noqa: RUF012
     cases: dict[str, int] = {"as it is": 58, "lower": 22, "upper": 10, "title": 10}  # noqa: RUF012
-    listings: int = 500
+    listings: int = 1000
     epochs: int = 8
     frozen_epochs: int = 1
     seed: int = 1
