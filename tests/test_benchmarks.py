@@ -8,6 +8,10 @@ import numpy as np
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 import kernels
+import natural_text
+from natural_text import Sentence
+
+import nerlite
 
 
 def test_parts_of_the_network_are_those_of_the_reference():
@@ -16,3 +20,23 @@ def test_parts_of_the_network_are_those_of_the_reference():
     assert len(parts) == len(kernels.LENGTHS) + 4
     for part in parts:
         assert np.abs(part.work(network) - part.work(reference)).max() <= kernels.TOLERANCE, part.name
+
+
+def test_words_are_joined_to_natural_text():
+    sentence = "He said : \" I do n't ( yet ) like the Smiths ' $ 5 , \" and / or 3 % -- 'well' ."
+    words = sentence.split(" ")
+    tags = ["B-PER", *["O"] * (len(words) - 1)]
+    document = natural_text.natural([Sentence(words, tags), Sentence(["Oslo"], ["B-LOC"])])
+    assert document.text == 'He said: "I don\'t (yet) like the Smiths\' $5," and/or 3% -- \'well\'.\nOslo\n'
+    assert [document.text[start:end] for start, end in document.places[0]] == words
+    named = {(document.text[start:end], label) for start, end, label in document.entities}
+    assert named == {("He", "PER"), ("Oslo", "LOC")}
+
+
+def test_conll_as_natural_text_loses_little(data):
+    documents = natural_text.read("valid")
+    given, own, same = map(sum, zip(*map(natural_text.found_words, documents), strict=True))
+    assert 200 * same / (given + own) > 99.8
+    tagger, some = nerlite.load(natural_text.MODEL), documents[::4]
+    by_words = natural_text.score(some, natural_text.by_words(tagger))
+    assert by_words.fb1 - natural_text.score(some, natural_text.by_text(tagger)).fb1 <= 0.5

@@ -1,5 +1,7 @@
 """The word splitter: nothing but white space and invisible characters is lost; what lies between words; their forms."""
 
+import re
+import sys
 import time
 import tracemalloc
 import unicodedata
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerlite.characters import INVISIBLE
 from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, _pattern, can_bound, form, join_words, split_words
 
 
@@ -59,10 +62,36 @@ def test_ascii_is_split_as_all_text_is(text):
     assert [match.span(1) for match in in_ascii] == [match.span(1) for match in in_all]
 
 
-@given(st.text())
+# Texts of what markup, terminals and encodings write.
+PIECES = st.lists(st.sampled_from([
+    "Ber", "lin", "M", "é", "中", " ", "\n", "\t", "-", "'s", ".", "...", "_", "&", "&amp;", "&uuml;", "&nbsp;",
+    "&shy;", "&#39;", "\\u00fc", "\\n", "\\", "%20", "%C3%BC", "=", "{\\\"o}", "\x1b[31m", "\\033[0m", "\u00ad",
+    "\u200d", "\ufe0f", "\u0301", "❤", "1", "²", "|", "https://x.org/", "a@b.org", "<br>", "Ａ", "ﬁ",
+    "9e107d9d372bb6826bd81d3542a419d6", "\b", "\x00"])).map("".join)
+
+
+@given(st.text() | PIECES)
 def test_a_form_is_its_own_form(text):
-    for word in (text, *split_words(text)):
+    words = split_words(text)
+    for word in (text, *words):
         assert form(form(word)) == form(word)
+    assert list(words.forms) == words.forms[:] == list(map(form, words))
+
+
+def test_nobody_sees_what_unicode_calls_format_or_control():
+    seen = re.compile(f"[^{INVISIBLE}\x1b\x9b\\s]")
+    assert not [code for code in range(sys.maxunicode + 1) if seen.match(chr(code)) is None and _is_seen(chr(code))
+                and unicodedata.category(chr(code)) != "Cn"]
+    assert not [code for code in range(sys.maxunicode + 1) if seen.match(chr(code)) and not _is_seen(chr(code))]
+
+
+@pytest.mark.parametrize("category", ["Cf", "Cc", "Mn", "Mc", "Me", "So", "Sk", "Sm", "Sc", "Po", "Pd", "Ps", "Pf"])
+def test_every_character_of_a_category_is_split_as_the_others(category):
+    chars = [char for char in map(chr, range(0x10000)) if unicodedata.category(char) == category
+             and not char.isspace() and not re.match("[&'.’‐‑_·Ⓐ-ⓩ-]|[\u0e00-\u109f\u1780-\u17ff\u3000-\u30ff]", char)]
+    joins = category[0] in "CM"
+    assert [char for char in chars if len(split_words(f"Wash{char}ington")) != (1 if joins else 3)] == []
+    assert [char for char in chars if split_words(f"{char}Paris {char}")[:][category[0] != "C"] != "Paris"] == []
 
 
 @pytest.mark.parametrize("unit", ["a+", "-+", "a", ".", "n't", "a.", "x@", "'s", "a@b.", "A. ", "1,", "www.", "a'",
@@ -106,6 +135,8 @@ def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_st
     ("Micro\u00adsoft", "Microsoft"), ("Wash-\nington", "Washington"), ("Franco-\nGerman", "Franco-German"),
     ("Berlin-\r\n  based", "Berlin-based"),
     ("Ｂｅｒｌｉｎ", "Berlin"), ("𝐁𝐞𝐫𝐥𝐢𝐧", "Berlin"), ("Ⓑⓔⓡⓛⓘⓝ", "Berlin"), ("oﬃce", "office"), ("™", "™"), ("½", "½"),
+    ("M\\xc3\\xbcller", "Müller"), ("M%C3%BCller", "Müller"), ("G{\\\"o}del", "Gödel"), ("Erd{\\H{o}}s", "Erdős"),
+    ("O\\'Brien", "O'Brien"), ("&#39;s", "'s"), ("\\ud83d\\ude00", "😀"), ("B\bBe\ber\br", "Ber"), ("\\033[31m", ""),
     ("VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBv", ""), ("9e107d9d372bb6826bd81d3542a419d6", ""), ("\\n", ""),
 ])
 def test_forms(word, expected):
@@ -114,7 +145,7 @@ def test_forms(word, expected):
 
 def test_an_entity_is_bounded_by_letters_or_digits():
     assert all(map(can_bound, ["Jr.", "U.S.", "7", "'s", "M&uuml;ller", "北京", "Ｂ"]))
-    assert not any(map(can_bound, ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①"]))
+    assert not any(map(can_bound, ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①", "ℹ️"]))
 
 
 @pytest.mark.parametrize("unit", ["a-", "é-", "a.", "A.", "1,", "don't", "-a", ".5", "a&b", "A&", "A&amp;", "!", "日",

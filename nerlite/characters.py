@@ -1,0 +1,131 @@
+"""Which characters a text's words are made of, which nobody sees, and what stands for one: references and escapes."""
+
+from __future__ import annotations
+
+import functools
+import html
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# Cf and Cc, without white space and what begins a control sequence.
+INVISIBLE = ("\\x00-\\x08\\x0e-\\x1a\\x7f-\\x84\\x86-\\x9a\\x9c-\\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891"
+             "\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
+             "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f")
+# ECMA-48's control sequences (colours and the like), and operating system commands (links, titles).
+CONTROL = (r"(?:\x1b(?:\[[0-?]*+[\ -/]*+[@-~]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\)|[()][0-9A-B])?"
+           r"|\x9b(?:\d{1,3}(?:;\d{1,3}){0,4}m)?)")
+# Scripts whose words are not parted by white space: Thai to Khmer, Hangul, kana, bopomofo, Han.
+_IDEOGRAPHS = ("\u0e00-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007"
+               "\u3021-\u302f\u3031-\u3035\u303b\u303c\u3041-\u309f\u30a1-\u30fa\u30fc-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
+               "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U0001aff0-\U0001b2ff"
+               "\U00020000-\U0003ffff")
+# Numbers that point to a note, or are a list's.
+NOTES = "¹²³⁰⁴-⁹①-⒛⓪-⓿❶-➓"
+# Scripts of the second plane, letters of mathematics, variation selectors.
+_SCRIPTS = ("\U00010000-\U0001afef\U0001b300-\U0001cfff\U0001d400-\U0001d7ff\U0001df00-\U0001efff"
+            "\U000e0100-\U000e01ef")
+# Letters that Python does not call so.
+_CIRCLED = "Ⓐ-ⓩ\U0001f130-\U0001f149"
+
+# What stands for a character, as patterns for verbose mode. HTML's references may be escaped twice; UTF-8 is written
+# in hexadecimal after \x (Python), % (addresses) or = (mail).
+_BYTE = r"[89abAB][0-9A-Fa-f]"
+_LEAD = r"(?:[cC][3-9A-Fa-f]|[dD][0-9A-Fa-f]|[eE][0-13-9A-Da-d])"
+LETTER_REFERENCE = rf"""(?=[&\\%={{])(?:
+      &(?:amp;)?(?:[A-Za-z](?:acute|grave|circ|uml|tilde|cedil|ring|caron|slash|breve|macr|ogon|dot|dblac|strok)
+        | (?:ae|AE|oe|OE|sz)lig | inodot | eth | ETH | thorn | THORN
+        | \#0*+(?!215;|247;)(?:19[2-9]|[2-9]\d\d|[1-7]\d{{3}}|80\d\d|81[0-8]\d)
+        | \#[xX]0*+(?![dDfF]7;)(?:[c-fC-F][0-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f]{{2}}|1[0-9A-Fa-f]{{3}}));
+    | \\{{1,2}}u(?!00[dDfF]7)(?:00[c-fC-F]|0[1-9A-Fa-f][0-9A-Fa-f]|1[0-9A-Fa-f]{{2}})[0-9A-Fa-f]
+    | \\x{_LEAD}(?:\\x{_BYTE}){{1,2}} | \\x(?![dDfF]7)[c-fC-F][0-9A-Fa-f]
+    | %{_LEAD}(?:%{_BYTE}){{1,2}} | ={_LEAD}(?:={_BYTE}){{1,2}}
+    | \{{\\["'`^~=.][A-Za-z]\}} | \{{\\["'`^~=.cvuHk]\{{[A-Za-z]\}}\}} | \\["'`^~=.cvuHk]\{{[A-Za-z]\}}
+    | (?<=[A-Za-z])\\["^~][aeiouyn] | \{{\\(?:ss|[oOlL]|a[ae]|A[AE]|oe|OE)\}})"""
+SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy|Tab|NewLine
+      | \#0*+(?:9|1[03]|32|160|173|819[2-9]|820[0-7]|823[2-9]|65279)
+      | \#[xX]0*+(?:9|[aAdD]|20|[aA]0|[aA][dD]|200[0-9A-Fa-f]|202[89A-Fa-f]|[fF][eE][fF]{2}));
+    | (?<=[A-Za-z])%20(?=[A-Za-z]) | [%=]C2[%=]A0)"""
+APOSTROPHE = (r"(?:['’]|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);|\\u2019|\\'"
+              r"|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99)")
+REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}});
+    | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
+    | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}
+    | [%=]E2(?:[%=]{_BYTE}){{2}})"""
+_ANY_REFERENCE = re.compile(f"{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|%20|{REFERENCE}", re.VERBOSE)
+_LATEX = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307",
+          "c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b", "k": "\u0328"}
+_LATEX_LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ",
+                  "oe": "œ", "OE": "Œ"}
+
+_UNSEEN = re.compile(rf"[^\x08]\x08|[{INVISIBLE}\x1b\x9b]+")
+_LETTERS = re.compile(f"[{_CIRCLED}]")
+
+
+@functools.cache
+def classes(*, ascii_only: bool) -> dict[str, str]:
+    """Return classes of characters as patterns; in ASCII, where most are few, they are fast.
+
+    word: letters, digits and what is written on them; alnum: those without accents; ideograph: letters of words that no
+    white space parts; accent: what is written on a letter, or selects a symbol's look; mark: no letter or digit, but
+    perhaps an accent or what nobody sees; seam: what may stand before what nobody sees, or for a letter.
+    """
+    if ascii_only:
+        own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "letter": "[A-Za-z]", "ideograph": "(?!)",
+               "accent": "(?!)", "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
+    else:
+        chars = list(map(chr, itertools.chain(range(0x80, 0x3400), range(0xa000, 0xac00), range(0xf900, 0x10000))))
+        accents = [char for char in chars if unicodedata.category(char).startswith("M")]
+        others = re.findall(f"[{_IDEOGRAPHS}{NOTES}]", "".join(chars))
+        word = _ranges({*accents, *filter(str.isalnum, chars)}.difference(others))
+        own = {"word": f"[A-Za-z0-9{word}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{_IDEOGRAPHS}]",
+               "letter": rf"[^\W\d_{_IDEOGRAPHS}]", "ideograph": f"[{_IDEOGRAPHS}]",
+               "accent": f"[{_ranges(accents)}]", "invisible": f"[{INVISIBLE}]"}
+    return own | {"mark": r"(?:[^\w\s]|_)", "seam": rf"(?:{own['invisible']}|[\x1b\x9b&])"}
+
+
+def _ranges(chars: Iterable[str]) -> str:
+    """Return characters as the ranges of a class."""
+    ranges = []
+    for _, group in itertools.groupby(enumerate(sorted(map(ord, chars))), lambda each: each[1] - each[0]):
+        run = [code for _, code in group]
+        ranges.append(f"\\u{run[0]:04x}-\\u{run[-1]:04x}")
+    return "".join(ranges)
+
+
+def decode(text: str) -> str:
+    """Return a text with what its references and escapes stand for."""
+    return _ANY_REFERENCE.sub(_decoded, text)
+
+
+def _decoded(match: re.Match[str]) -> str:
+    reference = match[0]
+    if reference.startswith("&"):
+        return html.unescape(reference)
+    if codes := re.fullmatch(r"\\+u([0-9A-Fa-f]{4})(?:\\u([0-9A-Fa-f]{4}))?", reference):
+        return bytes.fromhex("".join(codes.groups(""))).decode("utf-16-be", "surrogatepass")
+    if reference.startswith(("\\x", "%", "=")):
+        data = bytes.fromhex(re.sub(r"\\x|[%=]", "", reference))
+        return data.decode("latin-1" if len(data) == 1 else "utf-8", "replace")
+    letters = reference.strip("{}").lstrip("\\").replace("{", "")
+    if letters in _LATEX_LETTERS or len(letters) == 1:
+        return _LATEX_LETTERS.get(letters, letters)
+    return unicodedata.normalize("NFC", letters[1:] + _LATEX[letters[0]])
+
+
+def readable(text: str) -> str:
+    """Return a text without what nobody sees, its characters for compatibility as those that they stand for.
+
+    Full width, ligatures and letters of mathematics are; symbols and numbers of notes mean more than what is compatible
+    with them, and stay. What a backspace erases, as terminals' bold type has it, goes.
+    """
+    text = _UNSEEN.sub("", text)
+    if unicodedata.is_normalized("NFKC", text):
+        return text
+    return "".join("".join(chars) if stays else unicodedata.normalize("NFKC", "".join(chars))
+                   for stays, chars in itertools.groupby(text, _is_symbol))
+
+
+def _is_symbol(char: str) -> bool:
+    return unicodedata.category(char) in ("So", "No") and not _LETTERS.match(char)
