@@ -3,15 +3,20 @@ BIN = .venv/bin
 
 .PHONY: demo test integration install fix bench
 
-# A real document, tagged by the model in weights/.
+# A real document, tagged by the model in weights/: at once, by NumPy where this CPU's kernels have yet to be compiled.
+DEMO = $(BIN)/nerlite tag --whole --output table examples/eighty_days.txt
 demo: .venv/runtime
-	$(BIN)/nerlite tag --whole --output table examples/eighty_days.txt
+	@if $(BIN)/nerlite info --backend native > /dev/null 2>&1; then $(DEMO); else \
+		echo "Tagging examples/eighty_days.txt, with NumPy:"; \
+		$(DEMO) --backend numpy && \
+		echo "Compiling this CPU's kernels, once, with which nerlite tags many times faster (Ctrl-C stops it):" && \
+		$(BIN)/python tools/build_kernels.py; fi
 
 # Style, types, and the tests, with kernels of all three kinds: ahead of time, when called, none.
 test: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	if command -v cc > /dev/null; then $(BIN)/python tools/build_kernels.py; fi
+	if command -v cc > /dev/null; then $(BIN)/python tools/build_kernels.py --levels all; fi
 	$(BIN)/python -m pytest -q
 
 # Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
@@ -46,12 +51,14 @@ bench: .venv/bench
 
 # A Python without the ensurepip module (Debian's, where python3-venv is missing) lends the environment its own pip.
 $(BIN)/python:
-	$(PYTHON) -m venv .venv || { $(PYTHON) -m venv --clear --without-pip .venv && \
+	@echo "Making a Python environment in .venv"
+	@$(PYTHON) -m venv .venv || { $(PYTHON) -m venv --clear --without-pip .venv && \
 		$(PYTHON) -m pip --python $(BIN)/python install pip; }
 
 .venv/runtime: EXTRAS = progress
 .venv/dev: EXTRAS = progress,sparknlp,dev
 .venv/bench: EXTRAS = bench
 .venv/runtime .venv/dev .venv/bench: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
-	touch $@
+	@echo "Installing nerlite from here, and what it needs, into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@touch $@

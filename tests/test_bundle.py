@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import nerlite
+from nerlite.ops import cpu
 
 ROOT = Path(__file__).parent.parent
 TEXT = "My name is John and I live in Berlin."
@@ -23,6 +24,7 @@ sys.path.append(sys.argv[1])
 import nerlite
 from importlib.metadata import version
 print(json.dumps({
+    "backend": nerlite.load().backend,
     "entities": [[e.text, e.label, e.start, e.end, e.score] for e in nerlite.load()(sys.argv[2]).entities],
     "versions": {name: version(name) for name in ("nerlite", "numpy", "tokenizers", "safetensors")},
     "files": {name: getattr(module, "__file__", None) for name, module in sys.modules.items()},
@@ -73,6 +75,7 @@ def test_it_is_small_and_says_what_each_part_weighs(built):
     assert whole == pytest.approx(total / 1e6, abs=0.051)
     assert sum(parts) == pytest.approx(whole, abs=0.3)
     assert [path.name for path in folder.parent.iterdir()] == ["function"]
+    assert not (folder / "nerlite" / "kernels").exists()
 
 
 def test_it_tags_alone_and_writes_nothing(built, tmp_path):
@@ -87,6 +90,7 @@ def test_it_tags_alone_and_writes_nothing(built, tmp_path):
     assert not nowhere.exists()
     found = json.loads(done.stdout)
     assert [entity[:2] for entity in found["entities"]] == [["John", "PER"], ["Berlin", "LOC"]]
+    assert found["backend"] == ("native" if cpu.cpu_level().machine else "numpy")
     assert found["versions"]["nerlite"] == nerlite.__version__
     assert not {"numba", "llvmlite", "huggingface_hub", "httpx"} & set(found["files"])
     for name in ("nerlite", "numpy", "tokenizers", "safetensors"):

@@ -1,14 +1,15 @@
-"""Compile all kernels ahead of time: one shared library for each level of this machine's kind of CPU.
+"""Compile all kernels ahead of time: one shared library for each level of CPU.
 
     python tools/build_kernels.py [--levels avx2 vnni]
 
-They go to nerlite/ops/libraries/, named by level and by a hash of the sources. A library needs no Python and no other
-library than C's. Building takes numba and a C compiler (`cc`), which links.
+They go to nerlite/ops/libraries/, named by level and by a checksum of the sources. A library needs no Python and no
+other library than C's. Building takes numba and a C compiler (`cc`, or the package ziglang), which links.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import platform
 import re
@@ -16,8 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import types
-from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,38 +31,74 @@ if "nerlite" not in sys.modules:
     package.__path__ = [str(ROOT / "nerlite")]
     sys.modules["nerlite"] = package
 
+from nerlite.cores import available_cores  # noqa: E402
 from nerlite.ops import cpu, library  # noqa: E402
+from nerlite.ops.signatures import SIGNATURES  # noqa: E402
 
 # What a library may ask of others: C's mathematics, memory, and threads that give way.
 MAY_NEED = {"exp", "log", "memcpy", "memset", "memmove", "sched_yield", "clock_gettime"}
+# Kernels in the order in which they are begun: what takes longest first.
+ORDER = sorted(SIGNATURES, key=lambda name: -len(SIGNATURES[name]))
 
 
-def build(levels: list[str] | None = None) -> list[Path]:
-    """Build what is not there yet and return the libraries' paths; None builds each level of this kind of machine."""
-    if shutil.which("cc") is None:
-        raise RuntimeError("expected a C compiler, cc, to link with; found none")
-    names = levels or [level.name for level in cpu.LEVELS.values() if level.machine == platform.machine()]
+def build(levels: Sequence[str] = ()) -> list[Path]:
+    """Build what is not there yet and return the libraries' paths.
+
+    levels: names; "all" is each level of this kind of machine, and none is the best that this machine has itself.
+    Raises RuntimeError, with what to do, where there is no linker, or a level cannot be built.
+    """
+    here = [level.name for level in cpu.LEVELS.values() if level.machine == platform.machine()]
+    names = here if "all" in levels else list(levels) or [name for name in (cpu.cpu_level().name,) if name in here]
     paths = {name: Path(library.library_path(cpu.LEVELS[name])) for name in names}
-    children = {}
     for name, path in paths.items():
         if not path.exists():
-            # numba chooses its CPU when it is imported, so each level is built by a process of its own.
-            level = cpu.LEVELS[name]
-            environment = {"NUMBA_CPU_NAME": level.llvm_cpu, "NUMBA_CPU_FEATURES": level.llvm_features}
-            children[name] = subprocess.Popen([sys.executable, __file__, "--child", name],
-                                              env=os.environ | environment)
-    failed = [name for name, child in children.items() if child.wait()]
-    if failed:
-        raise RuntimeError(f"{', '.join(failed)}: not built")
-    for name in children:
-        for old in Path(library.FOLDER).glob(f"{name}-*.so"):
-            if old != paths[name]:
-                old.unlink()
+            _build_level(cpu.LEVELS[name], path)
+            for old in path.parent.glob(f"{name}-*{path.suffix}"):
+                if old != path:
+                    old.unlink()
     return list(paths.values())
 
 
-def _build_level(level: cpu.Level) -> None:
-    """Compile and link the library of one level."""
+def linker() -> list[str]:
+    """Return the command that links; raises RuntimeError where there is none."""
+    if shutil.which("cc"):
+        return ["cc"]
+    if importlib.util.find_spec("ziglang"):
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise RuntimeError("expected a C compiler, cc, or the Python package ziglang to link kernels with; found neither")
+
+
+def _build_level(level: cpu.Level, path: Path) -> None:
+    """Compile a level's kernels, on all cores, and link them."""
+    link, names = linker(), iter(ORDER)  # an iterator gives each name to one thread alone
+    n = min(available_cores(), len(ORDER))
+    print(f"{level.name}: compiling {len(ORDER)} kernels on {n} core{'s' if n > 1 else ''}", flush=True)
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        def compile_some(_: int) -> None:
+            # numba chooses its CPU when it is imported, so each level is compiled by processes of its own.
+            environment = {"NUMBA_CPU_NAME": level.llvm_cpu, "NUMBA_CPU_FEATURES": level.llvm_features}
+            with subprocess.Popen([sys.executable, __file__, "--child", level.name, folder], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | environment) as child:
+                assert child.stdin
+                assert child.stdout
+                for name in names:
+                    start = time.perf_counter()
+                    print(name, file=child.stdin, flush=True)
+                    if child.stdout.readline() != f"{name}\n":
+                        raise RuntimeError(f"{level.name}: {name} was not compiled")
+                    print(f"  {name:<12} {time.perf_counter() - start:5.1f} s", flush=True)
+
+        with ThreadPoolExecutor(n) as pool:
+            list(pool.map(compile_some, range(n)))
+        linked = Path(folder, path.name)
+        subprocess.run([*link, "-shared", "-s", "-o", str(linked), *sorted(map(str, Path(folder).glob("*.o"))), "-lm"],
+                       check=True)
+        linked.replace(path)
+
+
+def _compile_kernels(level: cpu.Level, folder: Path) -> None:
+    """Compile for a level each kernel that standard input names, into the folder, and say when it is there."""
     import llvmlite.binding as llvm
     from numba.core.registry import cpu_target
 
@@ -71,57 +110,46 @@ def _build_level(level: cpu.Level) -> None:
     triple, llvm_cpu, features = cpu_target.target_context.codegen().magic_tuple()
     machine = llvm.Target.from_triple(triple).create_target_machine(
         cpu=llvm_cpu, features=features, opt=3, reloc="pic", codemodel="default")
-    path = Path(library.library_path(level))
-    path.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        objects = []
-        for name, module in _modules(machine):
-            file = Path(folder, f"{name}.o")
-            file.write_bytes(machine.emit_object(module))
-            objects.append(str(file))
-        linked = Path(folder, path.name)
-        subprocess.run(["cc", "-shared", "-s", "-o", str(linked), *objects, "-lm"], check=True)
-        linked.replace(path)
+    for line in sys.stdin:
+        name = line.strip()
+        Path(folder, f"{name}.o").write_bytes(machine.emit_object(_module(name, machine)))
+        print(name, flush=True)
 
 
-def _modules(machine: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each kernel's name and its LLVM module, whose one public function is nerlite_NAME."""
+def _module(name: str, machine: Any) -> Any:
+    """Return a kernel's LLVM module, whose one public function is nerlite_NAME."""
     import llvmlite.binding as llvm
     from numba import njit
     from numba import types as numba_types
 
-    from nerlite.kernels import entries as kernels
+    from nerlite.kernels import entries
     from nerlite.kernels.objects import reader
-    from nerlite.ops.signatures import SIGNATURES
 
-    for name, parameters in SIGNATURES.items():
-        scope: dict[str, Any] = {f"read{i}": reader(dtype, n, i) for i, (_, dtype, n) in enumerate(parameters)}
-        scope["kernel"] = getattr(kernels, name)
-        exec(f"def entry(words):\n    kernel({', '.join(f'read{i}(words)' for i in range(len(parameters)))})", scope)
-        kinds = (numba_types.voidptr,)
-        entry = njit(kinds, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-            scope["entry"]).overloads[kinds]
-        # numba's own convention has two more arguments, for a result and an exception; kernels have neither.
-        inner = (f"i32 @{entry.fndesc.llvm_func_name}(i8** %result, {{i8*, i32, i8*, i8*, i32}}** %exception, "
-                 "i8* %words)")
-        module = llvm.parse_assembly(entry.library.get_llvm_str())
-        for function in module.functions:
-            if not function.is_declaration:
-                function.linkage = "internal"
-        for variable in module.global_variables:
-            if not variable.is_declaration:
-                variable.linkage = "internal"
-        native = module.get_function(entry.fndesc.llvm_func_name)
-        native.linkage = "external"
-        module.link_in(llvm.parse_assembly(
-            f"declare {inner}\ndefine void @nerlite_{name}(i8* %words) {{\n"
-            "  %result = alloca i8*\n  %exception = alloca {i8*, i32, i8*, i8*, i32}*\n"
-            f"  call {inner}\n  ret void\n}}"))
-        native.linkage = "internal"
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_global_dead_code_eliminate_pass()
-        passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
-        yield name, module
+    parameters = SIGNATURES[name]
+    scope: dict[str, Any] = {f"read{i}": reader(dtype, n, i) for i, (_, dtype, n) in enumerate(parameters)}
+    scope["kernel"] = getattr(entries, name)
+    exec(f"def entry(words):\n    kernel({', '.join(f'read{i}(words)' for i in range(len(parameters)))})", scope)
+    kinds = (numba_types.voidptr,)
+    entry = njit(kinds, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+        scope["entry"]).overloads[kinds]
+    # numba's own convention has two more arguments, for a result and an exception; kernels have neither.
+    inner = (f"i32 @{entry.fndesc.llvm_func_name}(i8** %result, {{i8*, i32, i8*, i8*, i32}}** %exception, "
+             "i8* %words)")
+    module = llvm.parse_assembly(entry.library.get_llvm_str())
+    for value in (*module.functions, *module.global_variables):
+        if not value.is_declaration:
+            value.linkage = "internal"
+    native = module.get_function(entry.fndesc.llvm_func_name)
+    native.linkage = "external"
+    module.link_in(llvm.parse_assembly(
+        f"declare {inner}\ndefine void @nerlite_{name}(i8* %words) {{\n"
+        "  %result = alloca i8*\n  %exception = alloca {i8*, i32, i8*, i8*, i32}*\n"
+        f"  call {inner}\n  ret void\n}}"))
+    native.linkage = "internal"
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+    return module
 
 
 def needs(path: Path) -> set[str]:
@@ -133,18 +161,21 @@ def needs(path: Path) -> set[str]:
 def main() -> None:
     """Build the levels that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--levels", nargs="+", choices=list(cpu.LEVELS), help="default: all of this kind of machine")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--levels", nargs="+", choices=["all", *cpu.LEVELS], default=[], metavar="LEVEL",
+                        help=f"of {', '.join(cpu.LEVELS)}, or all of this kind of machine; default: this machine's own")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        _build_level(cpu.LEVELS[options.child])
+        _compile_kernels(cpu.LEVELS[options.child[0]], Path(options.child[1]))
         return
     try:
         paths = build(options.levels)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
         sys.exit(f"build_kernels: {error}")
     for path in paths:
         print(f"{path.relative_to(ROOT)}  {path.stat().st_size // 1024} KB")
+    if not paths:
+        print("no kernels are made for this kind of CPU; numba compiles plain loops when they are first called")
 
 
 if __name__ == "__main__":

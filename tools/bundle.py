@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import os
 import py_compile
 import re
 import shutil
@@ -30,6 +31,7 @@ DROPPED = (
     "numpy/f2py",
     "numpy/distutils",
     "numpy/*core/include",
+    "nerlite/kernels",  # what the libraries beside it were compiled from
     "*.dist-info/RECORD",  # lists what is dropped here; versions and licences beside it stay
     "*.dist-info/direct_url.json",  # the path of this checkout
 )
@@ -55,7 +57,8 @@ def bundle(destination: Path, platforms: Sequence[str] = ()) -> dict[str, int]:
         # Wheels only: what is compiled here may need libraries of this machine.
         tags = [f"--platform={platform}" for platform in platforms]
         _pip_install(folder, "--only-binary=:all:", *tags, *requirements())
-        _pip_install(folder, str(ROOT))
+        # The machine that will run it may have another CPU than this one.
+        _pip_install(folder, str(ROOT), NERLITE_BUILD_LEVELS="none" if platforms else "all")
         for pattern in DROPPED:
             for path in list(folder.glob(pattern)):
                 if path.is_dir():
@@ -92,9 +95,9 @@ def weigh(folder: Path) -> dict[str, int]:
     return dict(parts)
 
 
-def _pip_install(folder: Path, *arguments: str) -> None:
+def _pip_install(folder: Path, *arguments: str, **environment: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "-qq", "--no-compile",
-                    "--no-deps", "--target", str(folder), *arguments], check=True)
+                    "--no-deps", "--target", str(folder), *arguments], check=True, env=os.environ | environment)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

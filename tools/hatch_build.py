@@ -1,26 +1,80 @@
-"""The wheel's build hook: compile the kernels, if that can be done here, and ship them."""
+"""How pip and `python -m build` make a wheel: hatchling does, with the kernels compiled by this file's hook.
+
+A wheel has the kernels of the machine that builds it. NERLITE_BUILD_LEVELS names other levels, "all" of them for a
+release, or "none". An editable install compiles nothing: `python tools/build_kernels.py` does, and says how far it is.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import re
 import runpy
 import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
+from hatchling import build as hatchling
+from hatchling.build import (
+    build_editable,
+    build_sdist,
+    build_wheel,
+    get_requires_for_build_editable,
+    get_requires_for_build_sdist,
+)
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-from packaging.tags import platform_tags
+
+__all__ = ["KernelsHook", "build_editable", "build_sdist", "build_wheel", "get_requires_for_build_editable",
+           "get_requires_for_build_sdist", "get_requires_for_build_wheel"]
+LEVELS = os.environ.get("NERLITE_BUILD_LEVELS", "").replace(",", " ").split()
+
+
+def get_requires_for_build_wheel(config_settings: dict[str, Any] | None = None) -> list[str]:
+    """Return what a wheel is built with: numba compiles, and where there is no C compiler ziglang links."""
+    needed = hatchling.get_requires_for_build_wheel(config_settings)
+    if LEVELS != ["none"]:
+        project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+        needed += [each for each in project["dependencies"] if re.match(r"numba\b", each)]
+        needed += [] if shutil.which("cc") else ["ziglang>=0.13"]
+    return needed
 
 
 class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Build the libraries of this machine's kind of CPU; without a C compiler the wheel has none, and any machine."""
+    """Compiles the kernels, and writes down of which sources they are."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and name the wheel for the platform whose libraries it ships."""
-        if shutil.which("cc") is None:
-            self.app.display_warning("no C compiler (cc): kernels will be compiled by numba when first called")
+        if version == "editable":
             return
-        libraries = runpy.run_path(str(Path(self.root, "tools", "build_kernels.py")))["build"]()
-        if libraries:
+        self._folder = tempfile.TemporaryDirectory()
+        stamp = Path(self._folder.name, "stamp")
+        stamp.write_text(runpy.run_path(str(Path(self.root, "nerlite", "ops", "stamp.py")))["source_stamp"]() + "\n")
+        build_data["force_include"][str(stamp)] = "nerlite/ops/libraries/stamp"
+        if libraries := self._libraries():
+            from packaging.tags import platform_tags
+
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{next(platform_tags())}"
-            build_data["artifacts"] += [str(path.relative_to(self.root)) for path in libraries]
+            build_data["artifacts"] += libraries
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was made for the build alone."""
+        if version != "editable":
+            self._folder.cleanup()
+
+    def _libraries(self) -> list[str]:
+        """Return the libraries' paths from the root."""
+        if LEVELS == ["none"]:
+            return []
+        if not (importlib.util.find_spec("numba") and (shutil.which("cc") or importlib.util.find_spec("ziglang"))):
+            self.app.display_warning("no numba, or no C compiler: this wheel has no kernels, so that numba compiles "
+                                     "them when they are first called, or NumPy does their work")
+            return []
+        tool = Path(self.root, "tools", "build_kernels.py")
+        done = subprocess.run([sys.executable, tool, *(["--levels", *LEVELS] if LEVELS else [])], cwd=self.root,
+                              stdout=subprocess.PIPE, text=True, check=True)
+        return re.findall(r"^(nerlite\S+)  \d+ KB$", done.stdout, re.MULTILINE)
