@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from nerlite.document import Document, Entity
 
+LABEL = '<small style="font-weight:700;user-select:none">'
 # A fragment shows about so many characters of a text: a notebook keeps what it shows.
 FRAGMENT_CHARACTERS = 50_000
 
@@ -67,7 +68,7 @@ def fragment(document: Document) -> str:
     characters = len(document.text) - sum(len(text) for text, _ in stretches)
     entities = len(document.entities) - sum(entity is not None for _, entity in stretches)
     return ('<div dir="auto" style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.8">'
-            f"{marked(stretches, attributes)}</div>"
+            f"{marked(stretches, attributes, LABEL)}</div>"
             + (f"<div><em>… {characters:,} characters and {entities:,} entities more</em></div>" if characters else "")
             + truncation(document))
 
@@ -81,11 +82,15 @@ def _first(stretches: Iterable[tuple[str, Entity | None]], limit: int) -> Iterat
         limit -= len(text)
 
 
-def marked(stretches: Iterable[tuple[str, Entity | None]], attributes: Callable[[Entity], str]) -> str:
-    """Return a text with its entities marked, each with its label as text; attributes: those of an entity's mark."""
+def marked(stretches: Iterable[tuple[str, Entity | None]], attributes: Callable[[Entity], str], label: str = "<small>"
+           ) -> str:
+    """Return a text with its entities marked, each with its label as text.
+
+    attributes: those of an entity's mark; label: the tag that opens its label.
+    """
     return "".join(
         f'<mark {attributes(entity)} title="{escaped(entity.label)}, score {entity.score:.4f}, characters '
-        f'{entity.start} to {entity.end}">{escaped(text)}<small>{escaped(entity.label)}</small></mark>'
+        f'{entity.start} to {entity.end}">{escaped(text)}{label}&nbsp;{escaped(entity.label)}</small></mark>'
         if entity else escaped(text) for text, entity in stretches)
 
 

@@ -43,7 +43,7 @@ h2 { margin: 0; overflow-wrap: anywhere; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; }
 mark { color: inherit; padding: .15em .3em; -webkit-box-decoration-break: clone; box-decoration-break: clone;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-mark small { margin-left: .35em; font-size: .7em; font-weight: 700; letter-spacing: .03em; user-select: none;
+mark small { font-size: .7em; font-weight: 700; letter-spacing: .03em; user-select: none;
   -webkit-user-select: none; }
 .scores mark::after { content: " " attr(data-score); font-size: .7em; }
 mark.off { padding: 0; background: none; }
