@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nerlite.document import Document, Entity
-from nerlite.io import READERS, WRITERS, format_named, format_of, jsonl, table
+from nerlite.io import READERS, WRITERS, format_named, format_of, jsonl, table, writer_named
 from nerlite.io.conll import Sentence, read_rows, read_tagged
 from nerlite.io.records import InputError, ReadOptions, Record, decode, read_lines, select
 
@@ -106,7 +106,10 @@ def test_a_format_is_found_by_its_name_and_by_its_files_suffix():
     for name in {*READERS, *WRITERS}:
         format_named(name)
     assert all(hasattr(format_named(name), "read") for name in READERS)
-    assert all(hasattr(format_named(name), "write") for name in WRITERS)
+    nothing = Document("", array("I"), [])
+    for name in WRITERS:
+        writer = writer_named(name, "title")
+        assert "".join([writer.head(), writer.write(nothing, Record("", "f:1")), writer.tail()]).endswith("\n")
     assert [format_of(f"a{suffix}") for suffix in (".JSONL", ".iob", ".txt", "")] == ["jsonl", "conll", "txt", "txt"]
 
 

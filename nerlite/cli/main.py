@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 
 import nerlite
-from nerlite.cli import eval, info, tag, train, warmup
+from nerlite.cli import eval, info, redact, restore, tag, train, warmup
 from nerlite.errors import ModelError
 from nerlite.io.records import InputError
 
-COMMANDS = (tag, eval, train, info, warmup)
+COMMANDS = (tag, redact, restore, eval, train, info, warmup)
 # Exit statuses; the last two are what a shell reports for a process ended by SIGINT (128 + 2) and SIGPIPE (128 + 13).
 NO_OUTPUT, BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 

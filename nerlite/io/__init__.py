@@ -7,7 +7,7 @@ import os
 from typing import cast
 
 from nerlite.config import AnyPath
-from nerlite.io.records import Format
+from nerlite.io.records import Format, Lines, Writer
 
 # Format (and module) → the suffixes of its files.
 READERS = {
@@ -15,13 +15,19 @@ READERS = {
     "jsonl": (".jsonl", ".ndjson"),
     "conll": (".conll", ".bio", ".iob", ".iob2"),
 }
-WRITERS = ("jsonl", "table", "conll")
+WRITERS = ("jsonl", "table", "conll", "html")
 _SUFFIXES = {suffix: name for name, suffixes in READERS.items() for suffix in suffixes}
 
 
 def format_named(name: str) -> Format:
     """Return the format of a name in the tables above; its module is imported when it is asked for."""
     return cast(Format, importlib.import_module(f"{__name__}.{name}"))
+
+
+def writer_named(name: str, title: str) -> Writer:
+    """Return a new writer of a format; title: what its output is called where it says so."""
+    form = format_named(name)
+    return cast(Writer, form.Writer(title)) if hasattr(form, "Writer") else Lines(form.write)
 
 
 def format_of(file: AnyPath) -> str:

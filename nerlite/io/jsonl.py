@@ -20,6 +20,16 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
     `InputError` for a line that is no JSON object or whose value at the key is missing or no string.
     """
     key = options.text_key
+    for where, row in read_rows(lines, name):
+        if key not in row:
+            raise InputError(f"{where}: no key {key!r}; the line has {', '.join(map(repr, row)) or 'no keys'}")
+        if not isinstance(row[key], str):
+            raise InputError(f"{where}: key {key!r}: expected a string, got {row[key]!r:.80}")
+        yield Record(row[key], where, row=row)
+
+
+def read_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield where each line that is not blank is, and its object; `InputError` for one that is no JSON object."""
     for number, line in enumerate(read_lines(lines, name), 1):
         if not line.strip():
             continue
@@ -32,11 +42,7 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
             raise InputError(f"{where}: not JSON that can be read: {error}") from None
         if not isinstance(row, dict):
             raise InputError(f"{where}: expected a JSON object, got {line!r:.80}")
-        if key not in row:
-            raise InputError(f"{where}: no key {key!r}; the line has {', '.join(map(repr, row)) or 'no keys'}")
-        if not isinstance(row[key], str):
-            raise InputError(f"{where}: key {key!r}: expected a string, got {row[key]!r:.80}")
-        yield Record(row[key], where, row=row)
+        yield where, row
 
 
 def _finite(number: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from nerlite.document import Document, Entity
@@ -61,6 +61,36 @@ class Format(Protocol):
     def write(self, document: Document, record: Record) -> str:
         """Return what is written of a document that was tagged: whole lines."""
         ...
+
+
+class Writer(Protocol):
+    """One output of a format whose documents have something before and after them: a module's class of this name."""
+
+    def head(self) -> str:
+        """Return what comes before the first document."""
+        ...
+
+    def write(self, document: Document, record: Record) -> str:
+        """Return what is written of a document that was tagged."""
+        ...
+
+    def tail(self) -> str:
+        """Return what comes after the last document."""
+        ...
+
+
+class Lines:
+    """A writer of a format of which nothing comes before or after documents."""
+
+    def __init__(self, write: Callable[[Document, Record], str]) -> None:
+        """write: the format's function."""
+        self.write = write
+
+    def head(self) -> str:
+        """Return nothing."""
+        return ""
+
+    tail = head
 
 
 def decode(data: bytes, name: str, number: int = 1, offset: int = 0) -> str:

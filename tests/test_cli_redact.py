@@ -1,0 +1,197 @@
+"""Redaction on the command line: what went out comes back byte by byte, and on an error nothing comes out at all."""
+
+import errno
+import io
+import json
+import stat
+import sys
+from unittest import mock
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import nerlite
+from nerlite.cli.main import main
+from nerlite.config import SparkNLPConfig
+from nerlite.redaction import Placeholders
+
+# Words that the tiny model takes for names now and then, and what looks like a placeholder.
+LINES = ["the john of berlin " * 3, "EU rejects German call.", "[PER_1] acme [TEXT_1]", "", "a \u2603 in berlin"]
+
+
+def run_command(model, command, *arguments, stdin=b""):
+    """Run a command in this process: (status, output, errors), the streams as bytes and text."""
+    options = () if command == "restore" else ("--model", str(model), "--backend", "numpy", "--threads", "1")
+    streams = [io.TextIOWrapper(io.BytesIO(stdin)), *(io.TextIOWrapper(io.BytesIO()) for _ in range(2))]
+    with (mock.patch.object(sys, "stdin", streams[0]), mock.patch.object(sys, "stdout", streams[1]),
+          mock.patch.object(sys, "stderr", streams[2])):
+        status = main([command, *options, *map(str, arguments)])
+    for stream in streams[1:]:
+        stream.flush()
+    return status, streams[1].buffer.getvalue(), streams[2].buffer.getvalue().decode()
+
+
+@pytest.fixture
+def run(tiny_model):
+    return lambda *arguments, **options: run_command(tiny_model, *arguments, **options)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))
+                | st.sampled_from(["\r\n", "\n", "the john ", "[PER_1]"])).map("".join), st.booleans())
+@example("\ufeff" + "\r\n".join(LINES) + "\n", False)
+@example("\ufeff" + "\n".join(LINES) + "\r", True)
+def test_a_file_comes_back_byte_by_byte(tiny_model, tmp_path_factory, text, whole):
+    names = tmp_path_factory.mktemp("redact") / "names.json"
+    data = text.encode()
+    status, redacted, _ = run_command(tiny_model, "redact", "--map", names, *["--whole"] * whole, stdin=data)
+    assert status == 0
+    assert run_command(tiny_model, "restore", "--map", names, stdin=redacted) == (0, data, "")
+
+
+def test_the_same_names_have_the_same_placeholders_in_all_files(run, tiny_model, tmp_path):
+    files, names = [tmp_path / name for name in ("a.txt", "b.txt")], tmp_path / "names.json"
+    for file in files:
+        file.write_text("\n".join(LINES), encoding="utf-8")
+    status, output, errors = run("redact", "--map", names, *files)
+    assert (status, errors) == (0, "")
+    placeholders = Placeholders()
+    expected = "\n".join(document.redact(placeholders)
+                         for document in nerlite.load(tiny_model, backend="numpy").pipe(LINES))
+    assert output.decode() == expected * 2
+    assert "[PER_1]" not in expected or len(placeholders.names) > 3
+    assert stat.S_IMODE(names.stat().st_mode) == 0o600
+    assert json.loads(names.read_text()) == placeholders.names
+    assert run("redact", "--map", names, files[1]) == (0, expected.encode(), "")
+    assert json.loads(names.read_text()) == placeholders.names
+    assert run("redact", files[1])[1] == expected.encode()
+
+
+def test_json_lines_keep_other_keys_but_no_earlier_answers(run, tmp_path):
+    rows = [{"id": i, "body": line, "entities": ["secret"], "truncated_at": 3} for i, line in enumerate(LINES)]
+    file, names = tmp_path / "in.jsonl", tmp_path / "names.json"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    status, output, errors = run("redact", "--map", names, "--text-key", "body", file)
+    redacted = [json.loads(line) for line in output.splitlines()]
+    assert (status, errors) == (0, "")
+    assert [list(row) for row in redacted] == [["id", "body"]] * len(rows)
+    assert [row["body"] for row in redacted] != LINES
+    answers = b"".join(json.dumps({"choices": [{"message": row["body"]}], "n": 1.5, "none": None}).encode() + b"\n"
+                       for row in redacted)
+    status, output, errors = run("restore", "--map", names, "--input-format", "jsonl", stdin=answers)
+    assert (status, errors) == (0, "")
+    assert [json.loads(line) for line in output.splitlines()] == [
+        {"choices": [{"message": line}], "n": 1.5, "none": None} for line in LINES]
+
+
+def test_a_lone_surrogate_in_json_comes_back(run, tmp_path):
+    names = tmp_path / "names.json"
+    status, output, _ = run("redact", "--input-format", "jsonl", "--map", names, stdin=b'{"text": "john \\ud83d"}\n')
+    assert status == 0
+    restored = run("restore", "--input-format", "jsonl", "--map", names, stdin=output)[1]
+    assert json.loads(restored) == {"text": "john \ud83d"}
+
+
+@pytest.mark.parametrize(("name", "content", "place"), [
+    ("in.txt", b"Angela\n\xff Merkel\n", "in.txt:2"),
+    ("in.jsonl", b'{"text": "Angela"}\n{"Merkel"\n', "in.jsonl:2"),
+    ("in.jsonl", b'{"text": "Angela"}\n["Merkel"]\n', "in.jsonl:2"),
+    ("in.jsonl", b'{"text": "Angela"}\n{"text": ["Merkel: 5"]}\n', "in.jsonl:2"),
+    ("in.jsonl", b'{"text": "Angela"}\n{"Merkel": "Angela:1: x"}\n', "in.jsonl:2"),
+    ("in.conll", b"Angela B-PER\n", "in.conll"),
+])
+def test_on_bad_input_nothing_of_it_comes_out(run, tmp_path, name, content, place):
+    file, names = tmp_path / name, tmp_path / "names.json"
+    file.write_bytes(content)
+    status, output, errors = run("redact", "--map", names, file)
+    assert (status, output) == (2, b"")
+    assert f"{place}: " in errors
+    assert "Angela" not in errors
+    assert "Merkel" not in errors
+    assert not names.exists()
+
+
+def test_on_an_error_of_our_own_nothing_comes_out(run):
+    with mock.patch.object(Placeholders, "redact", side_effect=["one", RuntimeError("Angela Merkel")]):
+        status, output, errors = run("redact", stdin=b"Angela\nMerkel\n")
+    assert (status, output) == (2, b"")
+    assert errors == "nerlite: RuntimeError at or after stdin:2; nothing was written\n"
+
+
+def test_without_its_map_nothing_comes_out(run, tmp_path):
+    with mock.patch("os.fsync", side_effect=OSError(errno.ENOSPC, "no space left")):
+        status, output, errors = run("redact", "--map", tmp_path / "names.json", stdin=b"the john of berlin\n")
+    assert (status, output) == (1, b"")
+    assert "no space left" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_map_that_another_run_wrote_meanwhile_is_kept(run, tmp_path):
+    names = tmp_path / "names.json"
+    Placeholders({"[PER_1]": "Ann"}).save(names)
+    save, redact = Placeholders.save, Placeholders.redact
+
+    def meanwhile(self, *arguments):
+        save(Placeholders({"[PER_1]": "Bo"}), names)
+        return redact(self, *arguments)
+
+    with mock.patch.object(Placeholders, "redact", meanwhile):
+        status, output, errors = run("redact", "--map", names, stdin=b"x\n")
+    assert (status, output) == (2, b"")
+    assert "changed meanwhile; nothing was written" in errors
+    assert Placeholders.load(names).names == {"[PER_1]": "Bo"}
+
+
+def test_what_a_model_does_not_read_is_not_let_through(write_model):
+    model = write_model(sparknlp=SparkNLPConfig(max_sentence_length=8), crf_boundaries=False)
+    text = b"x\n" + b"the john of berlin " * 9
+    status, output, errors = run_command(model, "redact", stdin=text)
+    assert (status, output) == (2, b"")
+    assert errors.startswith("nerlite: stdin:2: the model stops reading long texts")
+    assert run_command(model, "redact", "--window", stdin=text)[0] == 0
+
+
+def test_options_that_do_not_fit_are_refused(run, tmp_path):
+    (tmp_path / "bad.json").write_text("[]")
+    for arguments, message in (
+            (("redact", "--label", "PERSON"), "--label PERSON: the model has the labels LOC, MISC, ORG, PER"),
+            (("redact", "--text-key", "entities"), "--text-key entities: expected another key"),
+            (("redact", "--map", tmp_path / "bad.json"), "bad.json: not a map of placeholders: expected a JSON object"),
+            (("restore", "--map", tmp_path / "none.json"), "none.json: no such file"),
+            (("redact", "--input-format", "txt", tmp_path / "none.txt"), "none.txt: no such file")):
+        status, output, errors = run(*arguments, stdin=b"x\n")
+        assert (status, output) == (2, b"")
+        assert message in errors
+
+
+def test_only_one_label(run, tiny_model):
+    status, output, _ = run("redact", "--label", "LOC", stdin="\n".join(LINES).encode())
+    assert status == 0
+    assert output.decode() == "\n".join(
+        document.redact(placeholders, ["LOC"]) for placeholders in [Placeholders()]
+        for document in nerlite.load(tiny_model, backend="numpy").pipe(LINES))
+
+
+def test_placeholders_that_the_map_does_not_have_are_named(run, tmp_path):
+    names = tmp_path / "names.json"
+    Placeholders({"[PER_1]": "Ann"}).save(names)
+    text = " ".join(f"[PER_{i}]" for i in range(1, 9)) + "\n"
+    status, output, errors = run("restore", "--map", names, stdin=text.encode())
+    assert (status, output.decode()) == (0, text.replace("[PER_1]", "Ann"))
+    assert errors == (f"nerlite: not in {names}, so left as they are: [PER_2], [PER_3], [PER_4], [PER_5], [PER_6], … "
+                      "(7 in all)\n")
+
+
+def test_tag_writes_a_page(run, tiny_model, tmp_path):
+    (tmp_path / "<a>.txt").write_text("\n".join(LINES), encoding="utf-8")
+    status, output, errors = run("tag", "--output", "html", tmp_path / "<a>.txt")
+    page = output.decode()
+    assert (status, errors) == (0, "")
+    found = sum(len(document.entities) for document in nerlite.load(tiny_model, backend="numpy").pipe(LINES))
+    assert page.startswith("<!doctype html>")
+    assert page.endswith("</html>\n")
+    assert page.count("<mark ") == found > 3
+    assert f"5 texts, {found} names" in page
+    assert "&lt;a&gt;.txt:3</h2>" in page
+    assert run("tag", "--output", "html")[1].decode().endswith("</html>\n"), "of nothing, an empty page"
