@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test integration install fix bench
+.PHONY: demo test fuzz integration install fix bench
 
 # A real document, tagged by the model in weights/: at once, by NumPy where this CPU's kernels have yet to be compiled.
 DEMO = $(BIN)/nerlite tag --whole --output table examples/eighty_days.txt
@@ -18,6 +18,11 @@ test: .venv/dev
 	$(BIN)/mypy
 	if command -v cc > /dev/null; then $(BIN)/python tools/build_kernels.py --levels all; fi
 	$(BIN)/python -m pytest -q
+
+# Damaged models, checkpoints and archives: FUZZ="--seconds 3600", or others of its options; seeds are printed.
+FUZZ = --seconds 300
+fuzz: .venv/dev
+	$(BIN)/python tests/fuzz.py $(FUZZ)
 
 # Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
 HOSTS = spacy presidio results
