@@ -57,6 +57,18 @@ def test_without_a_writable_folder_kernels_are_compiled_each_time(run):
         assert run(refuse + RUN) == "42 0"
 
 
+def test_who_waits_for_numba_is_told_once_why(tmp_path):
+    (tmp_path / "kernels.py").write_text(MODULE)
+    code = ("from nerlite.kernels.notice import announce; announce(); announce(); import kernels; "
+            "kernels.double(21), kernels.double(21.5)")
+    for errors in (1, 0):  # where kernels are kept, the next process need not wait
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True,
+                              env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")})
+        assert done.stderr.count("\n") == errors
+        assert done.stderr.startswith("nerlite: numba compiles kernels for this CPU (" if errors else "")
+        assert (str(tmp_path / "cache") in done.stderr) == bool(errors)
+
+
 LOWER = [name for name, level in cpu.LEVELS.items() if level.machine in ("", platform.machine())
          and level.features <= cpu._features() and name != cpu.cpu_level().name]
 

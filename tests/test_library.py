@@ -16,7 +16,7 @@ import pytest
 
 from nerlite import backends
 from nerlite.backends import load_ops
-from nerlite.ops import arrays, cpu, library, stamp
+from nerlite.ops import arrays, cpu, features, library, stamp
 from nerlite.ops.signatures import SIGNATURES
 
 ROOT = Path(__file__).parent.parent
@@ -73,7 +73,7 @@ def test_tagging_with_a_library_never_imports_numba():
 
 
 def test_the_level_is_the_best_that_the_cpu_has_or_a_lower_one_that_is_asked_for(monkeypatch):
-    monkeypatch.setattr(cpu.os, "uname", lambda: type("Uname", (), {"machine": "x86_64"}))
+    monkeypatch.setattr(cpu, "machine", lambda: "x86_64")
     monkeypatch.setattr(cpu, "_may_use_amx", lambda: True)
     for name in ("any", "avx2", "avxvnni", "vnni", "amx"):
         features = cpu.LEVELS[name].features
@@ -87,9 +87,45 @@ def test_the_level_is_the_best_that_the_cpu_has_or_a_lower_one_that_is_asked_for
     monkeypatch.setattr(cpu, "_may_use_amx", lambda: False)  # as where a sandbox forbids the question
     monkeypatch.delenv("NERLITE_CPU_LEVEL")
     assert cpu.cpu_level().name == "vnni"
-    monkeypatch.setattr(cpu.os, "uname", lambda: type("Uname", (), {"machine": "aarch64"}))
+    monkeypatch.setattr(cpu, "machine", lambda: "aarch64")
     monkeypatch.setattr(cpu, "_features", lambda: frozenset(["fp", "asimd", "asimddp"]))
     assert cpu.cpu_level().name == "neon"
+
+
+@pytest.mark.parametrize(("name", "called"), [("x86_64", "x86_64"), ("AMD64", "x86_64"), ("arm64", "aarch64"),
+                                               ("aarch64", "aarch64"), ("riscv64", "riscv64")])
+def test_machines_have_one_name_on_all_systems(monkeypatch, name, called):
+    monkeypatch.setattr(features.os, "uname", lambda: type("Uname", (), {"machine": name}), raising=False)
+    assert features.machine() == called
+    monkeypatch.delattr(features.os, "uname")
+    monkeypatch.setattr(platform, "machine", lambda: name)
+    assert features.machine() == called
+
+
+V3 = ["AVX2", "FMA3", "F16C", "BMI", "BMI2", "MOVBE"]
+V4 = [*V3, "AVX512F", "AVX512BW", "AVX512CD", "AVX512DQ", "AVX512VL", "AVX512VNNI"]
+
+
+@pytest.mark.parametrize(("machine", "has", "lacks", "level"), [
+    ("x86_64", V4, [], "vnni"), ("x86_64", V3, ["AVX512F"], "avx2"), ("x86_64", V3[:3], [], "avx2"),
+    ("x86_64", V3[:3], ["BMI2"], "any"), ("x86_64", V4[:-1], ["AVX512VNNI"], "avx2"), ("x86_64", ["SSE42"], [], "any"),
+    ("aarch64", ["NEON", "ASIMDDP"], [], "neon"), ("aarch64", ["NEON"], ["ASIMDDP"], "any")])
+def test_numpys_table_tells_where_linux_does_not(monkeypatch, machine, has, lacks, level):
+    """As on Windows and macOS, and under an emulator, whose /proc/cpuinfo is that of another machine."""
+    for module, name, value in ((features, "_of_linux", frozenset(["lahf_lm"])), (features, "machine", machine),
+                                (features, "_numpy_table", dict.fromkeys(has, True) | dict.fromkeys(lacks, False)),
+                                (features, "_has_dot_product", False), (cpu, "machine", machine)):
+        monkeypatch.setattr(module, name, lambda value=value: value)
+    monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
+    assert cpu.cpu_level().name == level
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="there is nothing to compare with")
+def test_numpy_and_linux_agree(monkeypatch):
+    told = features._of_linux()
+    monkeypatch.setattr(features, "_of_linux", frozenset)
+    known = frozenset().union(*(level.features for level in cpu.LEVELS.values())) - {"avx_vnni", "amx_tile", "amx_int8"}
+    assert features.features() & known == told & known
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import re
 import runpy
 import shutil
@@ -55,16 +56,25 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
         stamp.write_text(runpy.run_path(str(Path(self.root, "nerlite", "ops", "stamp.py")))["source_stamp"]() + "\n")
         build_data["force_include"][str(stamp)] = "nerlite/ops/libraries/stamp"
         if libraries := self._libraries():
-            from packaging.tags import platform_tags
-
             build_data["pure_python"] = False
-            build_data["tag"] = f"py3-none-{next(platform_tags())}"
+            build_data["tag"] = f"py3-none-{self._platform(libraries)}"
             build_data["artifacts"] += libraries
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was made for the build alone."""
         if version != "editable":
             self._folder.cleanup()
+
+    def _platform(self, libraries: list[str]) -> str:
+        """Return the tag of machines that these libraries run on: with glibc, by the newest names that they want of it.
+
+        Source: PEP 600.
+        """
+        from packaging.tags import platform_tags
+
+        wanted = {int(minor) for path in libraries
+                  for minor in re.findall(rb"\0GLIBC_2\.(\d+)", Path(self.root, path).read_bytes())}
+        return f"manylinux_2_{max(17, *wanted)}_{platform.machine()}" if wanted else next(platform_tags())
 
     def _libraries(self) -> list[str]:
         """Return the libraries' paths from the root."""

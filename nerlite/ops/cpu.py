@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 from nerlite import environment
+from nerlite.ops.features import features as _features
+from nerlite.ops.features import machine
 
 
 class Level(NamedTuple):
@@ -62,8 +63,8 @@ LEVELS = {level.name: level for level in (
 
 def cpu_levels() -> list[Level]:
     """Return the levels that this CPU has, the best first; of them none above one that NERLITE_CPU_LEVEL names."""
-    machine, features = os.uname().machine if hasattr(os, "uname") else "", _features()
-    has = [level for level in LEVELS.values() if level.machine in ("", machine) and level.features <= features]
+    here, features = machine(), _features()
+    has = [level for level in LEVELS.values() if level.machine in ("", here) and level.features <= features]
     if wanted := environment.read("NERLITE_CPU_LEVEL"):
         if wanted not in LEVELS:
             raise ValueError(f"NERLITE_CPU_LEVEL: expected one of {', '.join(LEVELS)}, got {wanted!r}")
@@ -86,16 +87,3 @@ def _may_use_amx() -> bool:
     arch_prctl, request, tile_data = 158, 0x1023, 18  # of Linux's asm/unistd_64.h and asm/prctl.h
     syscall = ctypes.CDLL(None).syscall
     return syscall(*map(ctypes.c_long, (arch_prctl, request, tile_data))) == 0
-
-
-def _features() -> frozenset[str]:
-    """Return the features of the first CPU in /proc/cpuinfo; none where there is no such file, as outside Linux."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            for line in file:
-                name, _, value = line.partition(":")
-                if name.strip() in ("flags", "Features"):
-                    return frozenset(value.split())
-    except OSError:
-        pass
-    return frozenset()

@@ -1,0 +1,75 @@
+"""What this CPU is and can do, by the names of Linux, as far as the operating system lets a process use it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np  # noqa: F401  # whose table it is
+
+# Where NumPy's names are other than Linux's in capitals. It asks cpuid and XGETBV, or on ARM getauxval.
+_OF_NUMPY = {"FMA3": "fma", "BMI": "bmi1", "AVX512VNNI": "avx512_vnni"}
+# What each CPU with AVX2 and FMA has besides; NumPy before 2.4 has no names for it.
+_WITH_AVX2 = frozenset(["bmi1", "bmi2", "f16c", "movbe"])
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+# Of Windows' winnt.h: PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE.
+_WINDOWS_DOT_PRODUCT = 43
+
+
+def machine() -> str:
+    """Return the kind of CPU: x86_64 or aarch64, or what the system calls another."""
+    if hasattr(os, "uname"):
+        name = os.uname().machine
+    else:
+        import platform
+
+        name = platform.machine()
+    return _MACHINES.get(name.lower(), name)
+
+
+def features() -> frozenset[str]:
+    """Return the features of this CPU, as /proc/cpuinfo on Linux names them."""
+    table = _numpy_table()
+    found = _of_linux() | {_OF_NUMPY.get(name, name.lower()) for name, has in table.items() if has}
+    if "BMI2" not in table and found >= {"avx2", "fma"}:
+        found |= _WITH_AVX2
+    if machine() == "aarch64" and _has_dot_product():
+        found |= {"asimddp"}
+    return found
+
+
+def _numpy_table() -> dict[str, bool]:
+    for name in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):  # of NumPy 2, and of NumPy 1
+        if name in sys.modules:
+            return sys.modules[name].__cpu_features__
+    return {}
+
+
+def _has_dot_product() -> bool:
+    """Ask macOS or Windows on ARM; elsewhere NumPy and Linux tell."""
+    import ctypes
+
+    if sys.platform == "darwin":
+        value, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
+        failed = ctypes.CDLL(None).sysctlbyname(b"hw.optional.arm.FEAT_DotProd", ctypes.byref(value),
+                                                ctypes.byref(size), None, ctypes.c_size_t(0))
+        return not failed and bool(value.value)
+    if sys.platform == "win32":
+        return bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(_WINDOWS_DOT_PRODUCT))
+    return False
+
+
+def _of_linux() -> frozenset[str]:
+    """Return the features of the first CPU in /proc/cpuinfo; none where there is no such file.
+
+    It names some that NumPy does not. An emulator may show the emulating machine's, whose names are no other's.
+    """
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                name, _, value = line.partition(":")
+                if name.strip() in ("flags", "Features"):
+                    return frozenset(value.split())
+    except OSError:
+        pass
+    return frozenset()
