@@ -73,6 +73,8 @@ RULES = (
     Rule("mail address", r"""[A-Za-z0-9À-ɏ][\w.+-]{0,63}@[A-Za-z0-9À-ɏ][\w-]{0,63}
             (?:\.[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62}[A-Za-z0-9À-ɏ])?)++""",
          "write:me@a.org.", "write : me@a.org ."),
+    Rule("handle", r"(?<![\w@])@<word>(?:<word>|_){0,30}+",
+         "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home"),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
             {_BASE64}++={{0,2}}""",
          "base64,VGhlIHF1aWNrIGJyb3duIGZveCBqdW1w+cyBv==", "base64 , VGhlIHF1aWNrIGJyb3duIGZveCBqdW1w+cyBv=="),
