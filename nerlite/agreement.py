@@ -4,7 +4,8 @@ What a word is in one sentence says what it is in another: the "Biden" of a head
 step moves each occurrence of a word towards what the document as a whole makes of it. For a word and a label, q is the
 label's share under the word's emissions alone (their softmax, summed over the label's tags), Q the mean of q over all
 occurrences of the word; log((Q + s) / (q + s)) is added to the emissions of the label's tags. The CRF's probabilities
-are those of the emissions as they then are. It takes time linear in the text, and leaves words that occur once alone.
+are those of the emissions as they then are. It takes time linear in the text, and leaves alone words that occur once,
+and those that are a name nowhere, by the best of their emissions.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Agreement:
     def __init__(self, tags: Sequence[str]) -> None:
         """tags: the model's, in the order of its emissions' columns."""
         labels = [split_tag(tag)[1] for tag in tags]
+        self._outside = tags.index("O")
         # Tags in the order of their labels, without O: label l has those from starts[l] on.
         columns = sorted((i for i, label in enumerate(labels) if label), key=labels.__getitem__)
         self._columns = np.array(columns, np.int64)
@@ -36,18 +38,18 @@ class Agreement:
 
     def __call__(self, emissions: np.ndarray, forms: Sequence[str]) -> np.ndarray:
         """Return emissions (n_words, n_tags) float32 of one text whose words, as the network reads them, agree."""
-        numbers: dict[str, int] = {}
-        which = np.array([numbers.setdefault(form, len(numbers)) for form in forms], np.int64)
-        counts = np.bincount(which, minlength=len(numbers))
-        counts[[i for i, form in enumerate(numbers) if len(form) < SHORTEST or not form[:1].isalpha()]] = 0
-        rows = np.flatnonzero(counts[which] > 1)
-        if not len(rows) or not len(self._columns):
+        named = dict.fromkeys(forms[i] for i in np.flatnonzero(emissions.argmax(axis=1) != self._outside).tolist())
+        numbers = {form: i for i, form in enumerate(
+            form for form in named if len(form) >= SHORTEST and form[0].isalpha())}
+        rows = np.array([i for i, form in enumerate(forms) if form in numbers], np.int64)
+        if len(rows) == len(numbers):
             return emissions
-        own, which = emissions[rows], which[rows]
+        own, which = emissions[rows], np.array([numbers[form] for form in forms if form in numbers], np.int64)
         odds = np.exp(own - own.max(axis=1, keepdims=True))
         shares = np.add.reduceat(odds[:, self._columns], self._starts, axis=1) / odds.sum(axis=1, keepdims=True)
-        means = np.stack([np.bincount(which, share, len(counts)) for share in shares.T], 1)[which]
-        moves = np.log((means / counts[which, None] + SMOOTHING) / (shares + SMOOTHING))
+        sums = np.stack([np.bincount(which, share, len(numbers)) for share in shares.T], 1)
+        means = sums / np.bincount(which, minlength=len(numbers))[:, None]
+        moves = np.log((means[which] + SMOOTHING) / (shares + SMOOTHING))
         agreed = emissions.copy()
         agreed[rows[:, None], self._columns] += moves[:, self._label_of].astype(np.float32)
         return agreed
