@@ -19,6 +19,12 @@ VARIABLES = {variable.name: variable for variable in (
     Variable("OMP_NUM_THREADS", "so many threads at most, where load and --threads do not say"),
     Variable("NUMBA_CACHE_DIR", "the folder where the numba backend keeps the kernels that it has compiled", "numba"),
     Variable("NUMBA_DISABLE_JIT", "1: there is no numba backend", "numba"),
+    Variable("NERLITE_MODEL", "the model of an AWS Lambda function: a path or a shipped model's name",
+             "integrations.aws_lambda"),
+    Variable("NERLITE_MAX_CHARACTERS", "the most characters that a request to an AWS Lambda function may have",
+             "integrations.aws_lambda"),
+    Variable("AWS_LAMBDA_RUNTIME_API", "set by AWS Lambda: the model is then read while the function starts",
+             "integrations.aws_lambda"),
     Variable("NERLITE_BUILD_LEVELS", "levels of CPU that a wheel's kernels are built for: names, all or none; "
              "if not set, this machine's", "pip install, build"),
     Variable("NERLITE_DATA", "the folder with conll2003/ and sparknlp/", "tests, benchmarks"),
