@@ -1,5 +1,6 @@
 """What the tests share: the data folder, where there is one, and a tiny model with random weights."""
 
+import contextlib
 import os
 import string
 from collections.abc import Callable
@@ -22,6 +23,12 @@ from nerlite.config import (
 from nerlite.ops import Ops
 from nerlite.tags import allowed_transitions, tag_names
 from nerlite.weights import expected_tensors, stored_as, write_tensors
+
+with contextlib.suppress(ImportError):  # the hosts' environments do without it
+    from hypothesis import settings
+
+    settings.register_profile("nerlite", deadline=None)  # a machine that is busy otherwise is no failure
+    settings.load_profile("nerlite")
 
 ROOT = Path(__file__).parent.parent
 os.environ.setdefault("PYTHONWARNINGS", "ignore:no kernels are ready:RuntimeWarning")  # as pytest's own, for children

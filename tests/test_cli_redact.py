@@ -37,7 +37,7 @@ def run(tiny_model):
     return lambda *arguments, **options: run_command(tiny_model, *arguments, **options)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))
                 | st.sampled_from(["\r\n", "\n", "the john ", "[PER_1]"])).map("".join), st.booleans())
 @example("\ufeff" + "\r\n".join(LINES) + "\n", False)
