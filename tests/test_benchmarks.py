@@ -9,6 +9,7 @@ sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 import kernels
 import natural_text
+import redaction
 from natural_text import Sentence
 
 import nerlite
@@ -40,3 +41,18 @@ def test_conll_as_natural_text_loses_little(data):
     tagger, some = nerlite.load(natural_text.MODEL), documents[::4]
     by_words = natural_text.score(some, natural_text.by_words(tagger))
     assert by_words.fb1 - natural_text.score(some, natural_text.by_text(tagger)).fb1 <= 0.5
+
+
+def test_redaction_counts_every_name_and_word_once(tiny_model, tmp_path):
+    file = tmp_path / "gold.conll"
+    file.write_text("-DOCSTART- O\n\nthe B-LOC\njohn B-PER\nof I-PER\nacme O\n\nberlin B-LOC\nx O\n" * 9)
+    tagger = nerlite.load(tiny_model, backend="numpy")
+    counts = redaction.measure(tagger, file)
+    assert counts["all"]["names"] == 27
+    assert counts["all"]["whole"] + counts["all"]["part"] + counts["all"]["none"] == 27
+    assert counts["all"] == counts["PER"] + counts["LOC"]
+    assert counts["words"].total() == 54
+    assert counts["words"]["name"] == 36
+    hidden = [tag != "O" for tag in tagger.documents_of([[["the", "john", "of", "acme"], ["berlin", "x"]]])[0].tags]
+    assert counts["all"]["whole"] == 9 * (hidden[0] + all(hidden[1:3]) + hidden[4])
+    assert counts["words"]["lost"] == 9 * (hidden[3] + hidden[5])

@@ -247,7 +247,7 @@ def break_weights(path):
     (break_version, "config.json: format_version: expected 1, got 99"),
     (lambda path: (path / "model.safetensors").unlink(), "model.safetensors: no such file"),
     (break_weights, "model.safetensors: not a readable safetensors file"),
-    (lambda path: (path / "tokenizer.json").write_text("{}"), "tokenizer.json: not a readable tokenizer.json"),
+    (lambda path: (path / "tokenizer.json").write_text("{}"), "tokenizer.json: model: expected an object, got None"),
     (lambda path: (path / "tokenizer.json").unlink(), "tokenizer.json: "),
 ])
 def test_a_broken_model_is_named(run, write_model, damage, message):
