@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ class Placeholders:
     One object for all texts that belong together, such as those of a file or of a conversation. A name is a label and
     exactly this spelling, since the placeholder is all that is left of it.
     names: placeholder → name; it tells everything that was hidden, so it is to be kept apart from the texts.
+    Threads may share it.
     """
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
@@ -35,6 +37,7 @@ class Placeholders:
         self.names: dict[str, str] = dict(names or {})
         self._placeholders: dict[tuple[str, str], str] = {}
         self._last: dict[str, int] = {}
+        self._lock = threading.Lock()
         for number, (placeholder, name) in enumerate(self.names.items(), 1):
             match = _PLACEHOLDER.fullmatch(placeholder) if isinstance(placeholder, str) else None
             if match is None or len(match[2]) > _MOST_DIGITS or not isinstance(name, str) or not name:
@@ -43,11 +46,14 @@ class Placeholders:
             self._placeholders.setdefault((label, name), placeholder)
             self._last[label] = max(self._last.get(label, 0), int(match[2]))
 
+    def __reduce__(self) -> tuple[type[Placeholders], tuple[dict[str, str]]]:
+        return Placeholders, (self.names,)
+
     def redact(self, document: Document, labels: Collection[str] | None = None) -> str:
         """Return a document's text with a placeholder for each of its entities; `restore` gives the text again.
 
-        labels: only entities of these; None for all. ValueError where the model stopped reading before the text's end:
-        what it has not read may hold any names.
+        labels: only entities of these; None for all. One that the model does not have (see `Tagger.labels`) hides
+        nothing. ValueError where the model stopped reading before the text's end: the rest may hold any names.
         """
         if isinstance(labels, str):
             raise TypeError("labels: expected a list of labels, got a str")
@@ -62,11 +68,12 @@ class Placeholders:
 
     def _placeholder(self, label: str, name: str) -> str:
         label = re.sub(r"\W+", "_", label) or "_"
-        placeholder = self._placeholders.get((label, name))
-        if placeholder is None:
-            number = self._last[label] = self._last.get(label, 0) + 1
-            placeholder = self._placeholders[label, name] = f"[{label}_{number}]"
-            self.names[placeholder] = name
+        with self._lock:
+            placeholder = self._placeholders.get((label, name))
+            if placeholder is None:
+                number = self._last[label] = self._last.get(label, 0) + 1
+                placeholder = self._placeholders[label, name] = f"[{label}_{number}]"
+                self.names[placeholder] = name
         return placeholder
 
     def restore(self, text: str) -> str:
@@ -83,7 +90,7 @@ class Placeholders:
         descriptor, temporary = tempfile.mkstemp(prefix=".nerlite-", dir=folder)  # of mode 600
         try:
             with open(descriptor, "w", encoding="ascii") as file:
-                json.dump(self.names, file, indent=0)
+                json.dump(dict(self.names), file, indent=0)
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())

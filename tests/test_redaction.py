@@ -2,8 +2,11 @@
 
 import errno
 import json
+import pickle
 import stat
+import time
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import pytest
@@ -62,6 +65,29 @@ def test_the_same_name_has_the_same_number():
     assert placeholders.restore("[PER_4]'s friend is [PER_2], not [PER_9].") == "Bo's friend is Ann, not [PER_9]."
     assert placeholders.unknown("[PER_9] [PER_2] [ORG_1] [PER_9]") == ["[PER_9]", "[ORG_1]"]
     assert second.redact() == "[PER_1] and [PER_2] left."
+
+
+def test_threads_may_share_placeholders():
+    class Slow(dict):
+        def get(self, *arguments):
+            found = super().get(*arguments)
+            time.sleep(1e-4)  # where another thread may come in between
+            return found
+
+    placeholders = Placeholders()
+    placeholders._last = Slow()
+    documents = [document_of(("", f"{i % 30}", "PER"), (" ", f"{i % 7}", "PER")) for i in range(60)]
+    with ThreadPoolExecutor(4) as pool:
+        redacted = list(pool.map(placeholders.redact, documents))
+    assert [placeholders.restore(text) for text in redacted] == [document.text for document in documents]
+    assert sorted(placeholders.names.values()) == sorted(f"{i}" for i in range(30))
+
+
+def test_placeholders_pickle():
+    placeholders = Placeholders({"[PER_2]": "Ann"})
+    copied = pickle.loads(pickle.dumps(placeholders))
+    assert copied.names == placeholders.names
+    assert document_of(("", "Bo", "PER"), ("", "Ann", "PER")).redact(copied) == "[PER_3][PER_2]"
 
 
 def test_only_the_labels_that_are_asked_for():
