@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex, TypeVar, overload
 
 from nerlite.backends import load_ops
@@ -27,6 +27,8 @@ Context = TypeVar("Context")
 DEFAULT_MODEL = "conll2003-minilm-l6"
 # More than any machine has; each has memory of its own.
 MOST_THREADS = 1024
+HUB_NAME = ("; nothing is downloaded: a checkpoint of Hugging Face's, once it is here, becomes a model directory by "
+            "tools/convert_hf.py SRC DST")
 # A batch of texts ends once it has so many characters.
 CHARACTERS_PER_BATCH = 100_000
 
@@ -93,7 +95,8 @@ class Tagger:
 
     def __call__(self, text: str) -> Document:
         """Tag one text. Empty text has no entities."""
-        return self._engine.documents([_checked(text)], self._rules.read)[0]
+        _check_text(text, "text")
+        return self._engine.documents([text], self._rules.read)[0]
 
     @overload
     def pipe(self, texts: Iterable[str], *, batch_size: int = ...) -> Iterator[Document]: ...
@@ -104,16 +107,26 @@ class Tagger:
         """Tag many texts, or (text, context) pairs, `batch_size` at a time; yield results in order as they come.
 
         Long texts make smaller batches, so memory does not grow with their number. The results are those of tagging
-        each text alone. A pair gives (document, context).
+        each text alone. A pair gives (document, context). Where an item is no text, or cannot be had, the error comes
+        after the results of all before it.
         """
-        if isinstance(texts, str):
-            raise TypeError("texts: expected an iterable of texts, got a str; call the tagger itself to tag a text")
+        _check_texts(texts)
         batch_size = _positive("batch_size", batch_size)
+        error: Exception | None = None
         batch_texts: list[str] = []
         items: list[Any] = []
         n_characters = 0
-        for item in texts:
-            text = _checked(item[0] if isinstance(item, tuple) and len(item) == 2 else item)
+        remaining = enumerate(texts)
+        while True:
+            try:
+                index, item = next(remaining)
+                text = item[0] if isinstance(item, tuple) and len(item) == 2 else item
+                _check_text(text, f"texts[{index}]")
+            except StopIteration:
+                break
+            except Exception as raised:  # also by the iterable itself
+                error = raised
+                break
             batch_texts.append(text)
             items.append(item)
             n_characters += len(text)
@@ -121,6 +134,8 @@ class Tagger:
                 yield from self._results(items, batch_texts)
                 batch_texts, items, n_characters = [], [], 0
         yield from self._results(items, batch_texts)
+        if error is not None:
+            raise error
 
     def _results(self, items: list[Any], texts: list[str]) -> Iterator[Any]:
         for item, document in zip(items, self._engine.documents(texts, self._rules.read), strict=True):
@@ -147,10 +162,18 @@ class Tagger:
         return self._engine.documents([_joined(text) for text in texts], self._rules.read_words)
 
 
-def _checked(text: str) -> str:
+def _check_text(text: Any, name: str) -> None:
     if not isinstance(text, str):
-        raise TypeError(f"text: expected str, got {type(text).__name__}")
-    return text
+        raise TypeError(f"{name}: expected str, got {type(text).__name__}")
+
+
+def _check_texts(texts: Any) -> None:
+    """Refuse what would be gone through by its characters, bytes, keys or columns."""
+    if isinstance(texts, str):
+        raise TypeError("texts: expected an iterable of texts, got a str; call the tagger itself to tag a text")
+    if isinstance(texts, (bytes, bytearray, Mapping)) or hasattr(texts, "columns"):
+        raise TypeError(f"texts: expected an iterable of texts, got a {type(texts).__name__}"
+                        + ("; take the column that has the texts" if hasattr(texts, "columns") else ""))
 
 
 def _joined(text: Sequence[Any]) -> Words:
@@ -199,5 +222,6 @@ def find_model(model: AnyPath | None) -> str:
                for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name))}
     if name not in shipped:
         raise ModelError(f"{name!r}: no such directory, and no shipped model of that name "
-                         f"(shipped: {', '.join(sorted(shipped)) or 'none'})")
+                         f"(shipped: {', '.join(sorted(shipped)) or 'none'})"
+                         + (HUB_NAME if name.count("/") == 1 and not os.path.isabs(name) else ""))
     return shipped[name]

@@ -1,7 +1,8 @@
 """Tag schemes: tags ↔ labelled spans, the tags of a scheme, and which may follow which.
 
 A tag is "O" or PREFIX-LABEL. IOB2: B- opens every span, I- goes on. IOB1: I- does both, B- only where a span of the
-same label touches the one before. BIOES: B- I* E-, or S- for a single word.
+same label touches the one before. BIOES: B- I* E-, or S- for a single word; BILOU and BMES are the same by other
+letters, and read, not written.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def is_boundary(previous: str, tag: str) -> bool:
     Source: startOfChunk and endOfChunk of the CoNLL shared tasks' conlleval script.
     """
     (prefix, label), (next_prefix, next_label) = split_tag(previous), split_tag(tag)
-    return label != next_label or prefix in "ES" or next_prefix in "BS" or (prefix == "O") != (next_prefix == "O")
+    return label != next_label or prefix in "ESLU" or next_prefix in "BSU" or (prefix == "O") != (next_prefix == "O")
 
 
 def to_spans(tags: Sequence[str]) -> list[Span]:

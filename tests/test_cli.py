@@ -21,6 +21,7 @@ import nerlite
 from nerlite import cli
 from nerlite.cli import console, documents
 from nerlite.evaluate import evaluate
+from nerlite.tags import from_spans, to_spans
 
 ROOT = Path(__file__).parent.parent
 TEXTS = ["My name is John and I work for Acme in Berlin.", "", "EU rejects German call – naïve ☃", "x"]
@@ -187,7 +188,7 @@ def test_labels_and_scores_select(run, tagger):
     ("a.txt", b"fine\nb\xff\n", [], "a.txt:2: not UTF-8: byte 0xff at offset 6 of the file"),
     ("a.txt", b"fine\nb\xff\n", ["--whole"], "a.txt:2: not UTF-8: byte 0xff at offset 6 of the file"),
     ("a.jsonl", b'{"text": "fine"}\n{"body": ""}\n', [], "a.jsonl:2: no key 'text'; the line has 'body'"),
-    ("a.jsonl", b'{"text": "fine"}\n{"text": 1}\n', [], "a.jsonl:2: key 'text': expected a string, got 1"),
+    ("a.jsonl", b'{"text": "fine"}\n{"text": 1}\n', [], "a.jsonl:2: key 'text': expected a string or null, got 1"),
     ("a.jsonl", b'{"text": "fine"}\n{"text"\n', [], "a.jsonl:2: not JSON"),
     ("a.conll", b"fine O\n\nbad\n", [], "a.conll:3: expected 2 columns, got 'bad'"),
 ])
@@ -213,8 +214,9 @@ def test_a_missing_file_is_refused_before_the_work_begins(run, tmp_path):
 
 
 def test_a_label_that_the_model_lacks_is_refused(run):
-    assert run("tag", "--label", "PER", "--label", "GPE") == (
-        2, "", "nerlite: --label GPE: the model has the labels LOC, MISC, ORG, PER\n")
+    for arguments in (("--label", "PER", "--label", "GPE"), ("--label", "PER,GPE")):
+        assert run("tag", *arguments) == (
+            2, "", "nerlite: --label GPE: the model has the labels LOC, MISC, ORG, PER\n")
 
 
 @pytest.mark.parametrize("arguments", [["tag", "--min-score", "2"], ["tag", "--min-score", "nan"], ["tag", "--x"],
@@ -416,6 +418,7 @@ def test_an_output_without_a_file_fails_without_traceback(monkeypatch, tiny_mode
     assert capsys.readouterr().err == "nerlite: no room\n"
 
 
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="a background job has none")
 def test_an_interrupt_during_a_write_waits_for_it(monkeypatch):
     class Stream(io.BytesIO):
         def write(self, data):
@@ -507,6 +510,118 @@ def test_a_cache_that_cannot_be_a_folder_is_named(run, tmp_path):
 def test_a_file_name_that_the_system_refuses_is_named(run):
     name = "a" * 300
     assert run("tag", name)[::2] == (2, f"nerlite: {name}: File name too long\n")
+
+
+def test_labels_may_be_given_with_commas(run):
+    both, again, ours = (run("tag", *labels, stdin=lines_of(TEXTS))[1] for labels in (
+        ("--label", "PER, LOC"), ("--label", "PER", "--label", "LOC"), ()))
+    assert both == again != ours
+
+
+def test_null_texts_are_passed_through_and_answers_get_another_key(run, tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text('[{"data": {"text": null}, "entities": 1.10},\n {"data": {"text": ""}, "entities": 2}]')
+    status, output, _ = run("tag", "--text-key", "data.text", "--entities-key", "found", file)
+    assert (status, output) == (0, '{"data": {"text": null}, "entities": 1.10, "found": []}\n'
+                                   '{"data": {"text": ""}, "entities": 2, "found": []}\n')
+    status, output, errors = run("tag", "--text-key", "data.text", file)
+    assert (status, output) == (2, "")
+    assert "key 'entities': there already" in errors
+
+
+def test_offsets_count_what_readers_elsewhere_count(run, tagger):
+    text = "\U0001f600 John lives in Berlin"
+    starts = {unit: [entity["start"] for entity in json.loads(run("tag", "--offsets", unit, stdin=text.encode())[1])[
+        "entities"]] for unit in ("codepoint", "utf16", "utf8")}
+    assert starts["codepoint"] == [entity.start for entity in tagger(text).entities] != []
+    assert starts["utf16"] == [start + (start > 0) for start in starts["codepoint"]]
+    assert starts["utf8"] == [start + 3 * (start > 0) for start in starts["codepoint"]]
+
+
+def test_encodings(run, tmp_path):
+    file = tmp_path / "a.txt"
+    for encoding, arguments in (("utf-16", ()), ("utf-16-le", ("--encoding", "utf-16le")),
+                                ("latin-1", ("--encoding", "latin-1"))):
+        file.write_text("Müller\nlebt in Köln\n", encoding=encoding)
+        status, output, _ = run("tag", *arguments, file)
+        assert [json.loads(line)["text"] for line in output.splitlines()] == ["Müller", "lebt in Köln"]
+    status, _, errors = run("tag", file)
+    assert (status, "--encoding names another encoding" in errors) == (2, True)
+
+
+def test_eval_reads_other_schemes_and_refuses_what_is_none(run, tagger, tmp_path):
+    file, words = tmp_path / "gold.conll", ["john", "lives", "in", "berlin", "."]
+    tags = tagger.tag(words)
+    letters = {"BIOES": {}, "BILOU": {"E": "L", "S": "U"}, "BMES": {"I": "M"}}
+    for names in letters.values():
+        gold = [f"{names.get(tag[0], tag[0])}{tag[1:]}" for tag in from_spans(to_spans(tags), len(tags), "BIOES")]
+        file.write_text("".join(f"{word} {tag}\n" for word, tag in zip(words, gold, strict=True)))
+        assert "accuracy: 100.00%; precision: 100.00%; recall: 100.00%" in run("eval", file)[1]
+    file.write_text("john B-PER\nlives 0\n")
+    assert run("eval", file)[::2] == (2, f"nerlite: {file}:2: tag '0': expected O or PREFIX-LABEL, the prefix one of "
+                                         "B, I, E, S, L, U, M (--tag-column says where the tags are)\n")
+    file.write_text("B-PER\tjohn\nO\tlives\n")
+    assert run("eval", "--word-column", 2, "--tag-column", 1, file)[0] == 0
+
+
+def test_timings_say_where_the_time_went_and_change_nothing(run):
+    _, expected, _ = run("tag", stdin=lines_of(TEXTS))
+    status, output, errors = run("tag", "--timings", stdin=lines_of(TEXTS))
+    assert (status, output) == (0, expected)
+    seconds = dict(re.findall(r"(?m)^(\w+) +([\d.]+) s", errors))
+    assert {"reading", "splitting", "pieces", "characters", "encoder", "head", "decoding", "writing"} < seconds.keys()
+    assert float(seconds["encoder"]) > 0
+
+
+def test_messages_are_without_control_characters(run, capfdbinary):
+    assert run("tag", "\x1b[31mred.txt")[2] == "nerlite: \\x1b[31mred.txt: no such file\n"
+    with pytest.raises(SystemExit):
+        cli.main(["tag", "--\x1b[31m"])
+    assert rb"\x1b[31m" in capfdbinary.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_version_that_cannot_be_written_is_an_error():
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run([sys.executable, "-m", "nerlite", "--version"], cwd=ROOT, stdout=full, check=False,
+                                 stderr=subprocess.PIPE)
+    assert (process.returncode, process.stderr) == (1, b"nerlite: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of a POSIX system")
+def test_a_full_disk_leaves_whole_lines(tiny_model, tmp_path):
+    import resource
+
+    (tmp_path / "in.txt").write_bytes(b"John lives in Berlin\n" * 50)
+    with (tmp_path / "out.jsonl").open("wb") as file:
+        process = subprocess.run(
+            [sys.executable, "-m", "nerlite", "tag", "--model", tiny_model, "--backend", "numpy", tmp_path / "in.txt"],
+            cwd=ROOT, stdout=file, stderr=subprocess.PIPE, check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
+    assert (process.returncode, process.stderr) == (1, b"nerlite: [Errno 27] File too large\n")
+    lines = (tmp_path / "out.jsonl").read_bytes().splitlines(keepends=True)
+    assert [json.loads(line)["text"] for line in lines] == ["John lives in Berlin"] * len(lines) != []
+
+
+def test_a_notebooks_output_and_another_thread_will_do(monkeypatch, tiny_model, tmp_path):
+    (tmp_path / "in.txt").write_text("John lives in Berlin\n")
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    statuses = []
+    thread = threading.Thread(target=lambda: statuses.append(cli.main(
+        ["tag", "--model", str(tiny_model), "--backend", "numpy", str(tmp_path / "in.txt")])))
+    thread.start()
+    thread.join()
+    assert statuses == [0]
+    assert json.loads(sys.stdout.getvalue())["text"] == "John lives in Berlin"
+
+
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="a background job has none")
+def test_an_interrupt_during_imports_is_quiet(tmp_path):
+    (tmp_path / "tokenizers.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)")
+    process = subprocess.run([sys.executable, "-m", "nerlite", "info"], cwd=ROOT, capture_output=True, check=False,
+                             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])})
+    assert (process.returncode, process.stderr) == (130, b"")
 
 
 @pytest.mark.parametrize("key", ["entities", "truncated_at"])

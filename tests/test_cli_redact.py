@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nerlite
-from nerlite.cli.main import main
+from nerlite.cli import main
 from nerlite.config import SparkNLPConfig
 from nerlite.redaction import Placeholders
 

@@ -1,7 +1,9 @@
 """Readers say what is wrong where; writers give lines that can be read back."""
 
 import io
+import itertools
 import json
+import re
 from array import array
 
 import pytest
@@ -9,9 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nerlite.document import Document, Entity
-from nerlite.io import READERS, WRITERS, format_named, format_of, jsonl, table, writer_named
+from nerlite.io import READERS, WRITERS, conll, format_named, format_of, jsonl, table, writer_named
+from nerlite.io import json as json_array
 from nerlite.io.conll import Sentence, read_rows, read_tagged
-from nerlite.io.records import InputError, ReadOptions, Record, decode, read_lines, select
+from nerlite.io.encoding import ToUtf8
+from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, decode, read_lines, select
 
 CONLL = """-DOCSTART- -X- O
 
@@ -56,12 +60,12 @@ def test_bytes_that_are_not_utf8_are_named_by_line_and_offset():
     ("{", r"not JSON: .* at column 2"),
     ("[" * 100_000, "not JSON that can be read"),
     ('{"text": ' + "9" * 5_000 + "}", "not JSON that can be read"),
-    ('{"text": "x", "n": 1e400}', "not JSON that can be read: 1e400 is beyond what a float64 can be"),
     ('["text"]', "expected a JSON object"),
     ('{"body": "x", "id": 1}', "no key 'text'; the line has 'body', 'id'"),
     ("{}", "no key 'text'; the line has no keys"),
-    ('{"text": 5}', "key 'text': expected a string, got 5"),
-    ('{"text": null}', "key 'text': expected a string, got None"),
+    ('{"text": 5}', "key 'text': expected a string or null, got 5"),
+    ('{"text": "x", "n": NaN}', "not JSON that can be read: NaN is no number of JSON's"),
+    ('{"text": "x", "n": -Infinity}', "not JSON that can be read: -Infinity is no number of JSON's"),
 ])
 def test_a_bad_json_line_is_named(line, message):
     with pytest.raises(InputError, match=f"^f:3: {message}"):
@@ -108,7 +112,7 @@ def test_a_format_is_found_by_its_name_and_by_its_files_suffix():
     assert all(hasattr(format_named(name), "read") for name in READERS)
     nothing = Document("", array("I"), [])
     for name in WRITERS:
-        writer = writer_named(name, "title")
+        writer = writer_named(name, "title", WriteOptions())
         assert "".join([writer.head(), writer.write(nothing, Record("", "f:1")), writer.tail()]).endswith("\n")
     assert [format_of(f"a{suffix}") for suffix in (".JSONL", ".iob", ".txt", "")] == ["jsonl", "conll", "txt", "txt"]
 
@@ -125,7 +129,7 @@ def test_select_by_label_and_score_takes_the_tags_along(document):
 
 
 def written(document, row=None):
-    return jsonl.write(document, Record(document.text, "f:1", row=row))
+    return jsonl.write(document, Record(document.text, "f:1", row=row), WriteOptions())
 
 
 def test_json_line(document):
@@ -133,9 +137,66 @@ def test_json_line(document):
         "text": "John lives in New York",
         "entities": [{"text": "John", "label": "PER", "start": 0, "end": 4, "score": 0.99},
                      {"text": "New York", "label": "LOC", "start": 14, "end": 22, "score": 0.6}]}
-    kept = json.loads(written(document, {"id": 7, "body": document.text, "entities": "old", "truncated_at": 3}))
+    kept = json.loads(written(document, {"id": 7, "body": document.text}))
     assert list(kept) == ["id", "body", "entities"]
     assert len(kept["entities"]) == 2
+
+
+@pytest.mark.parametrize("key", ["entities", "truncated_at"])
+def test_a_key_that_is_there_is_not_written_over(document, key):
+    with pytest.raises(InputError, match=f"^f:1: key '{key}': there already, .*--entities-key"):
+        written(document, {key: 1})
+
+
+def read_json(source, form=jsonl, **options):
+    return list(form.read(io.BytesIO(source.encode()), "f", ReadOptions(**options)))
+
+
+@given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.text() | st.integers() | st.floats(
+    allow_nan=False, allow_infinity=False), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))),
+       st.sampled_from([None, 1]))
+def test_an_object_comes_out_as_it_came_in(row, indent):
+    row |= {"text": "a"}
+    row.pop("entities", None), row.pop("truncated_at", None)
+    for form, source in ((jsonl, json.dumps(row)), (json_array, json.dumps([row, row], indent=indent))):
+        for record in read_json(source, form):
+            line = jsonl.write(Document("a", array("q"), []), record, WriteOptions())
+            assert line.count("\n") == 1
+            assert json.loads(line) == row | {"entities": []}
+
+
+def test_numbers_come_out_to_the_digit():
+    source = '{"text":"Paris","id":12345678901234567890,"f":1.10,"e":1e5,"big":0.12345678901234567890,"huge":1e400}'
+    for record in (*read_json(source), *read_json(f"[{source}]", json_array)):
+        line = jsonl.write(Document("Paris", array("q"), []), record, WriteOptions(entities_key="found"))
+        assert line == source[:-1] + ', "found": []}\n'
+
+
+def test_keys_may_be_nested_and_texts_null():
+    assert [record.text for record in read_json('{"data": {"text": "a"}}\n{"data.text": "b"}\n{"data": {"text": null}}',
+                                                text_key="data.text")] == ["a", "b", None]
+    with pytest.raises(InputError, match=r"^f:1: no key 'data\.text'; the line has 'data'"):
+        read_json('{"data": "text"}', text_key="data.text")
+
+
+@pytest.mark.parametrize(("source", "texts"), [
+    ('[{"text": "a"},\n {"text":\n "b"}]\n', ["a", "b"]), ('{"text": "a"}\n{"text": "b"}', ["a", "b"]),
+    ('{\n "text": "a"\n}\n', ["a"]), ("[]", []), ("", []), ("\ufeff[ ]", []),
+])
+def test_json_files(source, texts):
+    assert [record.text for record in read_json(source, json_array)] == texts
+
+
+@pytest.mark.parametrize(("source", "message"), [
+    ('[{"text": "a"} {"text": "b"}]', "f:1: not JSON: expected , or ]"),
+    ('[{"text": "a"},\n 3]', "f:2: expected a JSON"),
+    ('[{"text": "a"}', "f:1: not JSON: expected , or ]"),
+    ('[{"text": "a"}] x', "f: not JSON: expected the array's end"),
+    ('[\n\n{"text": NaN}]', "f:3: not JSON that can be read: NaN"), ("[", "f: not JSON: expected the array's end"),
+])
+def test_bad_json_files_are_named(source, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        read_json(source, json_array)
 
 
 def test_json_line_says_where_the_model_stopped_reading():
@@ -152,7 +213,7 @@ def test_json_lines_read_back_as_they_were(text):
 
 def test_table(document, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    assert table.write(document, Record(document.text, "f:1")) == ("f:1  John lives in New York\n"
+    assert table.write(document, Record(document.text, "f:1"), WriteOptions()) == ("f:1  John lives in New York\n"
                                                                    "  0.99  PER    0–4  John\n"
                                                                    "  0.60  LOC  14–22  New York\n")
 
@@ -161,7 +222,86 @@ def test_table_keeps_to_the_width_and_to_printable_characters(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     text = "a\x1b[31m\nb" + "c" * 1_000
     document = Document(text, array("q"), [Entity("a\x1b[31m\nb", "X", 0, 7, 1.0)])
-    lines = table.write(document, Record(text, "f")).splitlines()
+    lines = table.write(document, Record(text, "f"), WriteOptions()).splitlines()
     assert lines[0] == "f  a?[31m b" + "c" * 28 + "…"
     assert len(lines[0]) == 40
     assert lines[1] == "  1.00  X  0–7  a?[31m b"
+
+
+def rows_of(text, **options):
+    documents = read_rows(text.split("\n"), "f", ReadOptions(**options))
+    return [rows for document in documents for rows in document.sentences]
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("# title\nMerkel B-PER\n\n# next\nObama B-PER", [["Merkel"], ["Obama"]]),
+    ("# id 52-ea\tdomain=en\nParis _ _ B-LOC\n", [["Paris"]]),
+    ("#StarWars O\nin O\n\n# O\n1 O\nfan O", [["#StarWars", "in"], ["#", "1", "fan"]]),
+    ("#\nfan", [["#", "fan"]]),
+    ("a O\n# O\n#x O", [["a", "#", "#x"]]),
+    ("# only\n\n# comments = 1\n\na O", [["a"]]),
+    ("20 000\tO\nfans\tO", [["20 000", "fans"]]),
+    ("EU B-ORG\n\u00a0 \nx O", [["EU"], ["x"]]),
+    ("1 EU NNP B-ORG\n2 rejects VBZ O\n\n1 x NN O", [["EU", "rejects"], ["x"]]),
+    ("1 O\nfan O", [["1", "fan"]]),
+    ("1 O\n\n2 O", [["1"], ["2"]]),
+    ("-DOCSTART-\n\na O", [["a"]]),
+    ("-DOCSTART-s O\na O", [["-DOCSTART-s", "a"]]),
+])
+def test_conll_words(text, words):
+    assert [rows.words for rows in rows_of(text)] == words
+
+
+def test_a_column_that_counts_words_is_said_and_can_be_had():
+    said = []
+    assert rows_of("1\tEU\tO\n2\tsays\tO", say=said.append)[0].words == ["EU", "says"]
+    assert len(said) == 1
+    assert said[0].startswith("f: the first column counts the words")
+    assert rows_of("1\tEU\tO\n2\tsays\tO", word_column=1)[0].words == ["1", "2"]
+    assert rows_of("B-ORG EU", word_column=2)[0].words == ["EU"]
+    with pytest.raises(InputError, match="f:1: expected the word in column 4, got 2 columns"):
+        rows_of("EU O", word_column=4)
+
+
+@pytest.mark.parametrize("tag", ["PER", "B_PER", "0", "domain=en", "X-PER", "B-", "o"])
+def test_what_is_no_tag_is_named(tag):
+    with pytest.raises(InputError, match=f"^f:3: tag '{tag}': expected O or PREFIX-LABEL"):
+        list(read_tagged(["a O", "", f"b {tag}", "c O"], "f"))
+
+
+@pytest.mark.parametrize(("start", "row", "expected"), [
+    ("-DOCSTART-", "EU NNP O", "-DOCSTART- -X- O O"), ("-DOCSTART- -X- O", "EU NNP I O", "-DOCSTART- -X- O O O"),
+    ("-DOCSTART- -X- -X- O", "EU O", "-DOCSTART- O O"), ("-DOCSTART- -X- O", "EU NNP O", "-DOCSTART- -X- O O"),
+])
+def test_a_document_line_gets_as_many_columns_as_the_rows(start, row, expected):
+    record, = conll.read([f"{line}\n".encode() for line in (start, "", row)], "f", ReadOptions())
+    document = Document("EU", array("q", [0, 2]), [Entity("EU", "ORG", 0, 2, 1.0)])
+    first, _, second, *_ = conll.write(document, record, WriteOptions()).split("\n")
+    assert first == expected
+    assert len(first.split()) == len(second.split())
+
+
+def test_columns_parted_by_tabs_stay_so():
+    record, = conll.read([b"20 000\tO\n"], "f", ReadOptions())
+    document = Document("20 000", array("q", [0, 6]), [])
+    assert conll.write(document, record, WriteOptions()) == "20 000\tO\tO\n\n"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, 5),
+       st.sampled_from(["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8", "gb18030"]))
+def test_any_encoding_becomes_utf8_however_it_arrives(text, size, encoding):
+    to_utf8, data = ToUtf8("f", encoding), text.encode(encoding)
+    parts = [to_utf8(data[i:i + size]) for i in range(0, len(data), size)]
+    assert b"".join([*parts, to_utf8(b"", final=True)]).decode().removeprefix("\ufeff") == text.removeprefix("\ufeff")
+
+
+def test_utf16_is_noticed():
+    text = "Angela Merkel visited Paris.\n"
+    assert ToUtf8("f", None)(text.encode("utf-16")).decode() == text
+    for bare, encoding in itertools.product((text, "Ангела Меркель"), ("utf-16-le", "utf-16-be")):
+        with pytest.raises(InputError, match=f"^f: looks like UTF-16 without .* --encoding {encoding}"):
+            ToUtf8("f", None)(bare.encode(encoding))
+    with pytest.raises(InputError, match=r"^f: not utf-16: .*truncated"):
+        ToUtf8("f", "utf-16")(text.encode("utf-16")[:-1], final=True)
+    for data in (b"\0", b"\0\0\0\0\0\0\0\0\0\0", "Ангела Меркель".encode(), b"a line with a \0 in it"):
+        assert ToUtf8("f", None)(data) == data

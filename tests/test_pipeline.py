@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -186,6 +187,26 @@ def test_pipe_streams_keeps_order_and_passes_context(tagger):
         next(tagger.pipe([], batch_size=0))
 
 
+def test_a_bad_text_is_named_after_the_answers_to_all_before_it(tagger):
+    def broken():
+        yield from TEXTS
+        raise OSError("gone")
+
+    for texts, error, message in (([*TEXTS, 7, "x"], TypeError, rf"texts\[{len(TEXTS)}\]: expected str, got int"),
+                                  ([*TEXTS, None], TypeError, "expected str, got NoneType"),
+                                  (broken(), OSError, "gone")):
+        answered = []
+        with pytest.raises(error, match=message):
+            answered.extend(tagger.pipe(texts, batch_size=4))
+        assert [doc.text for doc in answered] == TEXTS
+
+
+@pytest.mark.parametrize("texts", [{"a": "x"}, b"bytes", SimpleNamespace(columns=["text"])])
+def test_what_would_be_gone_through_by_keys_or_columns_is_refused(tagger, texts):
+    with pytest.raises(TypeError, match=f"texts: expected an iterable of texts, got a {type(texts).__name__}"):
+        next(tagger.pipe(texts))
+
+
 def test_tag_words(tagger):
     words = ["EU", "rejects", "German", "call", "New York", ""]
     tags = tagger.tag(words)
@@ -216,7 +237,7 @@ def test_a_str_is_no_list_of_words(tagger):
     assert tagger.tag([iter(["EU", "rejects"])]) == tagger.tag([["EU", "rejects"]])
     with pytest.raises(TypeError, match="texts: expected an iterable of texts, got a str"):
         next(tagger.pipe("EU rejects"))
-    with pytest.raises(TypeError, match="text: expected str, got tuple"):
+    with pytest.raises(TypeError, match=r"texts\[0\]: expected str, got tuple"):
         next(tagger.pipe([("EU", "rejects", "call")]))
 
 
@@ -351,6 +372,8 @@ def test_other_models_are_refused_by_name():
         nerlite.load("nowhere")
     with pytest.raises(nerlite.ModelError, match="'': no such directory"):
         nerlite.load("")
+    with pytest.raises(nerlite.ModelError, match=r"tools/convert_hf\.py"):
+        nerlite.load("dslim/bert-base-NER")
 
 
 def test_an_encoder_without_a_head_is_refused(write_model):

@@ -31,7 +31,7 @@ LAYERS = (
     {"rules", "sparknlp"},
     {"engine"},
     {"pipeline"},
-    {"__init__"},
+    {"__init__", "timings"},
     {"integrations", "training"},
     {"cli"},
     {"__main__"},

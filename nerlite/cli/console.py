@@ -6,12 +6,16 @@ import contextlib
 import io
 import os
 import signal
+import stat
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from nerlite.errors import readable
+from nerlite.io.encoding import ToUtf8
 from nerlite.io.records import InputError
 
 READ_SIZE = 1 << 20
@@ -22,6 +26,11 @@ def display_name(file: str) -> str:
     return "stdin" if file == "-" else file
 
 
+def say(note: str) -> None:
+    """Print what a user should know on standard error."""
+    print(f"nerlite: {readable(note)}", file=sys.stderr)
+
+
 def _wait_on(stream: Any) -> None:
     """Let a standard stream wait where whoever opened it forbade that: "nothing yet" would look like its end."""
     with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be no file
@@ -29,32 +38,60 @@ def _wait_on(stream: Any) -> None:
 
 
 class Output:
-    """Standard output in whole lines: an interrupt that comes while one is written waits until it is out."""
+    """Standard output in whole lines: an interrupt that comes while one is written waits until it is out, and what a
+    full disk has cut off is taken back.
+    """
 
     def __init__(self) -> None:
         _wait_on(sys.stdout)
-        self._stream = sys.stdout.buffer
+        self._stream = getattr(sys.stdout, "buffer", None)  # a notebook's has none
         self._writing = self._interrupted = False
+        self._file: int | None = None
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            if stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
+                self._file = sys.stdout.fileno()
 
     def __enter__(self) -> Output:
-        self._previous = signal.getsignal(signal.SIGINT)
-        if self._previous is signal.default_int_handler:  # not in a background job, which ignores it
+        # Not in a background job, which ignores interrupts, nor in another thread, which gets none.
+        self._is_watching = (threading.current_thread() is threading.main_thread()
+                             and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+        if self._is_watching:
             signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        signal.signal(signal.SIGINT, self._previous)
+        if self._is_watching:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def write(self, lines: str) -> None:
         """Write lines, at once; a lone surrogate, which UTF-8 does not have, comes out as JSON's escape."""
+        data = lines.encode("utf-8", "backslashreplace")
         self._writing = True
         try:
-            self._stream.write(lines.encode("utf-8", "backslashreplace"))
-            self._stream.flush()
+            if self._stream is None:
+                sys.stdout.write(data.decode("utf-8"))
+                sys.stdout.flush()
+            elif self._file is None:
+                self._stream.write(data)
+                self._stream.flush()
+            else:
+                self._write_whole(self._file, data)
         finally:
             self._writing = False
         if self._interrupted:
             raise KeyboardInterrupt
+
+    def _write_whole(self, file: int, data: bytes) -> None:
+        """Write to a file; all of it or, where the system refuses a part, nothing."""
+        sys.stdout.flush()
+        start, written = os.fstat(file).st_size, 0
+        try:
+            while written < len(data):
+                written += os.write(file, data[written:])
+        except OSError:
+            if written and os.fstat(file).st_size == start + written:  # at its end, and alone there
+                os.ftruncate(file, start)
+            raise
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if not self._writing or self._interrupted:  # a second interrupt is for a reader that does not read
@@ -69,8 +106,10 @@ class Input:
     waits: whether the next line of a pipe or a terminal has not arrived yet, so that asking for it may take for ever.
     """
 
-    def __init__(self, files: Sequence[str]) -> None:
+    def __init__(self, files: Sequence[str], encoding: str | None = None) -> None:
+        """Show a bar, if it may; encoding: of all files, None is UTF-8 or what a byte order mark names."""
         self.waits = False
+        self._encoding = encoding
         self._bar: Any = None
         # A result that appears on the terminal shows by itself how far the work is.
         if sys.stderr.isatty() and not sys.stdout.isatty():
@@ -89,32 +128,37 @@ class Input:
             self._bar.close()
 
     def read(self, file: str) -> Iterator[bytes]:
-        """Yield the file's lines as bytes, each when it arrives; `InputError` where the system cannot read it."""
+        """Yield the file's lines in UTF-8, each when it arrives; `InputError` where the system cannot read it."""
         if file == "-" and sys.stdin is None:
             raise InputError("stdin: closed")
         if file == "-":
             _wait_on(sys.stdin)
         try:
             with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
-                for line in self._lines(stream, may_wait=file == "-" or not Path(file).is_file()):
-                    yield line
-                    if self._bar is not None:
-                        self._bar.update(len(line))
+                parts = self._parts(stream, ToUtf8(display_name(file), self._encoding))
+                yield from self._lines(parts, may_wait=file == "-" or not Path(file).is_file())
         except OSError as error:
             raise InputError(f"{display_name(file)}: {error.strerror or error}") from None
 
-    def _lines(self, stream: Any, *, may_wait: bool) -> Iterator[bytes]:
-        parts: list[bytes] = []  # of a line whose end has not arrived
+    def _parts(self, stream: Any, to_utf8: ToUtf8) -> Iterator[bytes]:
         while data := stream.read1(READ_SIZE):  # what is there; it waits only where nothing is
+            yield to_utf8(data)
+            if self._bar is not None:
+                self._bar.update(len(data))
+        yield to_utf8(b"", final=True)
+
+    def _lines(self, parts: Iterator[bytes], *, may_wait: bool) -> Iterator[bytes]:
+        pending: list[bytes] = []  # of a line whose end has not arrived
+        for data in parts:
             # Readers of some formats pass over blank lines and would wait for the next one.
             last = len(data[:data.rfind(b"\n") + 1].rstrip())
             lines = io.BytesIO(data)
             for part in lines:
-                parts.append(part)
+                pending.append(part)
                 if part.endswith(b"\n"):
                     self.waits = may_wait and lines.tell() >= last
-                    yield b"".join(parts)
-                    parts = []
+                    yield b"".join(pending)
+                    pending = []
         self.waits = False
-        if parts:
-            yield b"".join(parts)
+        if pending:
+            yield b"".join(pending)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,18 @@ def records_of(files: Sequence[str], form: str, options: ReadOptions, streams: I
 
 def documents_of(tagger: nerlite.Tagger, records: Iterable[Record], streams: Input
                  ) -> Iterator[tuple[Document, Record]]:
-    """Tag texts and texts that are words already, a batch at a time."""
+    """Tag texts and texts that are words already, a batch at a time; where there is nothing to tag nothing is found."""
     for batch in _batches(records, streams):
-        for are_words, group in itertools.groupby(batch, key=lambda record: isinstance(record.text, list)):
+        for kind, group in itertools.groupby(batch, key=lambda record: type(record.text)):
             together = list(group)
             texts: list[Any] = [record.text for record in together]
-            documents = tagger.documents_of(texts) if are_words else tagger.pipe(texts, batch_size=BATCH_SIZE)
+            documents: Iterable[Document]
+            if kind is str:
+                documents = tagger.pipe(texts, batch_size=BATCH_SIZE)
+            elif kind is list:
+                documents = tagger.documents_of(texts)
+            else:
+                documents = [Document("", array("I"), []) for _ in together]
             yield from zip(documents, together, strict=True)
 
 
@@ -53,7 +60,7 @@ def _batches(records: Iterable[Record], streams: Input) -> Iterator[list[Record]
     n_characters = 0
     for record in records:
         batch.append(record)
-        parts = [record.text] if isinstance(record.text, str) else itertools.chain.from_iterable(record.text)
+        parts = [record.text] if isinstance(record.text, str) else itertools.chain.from_iterable(record.text or ())
         n_characters += sum(map(len, parts))
         if len(batch) == BATCH_SIZE or n_characters >= BATCH_CHARACTERS or streams.waits:
             yield batch

@@ -13,15 +13,18 @@ from nerlite.cli.documents import check_files, documents_of
 from nerlite.document import Document
 from nerlite.evaluate import evaluate
 from nerlite.io import conll
-from nerlite.io.records import Record, read_lines
+from nerlite.io.records import Record, Rows, read_lines
+from nerlite.tags import from_spans, split_tag, to_spans
 
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    parser = commands.add_parser("eval", parents=[common.of_model(), common.of_conll()],
+    parser = commands.add_parser("eval", parents=[common.of_model(), common.of_input()],
                                  help="score a model on a CoNLL file",
                                  description="Print the conlleval script's report on a file of gold tags.")
     parser.add_argument("file", metavar="FILE", help="CoNLL columns: the word first, its tag last")
+    parser.add_argument("--tag-column", type=common.positive_integer, metavar="N",
+                        help="the column of the gold tag (default: the last)")
     parser.set_defaults(run=run)
 
 
@@ -29,20 +32,30 @@ def run(options: argparse.Namespace) -> int:
     """Tag the file's words and print the report."""
     check_files([options.file])
     tagger, name = common.load(options), display_name(options.file)
-    with Input([options.file]) as streams:
-        rows = conll.read_rows(read_lines(streams.read(options.file), name), name, min_columns=2)
+    with Input([options.file], options.encoding) as streams:
+        rows = conll.read_rows(read_lines(streams.read(options.file), name), name, common.read_options(options), 2)
         records = conll.records(rows, name, options.by)
-        gold, predicted = itertools.tee(_tags_by_sentence(documents_of(tagger, records, streams)))
+        tagged = _tags_by_sentence(documents_of(tagger, records, streams), name, options.tag_column)
+        gold, predicted = itertools.tee(tagged)
         report = evaluate((tags for tags, _ in gold), (tags for _, tags in predicted))
     print(report)
     return 0
 
 
-def _tags_by_sentence(tagged: Iterable[tuple[Document, Record]]) -> Iterator[tuple[list[str], list[str]]]:
+def _tags_by_sentence(tagged: Iterable[tuple[Document, Record]], name: str, column: int | None
+                      ) -> Iterator[tuple[list[str], list[str]]]:
     """Yield the gold and the predicted tags of each sentence of documents that came from CoNLL rows."""
     for document, record in tagged:
         assert record.conll is not None
         start = 0
-        for _, rows in record.conll.sentences:
-            yield [row[-1] for row in rows], document.tags[start:start + len(rows)]
-            start += len(rows)
+        for rows in record.conll.sentences:
+            yield _gold(rows, name, column), document.tags[start:start + len(rows.columns)]
+            start += len(rows.columns)
+
+
+def _gold(rows: Rows, name: str, column: int | None) -> list[str]:
+    """Return gold tags; those of BIOES, BILOU and BMES in IOB2, as the predicted ones are."""
+    tags = conll.tags_of(rows, name, column)
+    if any(split_tag(tag)[0] in "ESLUM" for tag in tags):
+        tags = from_spans(to_spans(tags), len(tags), "IOB2")
+    return tags

@@ -13,6 +13,7 @@ import nerlite
 from nerlite import environment
 from nerlite.backends import kernels_of
 from nerlite.cli import options as common
+from nerlite.errors import readable
 
 PACKAGES = ("numpy", "tokenizers", "safetensors", "numba")
 
@@ -31,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"  {package:<12} {_version(package)}")
     tagger = common.load(options)
     config, card = tagger.config, Path(tagger.path, "README.md")
-    print(f"model          {config.name}, {config.dtype}, {len(config.tags)} tags ({config.scheme}), {tagger.path}")
+    print(f"model          {readable(config.name)}, {config.dtype}, {len(config.tags)} tags ({config.scheme}), "
+          f"{readable(tagger.path)}")
     print(f"backend        {tagger.backend}")
     print(f"threads        {tagger.threads} ({os.cpu_count()} processors)")
     print(f"kernels        {kernels_of(tagger.backend)}")
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"model card     {card if card.is_file() else 'none'}")
     if card.is_file():
         for line in card.read_text(encoding="utf-8", errors="replace").strip().splitlines()[:8]:
-            print(f"  | {line}")
+            print(f"  | {readable(line)}")
     return 0
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import codecs
 import warnings
+from collections.abc import Sequence
 
 import nerlite
 from nerlite.backends import BACKENDS
-from nerlite.io.records import InputError
+from nerlite.cli.console import say
+from nerlite.io.records import InputError, ReadOptions
 
 
 def of_model() -> argparse.ArgumentParser:
@@ -27,25 +29,43 @@ def of_model() -> argparse.ArgumentParser:
     return parser
 
 
-def of_conll() -> argparse.ArgumentParser:
-    """Return the options of reading CoNLL files, as a parent of a command's parser."""
+def of_input() -> argparse.ArgumentParser:
+    """Return the options of reading files that CoNLL files have too, as a parent of a command's parser."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--by", choices=("document", "sentence"), default="document",
                         help="CoNLL input: what is tagged together (default: document, between -DOCSTART- lines)")
+    parser.add_argument("--word-column", type=positive_integer, metavar="N",
+                        help="CoNLL input: the column of the word (default: the first that does not count words)")
+    parser.add_argument("--encoding", type=encoding,
+                        help="of all files (default: UTF-8, or what a byte order mark names)")
     return parser
+
+
+def read_options(options: argparse.Namespace) -> ReadOptions:
+    """Return what the options say of reading."""
+    known = {name: value for name, value in vars(options).items() if name in ReadOptions._fields}
+    return ReadOptions(**known, say=say)
 
 
 def load(options: argparse.Namespace) -> nerlite.Tagger:
     """Load the model that the options choose; what there is to warn of is a line on standard error."""
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"nerlite: {message}", file=sys.stderr)
+            warnings.showwarning = lambda message, *_: say(str(message))
             return nerlite.load(options.model, backend=options.backend, threads=options.threads,
                                 window=options.window)
     except ImportError as error:  # a package that is missing, or does not fit the others
         raise InputError(f"--backend {options.backend}: {error}") from None
     except ValueError as error:  # an environment variable's value
         raise InputError(str(error)) from None
+
+
+def labels_of(values: Sequence[str], tagger: nerlite.Tagger) -> list[str]:
+    """Return the labels that --label names, with commas or again; `InputError` for one that the model lacks."""
+    labels = [label.strip() for value in values for label in value.split(",")]
+    if unknown := sorted(set(labels) - set(tagger.labels)):
+        raise InputError(f"--label {unknown[0]}: the model has the labels {', '.join(tagger.labels)}")
+    return labels
 
 
 def positive_integer(text: str) -> int:
@@ -62,3 +82,12 @@ def probability(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
     return value
+
+
+def encoding(text: str) -> str:
+    """Read an option's value: a text encoding that Python knows."""
+    try:
+        "".encode(text)
+        return codecs.lookup(text).name
+    except (LookupError, ValueError):
+        raise argparse.ArgumentTypeError(f"expected an encoding such as utf-16-le or latin-1, got {text}") from None

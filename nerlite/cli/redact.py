@@ -10,7 +10,7 @@ import re
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import nerlite
@@ -43,8 +43,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
     parser.add_argument("--text-key", default="text", metavar="KEY",
                         help="JSON lines: the key of the text (text); the others come out as they are")
-    parser.add_argument("--label", action="append", metavar="LABEL",
-                        help="only names of this label; may be given again")
+    parser.add_argument("--label", action="append", default=[], metavar="LABELS",
+                        help="only names of these labels: PER, or PER,LOC; may be given again")
     parser.set_defaults(run=run)
 
 
@@ -57,8 +57,7 @@ def run(options: argparse.Namespace) -> int:
     before = _stamp(options.map)
     placeholders = read_map(options.map) if before else Placeholders()
     tagger = common.load(options)
-    if unknown := sorted(set(options.label or ()) - set(tagger.labels)):
-        raise InputError(f"--label {unknown[0]}: the model has the labels {', '.join(tagger.labels)}")
+    options.label = common.labels_of(options.label, tagger) or None
     with tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY) as held:
         with Input(options.files) as streams:
             for part in _redacted(options, forms, tagger, placeholders, streams):
@@ -143,15 +142,19 @@ def _objects(lines: Iterable[bytes], name: str, key: str) -> Iterator[tuple[Reco
     """Yield the texts of JSON lines; what an earlier tagging says of a text does not come out again."""
     for record in jsonl.read(lines, name, ReadOptions(text_key=key)):
         row = {each: value for each, value in (record.row or {}).items() if each not in jsonl.ANSWER_KEYS}
-        yield record, partial(_object, row, key)
+        yield record, partial(_object, row, [] if record.text is None else jsonl.path_of(row, key))
 
 
 def _line(mark: str, end: str, text: str) -> str:
     return mark + text + end
 
 
-def _object(row: dict[str, Any], key: str, text: str) -> str:
-    return json.dumps({**row, key: text}, ensure_ascii=False) + "\n"
+def _object(row: dict[str, Any], path: list[str], text: str) -> str:
+    """path: the keys that lead to the text; none, where there is none."""
+    if path:
+        *outer, last = path
+        reduce(dict.__getitem__, outer, row)[last] = text
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def _stamp(path: str | None) -> tuple[int, ...] | None:

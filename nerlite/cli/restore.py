@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         for file, form in zip(options.files, forms, strict=True):
             lines, name = streams.read(file), display_name(file)
             if form == "jsonl":
-                for _, row in jsonl.read_rows(lines, name):
+                for _, row, _ in jsonl.read_rows(lines, name):
                     output.write(json.dumps(_restored(row, placeholders, unknown), ensure_ascii=False) + "\n")
             else:
                 for parts in decoded(lines, name):

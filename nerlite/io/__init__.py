@@ -7,12 +7,13 @@ import os
 from typing import cast
 
 from nerlite.config import AnyPath
-from nerlite.io.records import Format, Lines, Writer
+from nerlite.io.records import Format, Lines, WriteOptions, Writer
 
 # Format (and module) → the suffixes of its files.
 READERS = {
     "txt": (),  # and any other suffix
     "jsonl": (".jsonl", ".ndjson"),
+    "json": (".json",),
     "conll": (".conll", ".bio", ".iob", ".iob2"),
 }
 WRITERS = ("jsonl", "table", "conll", "html")
@@ -24,10 +25,10 @@ def format_named(name: str) -> Format:
     return cast(Format, importlib.import_module(f"{__name__}.{name}"))
 
 
-def writer_named(name: str, title: str) -> Writer:
+def writer_named(name: str, title: str, options: WriteOptions) -> Writer:
     """Return a new writer of a format; title: what its output is called where it says so."""
     form = format_named(name)
-    return cast(Writer, form.Writer(title)) if hasattr(form, "Writer") else Lines(form.write)
+    return cast(Writer, form.Writer(title)) if hasattr(form, "Writer") else Lines(form.write, options)
 
 
 def format_of(file: AnyPath) -> str:

@@ -6,11 +6,18 @@ Source: Tjong Kim Sang and De Meulder 2003, https://aclanthology.org/W03-0419.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from nerlite.document import Document
-from nerlite.io.records import ConllDocument, InputError, ReadOptions, Record, Rows, read_lines
+from nerlite.io.records import ConllDocument, InputError, ReadOptions, Record, Rows, WriteOptions, read_lines
+
+_TAG = re.compile(r"O|[BIESLUM]-.+")
+# A comment's line: a hashtag is none, unless it names a value.
+_COMMENT = re.compile(r"#(?:\s|$|[^=]*=)")
+
+
+DEFAULTS = ReadOptions()
 
 
 class Sentence(NamedTuple):
@@ -21,8 +28,8 @@ class Sentence(NamedTuple):
 
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
-    """Yield the words, of the first column, that are tagged together."""
-    yield from records(read_rows(read_lines(lines, name), name), name, options.by)
+    """Yield the words that are tagged together."""
+    yield from records(read_rows(read_lines(lines, name), name, options), name, options.by)
 
 
 def records(documents: Iterable[ConllDocument], name: str, by: str) -> Iterator[Record]:
@@ -33,65 +40,142 @@ def records(documents: Iterable[ConllDocument], name: str, by: str) -> Iterator[
             parts = [ConllDocument(None if i else document.start, [sentence])
                      for i, sentence in enumerate(document.sentences)]
         for part in parts:
-            sentences = [[row[0] for row in sentence.columns] for sentence in part.sentences]
+            sentences = [sentence.words for sentence in part.sentences]
             yield Record(sentences, f"{name}:{part.sentences[0].line}", conll=part)
 
 
-def read_rows(lines: Iterable[str], name: str, min_columns: int = 1) -> Iterator[ConllDocument]:
+def read_rows(lines: Iterable[str], name: str, options: ReadOptions = DEFAULTS, min_columns: int = 1
+              ) -> Iterator[ConllDocument]:
     """Yield the documents of a file, all columns of every row.
 
-    A line is one word: columns apart by spaces or tabs, as many on every line. A blank line ends a sentence, a
-    -DOCSTART- line starts a document, and a file without such lines yields each sentence alone.
-    name: the file's name. `InputError` names the file and line of a row with fewer than min_columns columns or
-    not as many as the first row has.
+    A line is one word: columns apart by tabs, or by spaces where the line has no tab, as many on every line. Comments
+    stand before a sentence's first word and begin with #. A blank line ends a sentence, a -DOCSTART- line starts a
+    document, and a file without such lines yields each sentence alone.
+    name: the file's name. `InputError` names the file and line of a row with fewer than min_columns columns, without
+    the column of its word, or with not as many as the first row has.
     """
+    reader = _SentenceReader(name, options, min_columns)
     start: list[str] | None = None
     sentences: list[Rows] = []
-    rows = Rows(0, [])
-    n_columns = 0
+    block: list[str] = []
+    number = 0
     for number, line in enumerate(lines, 1):
-        columns = re.findall(r"[^ \t\r\n]+", line)
-        starts_document = bool(columns) and columns[0] == "-DOCSTART-"
-        if columns and not starts_document:
-            n_columns = n_columns or max(min_columns, len(columns))
-            if len(columns) != n_columns:
-                raise InputError(f"{name}:{number}: expected {n_columns} columns, got {line.strip()!r:.80}")
-            rows = rows if rows.columns else Rows(number, [])
-            rows.columns.append(columns)
+        starts_document = line.startswith("-DOCSTART-") and line[10:11] in ("", " ", "\t")
+        if line.strip() and not starts_document:
+            block.append(line)
             continue
-        if rows.columns:
+        if rows := reader.sentence(block, number - len(block)):
             sentences.append(rows)
-            rows = Rows(0, [])
+        block = []
         if sentences and (starts_document or start is None):
             yield ConllDocument(start, sentences)
             sentences = []
-        start = columns if starts_document else start
-    if rows.columns:
+        start = line.split() if starts_document else start
+    if rows := reader.sentence(block, number + 1 - len(block)):
         sentences.append(rows)
     if sentences:
         yield ConllDocument(start, sentences)
 
 
-def read_tagged(lines: Iterable[str], name: str) -> Iterator[list[Sentence]]:
-    """Yield the sentences of each document of a file, its first column as words, its last as tags.
+class _SentenceReader:
+    """Lines of sentences → rows. The first sentence says how many columns there are and which is the word."""
 
-    The tags stay as they stand. Documents, name and errors are those of `read_rows`.
+    def __init__(self, name: str, options: ReadOptions, min_columns: int) -> None:
+        """Arguments as in `read_rows`."""
+        self._name, self._say, self._min_columns, self._n_columns = name, options.say, min_columns, 0
+        self._word = None if options.word_column is None else options.word_column - 1
+
+    def sentence(self, block: list[str], number: int) -> Rows | None:
+        """Return the rows of a sentence's lines, None where they are all comments; number: that of the first."""
+        n_comments = self._n_comments(block)
+        first, columns = number + n_comments, [_columns(line) for line in block[n_comments:]]
+        if not columns:
+            return None
+        self._n_columns = self._n_columns or max(self._min_columns, len(columns[0]))
+        for i, row in enumerate(columns):
+            if len(row) != self._n_columns:
+                raise InputError(f"{self._name}:{first + i}: expected {self._n_columns} columns, got "
+                                 f"{block[n_comments + i].strip()!r:.80}")
+        if self._word is None:
+            self._word = self._first_word_column(columns)
+        if self._word >= self._n_columns:
+            raise InputError(f"{self._name}:{first}: expected the word in column {self._word + 1}, got "
+                             f"{self._n_columns} columns")
+        return Rows(first, columns, self._word, "\t" if any("\t" in line for line in block[n_comments:]) else " ")
+
+    def _n_comments(self, block: list[str]) -> int:
+        """Count a sentence's first lines that are comments: they look like one, and not like the sentence's rows."""
+        rows = [_columns(line) for line in block if not _COMMENT.match(line)]
+        n_columns = self._n_columns or (len(rows[0]) if rows else 0)
+        are_tagged = bool(rows) and n_columns > 1 and all(_TAG.fullmatch(row[-1]) for row in rows)
+        for i, line in enumerate(block):
+            columns = _columns(line)
+            if not _COMMENT.match(line) or (len(columns) == n_columns
+                                            and (not are_tagged or _TAG.fullmatch(columns[-1]))):
+                return i
+        return len(block)
+
+    def _first_word_column(self, columns: list[list[str]]) -> int:
+        """Return which column is the word: the second where the first one counts words, from 1."""
+        n = self._n_columns
+        if n < 2 or (n < 4 and len(columns) < 2) or any(row[0] != str(i) for i, row in enumerate(columns, 1)):
+            return 0
+        self._say(f"{self._name}: the first column counts the words, so the second is read as the word "
+                  "(--word-column 1 reads the first)")
+        return 1
+
+
+def _columns(line: str) -> list[str]:
+    if "\t" in line:
+        return [column.strip(" ") for column in re.split("\t+", line.strip(" \t\r"))]
+    return re.findall(r"[^ \r]+", line)
+
+
+def tags_of(rows: Rows, name: str, column: int | None = None) -> list[str]:
+    """Return a sentence's tags as they stand; column: from 1, None is the last.
+
+    `InputError` names the line of one that is neither O nor a known prefix and a label.
+    """
+    tags = []
+    for number, row in enumerate(rows.columns, rows.line):
+        if column is not None and column > len(row):
+            raise InputError(f"{name}:{number}: expected the tag in column {column}, got {len(row)} columns")
+        tag = row[-1 if column is None else column - 1]
+        if not _TAG.fullmatch(tag):
+            raise InputError(f"{name}:{number}: tag {tag!r:.80}: expected O or PREFIX-LABEL, the prefix one of "
+                             "B, I, E, S, L, U, M (--tag-column says where the tags are)")
+        tags.append(tag)
+    return tags
+
+
+def read_tagged(lines: Iterable[str], name: str) -> Iterator[list[Sentence]]:
+    """Yield the sentences of each document of a file, its last column as tags.
+
+    The tags stay as they stand. Documents, name and errors are those of `read_rows` and `tags_of`.
     """
     for document in read_rows(lines, name, min_columns=2):
-        yield [Sentence([row[0] for row in rows.columns], [row[-1] for row in rows.columns])
-               for rows in document.sentences]
+        yield [Sentence(rows.words, tags_of(rows, name)) for rows in document.sentences]
 
 
-def write(document: Document, record: Record) -> str:
+def write(document: Document, record: Record, options: WriteOptions) -> str:
     """Return a document's words, each with its tag; those of a CoNLL file keep their columns and document lines."""
     if record.conll is None:
         # A word that is hyphenated at a line's end has the line break in it.
-        return _sentence([["".join(word.split())] for word in document.words], document.tags)
-    tags, start = iter(document.tags), record.conll.start
-    return (" ".join([*start, "O"]) + "\n\n" if start else "") + "".join(
-        _sentence(rows, [next(tags) for _ in rows]) for _, rows in record.conll.sentences)
+        return _sentence(Rows(0, [["".join(word.split())] for word in document.words]), document.tags)
+    start, sentences = record.conll
+    lines, first = "", 0
+    if start:
+        n_columns = len(sentences[0].columns[0])
+        if len(start) != n_columns > 1:  # as many as the rows have is what the conlleval script asks for
+            start = [*start[:n_columns - 1], *["-X-"] * (n_columns - 1 - len(start)), "O"]
+        lines = sentences[0].separator.join([*start[:n_columns], "O"]) + "\n\n"
+    for rows in sentences:
+        lines += _sentence(rows, document.tags[first:first + len(rows.columns)])
+        first += len(rows.columns)
+    return lines
 
 
-def _sentence(rows: Iterable[Sequence[str]], tags: Iterable[str]) -> str:
+def _sentence(rows: Rows, tags: Iterable[str]) -> str:
     """Return a sentence's rows, each with its tag as one column more, and the blank line that ends a sentence."""
-    return "".join(" ".join((*row, tag)) + "\n" for row, tag in zip(rows, tags, strict=True)) + "\n"
+    return "".join(rows.separator.join((*row, tag)) + "\n"
+                   for row, tag in zip(rows.columns, tags, strict=True)) + "\n"

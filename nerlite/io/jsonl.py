@@ -1,66 +1,93 @@
-"""JSON lines: an object a line, whose keys are kept."""
+"""JSON lines: an object a line, which comes out as it came in, with one key more."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nerlite.document import Document
-from nerlite.io.records import InputError, ReadOptions, Record, read_lines
+from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, entity_dicts, read_lines
 
-# The keys of a line that are written anew.
-ANSWER_KEYS = ("entities", "truncated_at")
+TRUNCATED_KEY = "truncated_at"
+# The keys of an earlier answer.
+ANSWER_KEYS = ("entities", TRUNCATED_KEY)
 
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
     """Yield the text at options.text_key of each line that is not blank.
 
-    `InputError` for a line that is no JSON object or whose value at the key is missing or no string.
+    `InputError` for a line that is no JSON object or whose value at the key is missing or neither string nor null.
     """
-    key = options.text_key
-    for where, row in read_rows(lines, name):
-        if key not in row:
-            raise InputError(f"{where}: no key {key!r}; the line has {', '.join(map(repr, row)) or 'no keys'}")
-        if not isinstance(row[key], str):
-            raise InputError(f"{where}: key {key!r}: expected a string, got {row[key]!r:.80}")
-        yield Record(row[key], where, row=row)
+    for where, row, source in read_rows(lines, name):
+        yield record_of(row, source, where, options.text_key)
 
 
-def read_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield where each line that is not blank is, and its object; `InputError` for one that is no JSON object."""
+def read_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield where each line that is not blank is, its object, and the line; `InputError` for what is no JSON object."""
     for number, line in enumerate(read_lines(lines, name), 1):
-        if not line.strip():
-            continue
-        where = f"{name}:{number}"
-        try:
-            row = json.loads(line, parse_float=_finite)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets as deep
-            raise InputError(f"{where}: not JSON that can be read: {error}") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{where}: expected a JSON object, got {line!r:.80}")
-        yield where, row
+        if source := line.strip():
+            where = f"{name}:{number}"
+            yield where, as_object(parse(line, where)[0], source, where), source
 
 
-def _finite(number: str) -> float:
-    value = float(number)
-    if math.isinf(value):
-        raise ValueError(f"{number} is beyond what a float64 can be")
+def parse(text: str, where: str, start: int = 0, *, whole: bool = True) -> tuple[Any, int]:
+    """Return a JSON value and where it ends; whole: nothing may follow. `InputError` names the place."""
+    try:
+        while text[start:start + 1].isspace():
+            start += 1
+        value, end = _DECODER.raw_decode(text, start)
+        if whole and text[end:].strip():
+            raise json.JSONDecodeError("Extra data", text, end)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets as deep
+        raise InputError(f"{where}: not JSON that can be read: {error}") from None
+    return value, end
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON's")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def as_object(value: Any, source: str, where: str) -> dict[str, Any]:
+    """Return a JSON value that is an object; source: how it stands in the file."""
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: expected a JSON object, got {source!r:.80}")
     return value
 
 
-def write(document: Document, record: Record) -> str:
-    """Return a document as one line: its text, or the keys of the object it came from, and its entities.
+def record_of(row: dict[str, Any], source: str, where: str, key: str) -> Record:
+    """Return an object as a record. source: the object as it stands in the file, on one line."""
+    text: Any = row
+    for part in path_of(row, key):
+        if not isinstance(text, dict) or part not in text:
+            raise InputError(f"{where}: no key {key!r}; the line has {', '.join(map(repr, row)) or 'no keys'}")
+        text = text[part]
+    if text is not None and not isinstance(text, str):
+        raise InputError(f"{where}: key {key!r}: expected a string or null, got {text!r:.80}")
+    return Record(text, where, row=row, json=source)
+
+
+def path_of(row: dict[str, Any], key: str) -> list[str]:
+    """Return the keys that lead to a key's value: itself, where there is such a key, or its parts between dots."""
+    return [key] if key in row else key.split(".")
+
+
+def write(document: Document, record: Record, options: WriteOptions) -> str:
+    """Return a document as one line: its text, or the object it came from, and its entities.
 
     "truncated_at" is there only where the model did not read the whole text.
     """
-    line: dict[str, Any] = dict(record.row) if record.row is not None else {"text": document.text}
-    line["entities"] = [{"text": entity.text, "label": entity.label, "start": entity.start, "end": entity.end,
-                         "score": round(float(entity.score), 4)} for entity in document.entities]
-    line.pop("truncated_at", None)
+    answer: dict[str, Any] = {options.entities_key: entity_dicts(document, options.offset_unit)}
     if document.truncated_at is not None:
-        line["truncated_at"] = document.truncated_at
-    return json.dumps(line, ensure_ascii=False) + "\n"
+        answer[TRUNCATED_KEY] = document.to_dict(options.offset_unit)[TRUNCATED_KEY]
+    row = {"text": record.text if record.text is None else document.text} if record.row is None else record.row
+    if taken := [key for key in (options.entities_key, TRUNCATED_KEY) if key in row]:
+        raise InputError(f"{record.where}: key {taken[0]!r}: there already, and the answer is written there; "
+                         "--entities-key names another key for the entities")
+    source = json.dumps(row, ensure_ascii=False) if record.json is None else record.json
+    return f"{source[:-1].rstrip()}{', ' if row else ''}{json.dumps(answer, ensure_ascii=False)[1:]}\n"

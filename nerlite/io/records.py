@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from nerlite.document import Document, Entity
+from nerlite.document import Document, Entity, OffsetUnit
 from nerlite.errors import FileError
 
 
@@ -14,10 +14,20 @@ class InputError(FileError):
 
 
 class Rows(NamedTuple):
-    """A sentence's rows in a CoNLL file: the line of the first, and each row's columns."""
+    """A sentence's rows in a CoNLL file.
+
+    line: that of the first row; columns: each row's; word: which of them is the word; separator: what parts them.
+    """
 
     line: int
     columns: list[list[str]]
+    word: int = 0
+    separator: str = " "
+
+    @property
+    def words(self) -> list[str]:
+        """The words."""
+        return [columns[self.word] for columns in self.columns]
 
 
 class ConllDocument(NamedTuple):
@@ -28,14 +38,16 @@ class ConllDocument(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A text to be tagged, or the words of its sentences where it is split already.
+    """A text to be tagged, the words of its sentences where it is split already, or None where there is nothing to tag.
 
-    where: FILE:LINE; row: the object or the table's row that it is part of; conll: its part of a CoNLL file.
+    where: FILE:LINE; row: the columns that came with it; json: the object that it came from as it stands, on one line;
+    conll: its part of a CoNLL file.
     """
 
-    text: str | list[list[str]]
+    text: str | list[list[str]] | None
     where: str
     row: dict[str, Any] | None = None
+    json: str | None = None
     conll: ConllDocument | None = None
 
 
@@ -43,12 +55,22 @@ class ReadOptions(NamedTuple):
     """How files are read, beyond what their format says.
 
     whole: plain text: a file is one text; text_key: where an object has its text; by: what of a CoNLL file is tagged
-    together, "document" or "sentence".
+    together, "document" or "sentence"; word_column: which of its columns is the word, from 1, None: the first that is
+    no id; say: takes what a user should know of how a file was understood.
     """
 
     whole: bool = False
     text_key: str = "text"
     by: str = "document"
+    word_column: int | None = None
+    say: Callable[[str], None] = lambda note: None
+
+
+class WriteOptions(NamedTuple):
+    """How answers are written: the key of the entities, and what their offsets count."""
+
+    entities_key: str = "entities"
+    offset_unit: OffsetUnit = "codepoint"
 
 
 class Format(Protocol):
@@ -58,7 +80,7 @@ class Format(Protocol):
         """Yield the texts of a file, each once its lines are there; name: the file's, for `InputError`."""
         ...
 
-    def write(self, document: Document, record: Record) -> str:
+    def write(self, document: Document, record: Record, options: WriteOptions) -> str:
         """Return what is written of a document that was tagged: whole lines."""
         ...
 
@@ -82,9 +104,13 @@ class Writer(Protocol):
 class Lines:
     """A writer of a format of which nothing comes before or after documents."""
 
-    def __init__(self, write: Callable[[Document, Record], str]) -> None:
+    def __init__(self, write: Callable[[Document, Record, WriteOptions], str], options: WriteOptions) -> None:
         """write: the format's function."""
-        self.write = write
+        self._write, self._options = write, options
+
+    def write(self, document: Document, record: Record) -> str:
+        """Return what is written of a document that was tagged."""
+        return self._write(document, record, self._options)
 
     def head(self) -> str:
         """Return nothing."""
@@ -103,7 +129,7 @@ def decode(data: bytes, name: str, number: int = 1, offset: int = 0) -> str:
     except UnicodeDecodeError as error:
         line = number + data.count(b"\n", 0, error.start)
         raise InputError(f"{name}:{line}: not UTF-8: byte 0x{data[error.start]:02x} at offset {offset + error.start} "
-                         f"of the file ({error.reason})") from None
+                         f"of the file ({error.reason}); --encoding names another encoding") from None
     return text if offset else text.removeprefix("\ufeff")
 
 
@@ -121,3 +147,8 @@ def select(document: Document, labels: Sequence[str], min_score: float) -> Docum
         return (not labels or entity.label in labels) and entity.score >= min_score
 
     return document.only(entity for entity in document.entities if keeps(entity))
+
+
+def entity_dicts(document: Document, unit: OffsetUnit) -> list[dict[str, Any]]:
+    """Return the entities as they are written: fields by name, scores of four places."""
+    return [entity.to_dict() | {"score": round(float(entity.score), 4)} for entity in document.entities_in(unit)]

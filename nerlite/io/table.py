@@ -5,21 +5,22 @@ from __future__ import annotations
 import shutil
 
 from nerlite.document import Document
-from nerlite.io.records import Record
+from nerlite.io.records import Record, WriteOptions
 
 
-def write(document: Document, record: Record) -> str:
+def write(document: Document, record: Record, options: WriteOptions) -> str:
     """Return a document for reading, its first line within the terminal's width.
 
     Line breaks and control characters come out as spaces and question marks, so that no text disturbs a terminal.
     """
-    width, where = shutil.get_terminal_size().columns, record.where
+    width, where = shutil.get_terminal_size().columns, _printable(record.where)
     start = _printable(document.text[:width])
     room = max(20, width - len(where) - 2)
     lines = [f"{where}  {start if len(start) <= room and len(document.text) <= width else start[:room - 1] + '…'}"]
-    label_width = max((len(entity.label) for entity in document.entities), default=0)
-    offset_width = len(f"{document.entities[-1].start}–{document.entities[-1].end}") if document.entities else 0
-    for entity in document.entities:
+    entities = document.entities_in(options.offset_unit)
+    label_width = max((len(entity.label) for entity in entities), default=0)
+    offset_width = len(f"{entities[-1].start}–{entities[-1].end}") if entities else 0
+    for entity in entities:
         offsets = f"{entity.start}–{entity.end}"
         lines.append(f"  {entity.score:.2f}  {entity.label:<{label_width}}  {offsets:>{offset_width}}  "
                      f"{_printable(entity.text)}")

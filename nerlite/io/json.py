@@ -1,0 +1,40 @@
+"""JSON: an array of objects, or objects one after another, which come out as JSON lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from nerlite.io.jsonl import as_object, parse, record_of
+from nerlite.io.records import InputError, ReadOptions, Record, decode
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+# A line break stands between two tokens alone: within a string it is escaped.
+_BREAK = re.compile(r"\s*[\r\n]\s*")
+
+
+def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
+    """Yield the text at options.text_key of each object. The file is held in memory. `InputError` as for JSON lines."""
+    text = decode(b"".join(lines), name)
+    at, line, counted = _skip(text, 0), 1, 0
+    is_array = text[at:at + 1] == "["
+    at = _skip(text, at + 1) if is_array else at
+    while at < len(text) and not (is_array and text[at] == "]"):
+        line, counted = line + text.count("\n", counted, at), at
+        where = f"{name}:{line}"
+        value, end = parse(text, where, at, whole=False)
+        source = _BREAK.sub(" ", text[at:end])
+        yield record_of(as_object(value, source, where), source, where, options.text_key)
+        at = _skip(text, end)
+        if is_array and text[at:at + 1] == ",":
+            at = _skip(text, at + 1)
+        elif is_array and text[at:at + 1] != "]":
+            raise InputError(f"{where}: not JSON: expected , or ] after this object")
+    if is_array and (at >= len(text) or text[at + 1:].strip()):
+        raise InputError(f"{name}: not JSON: expected the array's end, and nothing after it")
+
+
+def _skip(text: str, at: int) -> int:
+    """Return where the next token begins."""
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
