@@ -629,3 +629,12 @@ def test_a_text_is_not_written_over(run, key):
     status, output, errors = run("tag", "--text-key", key, "--input-format", "jsonl", stdin=b'{"entities": "x"}')
     assert (status, output) == (2, "")
     assert errors == f"nerlite: --text-key {key}: expected another key: the answer is written there\n"
+
+
+def test_options_reach_the_tagger(run):
+    with mock.patch.object(nerlite, "load", side_effect=nerlite.load) as load:
+        assert run("tag", "--no-agreement", "--window", "--threads", "2", stdin=b"x\n")[0] == 0
+        assert run("tag", stdin=b"x\n")[0] == 0
+    chosen = [{name: call.kwargs[name] for name in ("agreement", "window", "threads")} for call in load.mock_calls]
+    assert chosen == [{"agreement": False, "window": True, "threads": 2},
+                      {"agreement": True, "window": False, "threads": None}]

@@ -85,6 +85,23 @@ def test_json_lines_keep_other_keys_but_no_earlier_answers(run, tmp_path):
         {"choices": [{"message": line}], "n": 1.5, "none": None} for line in LINES]
 
 
+def test_json_files_come_back_as_values(run, tmp_path):
+    rows = [{"id": i, "data": {"body": line}} for i, line in enumerate(LINES)] + [{"id": 9, "data": {"body": None}}]
+    file, names, redacted = (tmp_path / name for name in ("in.json", "names.json", "out.json"))
+    file.write_text(json.dumps(rows, indent=2))
+    status, output, errors = run("redact", "--map", names, "--text-key", "data.body", file)
+    assert (status, errors) == (0, "")
+    assert [json.loads(line) for line in output.splitlines()] != rows
+    redacted.write_bytes(output)
+    restored = run("restore", "--map", names, redacted)[1]
+    assert [json.loads(line) for line in restored.splitlines()] == rows
+    redacted.write_text(json.dumps([json.loads(line) for line in output.splitlines()], indent=1) + "\n\n")
+    assert json.loads(run("restore", "--map", names, redacted)[1]) == rows
+    redacted.write_text("[1, 2")
+    assert run("restore", "--map", names, redacted)[::2] == (
+        2, f"nerlite: {redacted}: not JSON: Expecting ',' delimiter at column 6\n")
+
+
 def test_a_lone_surrogate_in_json_comes_back(run, tmp_path):
     names = tmp_path / "names.json"
     status, output, _ = run("redact", "--input-format", "jsonl", "--map", names, stdin=b'{"text": "john \\ud83d"}\n')

@@ -53,7 +53,7 @@ def load(options: argparse.Namespace) -> nerlite.Tagger:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: say(str(message))
             return nerlite.load(options.model, backend=options.backend, threads=options.threads,
-                                window=options.window)
+                                window=options.window, agreement=options.agreement)
     except ImportError as error:  # a package that is missing, or does not fit the others
         raise InputError(f"--backend {options.backend}: {error}") from None
     except ValueError as error:  # an environment variable's value

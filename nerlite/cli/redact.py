@@ -17,11 +17,11 @@ import nerlite
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, Output, display_name
 from nerlite.cli.documents import check_files, documents_of
-from nerlite.io import format_of, jsonl
+from nerlite.io import format_named, format_of, jsonl
 from nerlite.io.records import InputError, ReadOptions, Record, decode
 from nerlite.redaction import Placeholders
 
-FORMATS = ("txt", "jsonl")
+FORMATS = ("txt", "jsonl", "json")
 # More than so many bytes wait in a temporary file, which has no name.
 BYTES_IN_MEMORY = 1 << 26
 
@@ -42,7 +42,8 @@ def add_to(commands: Any) -> None:
                         help="auto: by the file's suffix, else txt: plain text, a document a line")
     parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
     parser.add_argument("--text-key", default="text", metavar="KEY",
-                        help="JSON lines: the key of the text (text); the others come out as they are")
+                        help="JSON: the key of the text (text), or the way to it, such as data.text; the others come "
+                        "out as they are")
     parser.add_argument("--label", action="append", default=[], metavar="LABELS",
                         help="only names of these labels: PER, or PER,LOC; may be given again")
     parser.set_defaults(run=run)
@@ -84,7 +85,8 @@ def _redacted(options: argparse.Namespace, forms: list[str], tagger: nerlite.Tag
             if form == "txt":
                 parts = _texts(lines, name, whole=options.whole)
             else:
-                parts = _objects(lines, name, options.text_key)
+                parts = _objects(format_named(form).read(lines, name, ReadOptions(text_key=options.text_key)),
+                                 options.text_key)
             for record, finish in parts:
                 finishes.append(finish)
                 yield record
@@ -109,7 +111,7 @@ def form_of(file: str, form: str) -> str:
     """Return the format of a file; `InputError` for one that cannot be redacted."""
     form = format_of(file) if form == "auto" else form
     if form not in FORMATS:
-        raise InputError(f"{display_name(file)}: expected plain text or JSON lines, got {form}: its other columns may "
+        raise InputError(f"{display_name(file)}: expected plain text or JSON, got {form}: its other columns may "
                          "hold the names")
     return form
 
@@ -138,9 +140,9 @@ def _texts(lines: Iterable[bytes], name: str, *, whole: bool) -> Iterator[tuple[
         yield Record(text, name if whole else f"{name}:{number}"), partial(_line, mark, end)
 
 
-def _objects(lines: Iterable[bytes], name: str, key: str) -> Iterator[tuple[Record, Finish]]:
-    """Yield the texts of JSON lines; what an earlier tagging says of a text does not come out again."""
-    for record in jsonl.read(lines, name, ReadOptions(text_key=key)):
+def _objects(records: Iterable[Record], key: str) -> Iterator[tuple[Record, Finish]]:
+    """Yield the texts of JSON objects; what an earlier tagging says of a text does not come out again."""
+    for record in records:
         row = {each: value for each, value in (record.row or {}).items() if each not in jsonl.ANSWER_KEYS}
         yield record, partial(_object, row, [] if record.text is None else jsonl.path_of(row, key))
 

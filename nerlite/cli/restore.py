@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nerlite.cli.console import Input, Output, display_name
 from nerlite.cli.documents import check_files
 from nerlite.cli.redact import FORMATS, decoded, form_of, read_map
 from nerlite.io import jsonl
+from nerlite.io.records import decode
 from nerlite.redaction import Placeholders
 
+_TOKEN = re.compile(r"\S")
 # More placeholders that the map does not have are counted, not named.
 NAMED = 5
 
@@ -25,7 +29,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="default, and -: standard input")
     parser.add_argument("--map", metavar="FILE", required=True, help="the names, as nerlite redact --map kept them")
     parser.add_argument("--input-format", choices=("auto", *FORMATS), default="auto",
-                        help="auto: by the file's suffix, else txt; jsonl: in all strings of each line's object")
+                        help="auto: by the file's suffix, else txt; jsonl and json: in all strings of all values")
     parser.set_defaults(run=run)
 
 
@@ -38,16 +42,29 @@ def run(options: argparse.Namespace) -> int:
     with Output() as output, Input(options.files) as streams:
         for file, form in zip(options.files, forms, strict=True):
             lines, name = streams.read(file), display_name(file)
-            if form == "jsonl":
-                for _, row, _ in jsonl.read_rows(lines, name):
-                    output.write(json.dumps(_restored(row, placeholders, unknown), ensure_ascii=False) + "\n")
-            else:
+            if form == "txt":
                 for parts in decoded(lines, name):
                     output.write("".join(_restored(part, placeholders, unknown) for part in parts))
+            else:
+                for value in _values(lines, name) if form == "json" else _rows(lines, name):
+                    output.write(json.dumps(_restored(value, placeholders, unknown), ensure_ascii=False) + "\n")
     if unknown:
         named = ", ".join([*list(unknown)[:NAMED], *["…"] * (len(unknown) > NAMED)])
         print(f"nerlite: not in {options.map}, so left as they are: {named} ({len(unknown):,} in all)", file=sys.stderr)
     return 0
+
+
+def _rows(lines: Iterable[bytes], name: str) -> Iterator[Any]:
+    """Yield the objects of JSON lines, each once it is there."""
+    return (row for _, row, _ in jsonl.read_rows(lines, name))
+
+
+def _values(lines: Iterable[bytes], name: str) -> Iterator[Any]:
+    """Yield the values of a JSON file: one of any kind, or several one after another."""
+    text, at = decode(b"".join(lines), name), 0
+    while _TOKEN.search(text, at):
+        value, at = jsonl.parse(text, name, at, whole=False)
+        yield value
 
 
 def _restored(value: Any, placeholders: Placeholders, unknown: dict[str, None]) -> Any:
