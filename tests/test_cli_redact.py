@@ -50,6 +50,15 @@ def test_a_file_comes_back_byte_by_byte(tiny_model, tmp_path_factory, text, whol
     assert run_command(tiny_model, "restore", "--map", names, stdin=redacted) == (0, data, "")
 
 
+def test_a_file_of_another_encoding_comes_back_in_utf8(run, tmp_path):
+    text = "\n".join(LINES) + "\n"
+    (tmp_path / "in.txt").write_bytes(text.encode("utf-16-le"))
+    names = tmp_path / "names.json"
+    status, redacted, _ = run("redact", "--encoding", "utf-16-le", "--map", names, tmp_path / "in.txt")
+    assert status == 0
+    assert run("restore", "--map", names, stdin=redacted) == (0, text.encode(), "")
+
+
 def test_the_same_names_have_the_same_placeholders_in_all_files(run, tiny_model, tmp_path):
     files, names = [tmp_path / name for name in ("a.txt", "b.txt")], tmp_path / "names.json"
     for file in files:

@@ -22,8 +22,9 @@ from nerlite.io.records import InputError, ReadOptions, Record, decode
 from nerlite.redaction import Placeholders
 
 FORMATS = ("txt", "jsonl", "json")
-# More than so many bytes wait in a temporary file, which has no name.
+# More than so many bytes wait in a temporary file, which has no name; so many are written at once.
 BYTES_IN_MEMORY = 1 << 26
+WRITTEN_AT_ONCE = 1 << 20
 
 # What makes a redacted text what it was part of: a line, an object.
 Finish = Callable[[str], str]
@@ -40,6 +41,8 @@ def add_to(commands: Any) -> None:
                         "alone; where there is one already, its placeholders go on. Without it the names are gone")
     parser.add_argument("--input-format", choices=("auto", *FORMATS), default="auto",
                         help="auto: by the file's suffix, else txt: plain text, a document a line")
+    parser.add_argument("--encoding", type=common.encoding,
+                        help="of all files (default: UTF-8, or what a byte order mark names); the output is in UTF-8")
     parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
     parser.add_argument("--text-key", default="text", metavar="KEY",
                         help="JSON: the key of the text (text), or the way to it, such as data.text; the others come "
@@ -60,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     tagger = common.load(options)
     options.label = common.labels_of(options.label, tagger) or None
     with tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY) as held:
-        with Input(options.files) as streams:
+        with Input(options.files, options.encoding) as streams:
             for part in _redacted(options, forms, tagger, placeholders, streams):
                 held.write(part.encode("utf-8", "backslashreplace"))  # as JSON escapes a lone surrogate
         if options.map:
@@ -69,8 +72,8 @@ def run(options: argparse.Namespace) -> int:
             placeholders.save(options.map)
         held.seek(0)
         with Output() as output:
-            for line in held:
-                output.write(line.decode("utf-8"))
+            while lines := held.readlines(WRITTEN_AT_ONCE):
+                output.write(b"".join(lines).decode("utf-8"))
     return 0
 
 

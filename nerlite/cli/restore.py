@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nerlite.cli.console import Input, Output, display_name
+from nerlite.cli.console import Input, Output, display_name, say
 from nerlite.cli.documents import check_files
 from nerlite.cli.redact import FORMATS, decoded, form_of, read_map
 from nerlite.io import jsonl
@@ -50,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
                     output.write(json.dumps(_restored(value, placeholders, unknown), ensure_ascii=False) + "\n")
     if unknown:
         named = ", ".join([*list(unknown)[:NAMED], *["…"] * (len(unknown) > NAMED)])
-        print(f"nerlite: not in {options.map}, so left as they are: {named} ({len(unknown):,} in all)", file=sys.stderr)
+        say(f"not in {options.map}, so left as they are: {named} ({len(unknown):,} in all)")
     return 0
 
 
