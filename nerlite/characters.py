@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import html
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable
 
 # Cf and Cc, without white space and what begins a control sequence.
 INVISIBLE = ("\\x00-\\x08\\x0e-\\x1a\\x7f-\\x84\\x86-\\x9a\\x9c-\\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891"
@@ -53,14 +51,14 @@ REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-F
     | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
     | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}
     | [%=]E2(?:[%=]{_BYTE}){{2}})"""
-_ANY_REFERENCE = re.compile(f"{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|%20|{REFERENCE}", re.VERBOSE)
+_ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|%20|{REFERENCE})"
+_FIRST = frozenset("&\\%={")
 _LATEX = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307",
           "c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b", "k": "\u0328"}
 _LATEX_LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ",
                   "oe": "œ", "OE": "Œ"}
 
-_UNSEEN = re.compile(rf"[^\x08]\x08|[{INVISIBLE}\x1b\x9b]+")
-_LETTERS = re.compile(f"[{_CIRCLED}]")
+_UNSEEN = rf"[^\x08]\x08|[{INVISIBLE}\x1b\x9b]+"
 
 
 @functools.cache
@@ -72,36 +70,36 @@ def classes(*, ascii_only: bool) -> dict[str, str]:
     perhaps an accent or what nobody sees; seam: what may stand before what nobody sees, or for a letter.
     """
     if ascii_only:
-        own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "letter": "[A-Za-z]", "ideograph": "(?!)",
-               "accent": "(?!)", "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
+        own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "ideograph": "(?!)", "accent": "(?!)",
+               "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
     else:
-        chars = list(map(chr, itertools.chain(range(0x80, 0x3400), range(0xa000, 0xac00), range(0xf900, 0x10000))))
-        accents = [char for char in chars if unicodedata.category(char).startswith("M")]
-        others = re.findall(f"[{_IDEOGRAPHS}{NOTES}]", "".join(chars))
-        word = _ranges({*accents, *filter(str.isalnum, chars)}.difference(others))
-        own = {"word": f"[A-Za-z0-9{word}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{_IDEOGRAPHS}]",
-               "letter": rf"[^\W\d_{_IDEOGRAPHS}]", "ideograph": f"[{_IDEOGRAPHS}]",
-               "accent": f"[{_ranges(accents)}]", "invisible": f"[{INVISIBLE}]"}
+        accent, alnum = "", ""
+        for first, last in ((0x80, 0x2e7f), (0x3000, 0x30ff), (0xa000, 0xabff), (0xf900, 0xffff)):
+            chars = "".join(map(chr, range(first, last + 1)))
+            others = re.sub(f"[{_IDEOGRAPHS}{NOTES}]", " ", chars)
+            accent += _ranges("".join("x" if unicodedata.category(char)[0] == "M" else " " for char in chars), first)
+            alnum += _ranges(others, first)
+        own = {"word": f"[A-Za-z0-9{alnum}{accent}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{_IDEOGRAPHS}]",
+               "ideograph": f"[{_IDEOGRAPHS}]", "accent": f"[{accent}]", "invisible": f"[{INVISIBLE}]"}
     return own | {"mark": r"(?:[^\w\s]|_)", "seam": rf"(?:{own['invisible']}|[\x1b\x9b&])"}
 
 
-def _ranges(chars: Iterable[str]) -> str:
-    """Return characters as the ranges of a class."""
-    ranges = []
-    for _, group in itertools.groupby(enumerate(sorted(map(ord, chars))), lambda each: each[1] - each[0]):
-        run = [code for _, code in group]
-        ranges.append(f"\\u{run[0]:04x}-\\u{run[-1]:04x}")
-    return "".join(ranges)
+def _ranges(chars: str, first: int) -> str:
+    """Return, as ranges of a class, where there are letters and digits; first: the code of the first character."""
+    runs = re.finditer(r"[^\W_]+", chars)
+    return "".join(f"\\u{first + run.start():04x}-\\u{first + run.end() - 1:04x}" for run in runs)
 
 
 def decode(text: str) -> str:
     """Return a text with what its references and escapes stand for."""
-    return _ANY_REFERENCE.sub(_decoded, text)
+    return text if _FIRST.isdisjoint(text) else re.sub(_ANY_REFERENCE, _decoded, text)
 
 
 def _decoded(match: re.Match[str]) -> str:
     reference = match[0]
     if reference.startswith("&"):
+        import html  # its table of names takes 2 ms, which most texts do not need
+
         return html.unescape(reference)
     if codes := re.fullmatch(r"\\+u([0-9A-Fa-f]{4})(?:\\u([0-9A-Fa-f]{4}))?", reference):
         return bytes.fromhex("".join(codes.groups(""))).decode("utf-16-be", "surrogatepass")
@@ -120,7 +118,7 @@ def readable(text: str) -> str:
     Full width, ligatures and letters of mathematics are; symbols and numbers of notes mean more than what is compatible
     with them, and stay. What a backspace erases, as terminals' bold type has it, goes.
     """
-    text = _UNSEEN.sub("", text)
+    text = re.sub(_UNSEEN, "", text)
     if unicodedata.is_normalized("NFKC", text):
         return text
     return "".join("".join(chars) if stays else unicodedata.normalize("NFKC", "".join(chars))
@@ -128,4 +126,4 @@ def readable(text: str) -> str:
 
 
 def _is_symbol(char: str) -> bool:
-    return unicodedata.category(char) in ("So", "No") and not _LETTERS.match(char)
+    return unicodedata.category(char) in ("So", "No") and not re.match(f"[{_CIRCLED}]", char)

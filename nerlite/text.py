@@ -38,7 +38,7 @@ _ENDS = ("com|org|net|edu|gov|mil|int|info|biz|io|ai|eu|uk|de|fr|es|nl|ch|ca|au|
          "ie|nz|za|mx|ar|tv|cc|ly|gl|gg|fm|tk|co|asia|mobi|s?html?|xhtml|php|aspx?|jsp|m?js|jsx|tsx?|s?css|jsonl?|xml|"
          "xsd|ya?ml|toml|ini|cfg|conf|csv|tsv|txt|md|rst|tex|pdf|docx?|xlsx?|pptx?|odt|rtf|epub|jpe?g|png|gif|svg|bmp|"
          "tiff?|webp|ico|mp[34]|avi|mov|mkv|wav|ogg|flac|zip|gz|tar|tgz|bz2|xz|rar|7z|exe|dll|msi|dmg|iso|deb|rpm|jar|"
-         "apk|py[ci]?|ipynb|java|cpp|hpp|cs|rb|rs|sh|ps1|sql|sqlite|db|log|bak|tmp|[ch]")
+         "apk|py[ci]?|ipynb|java|cpp|hpp|cs|rb|rs|sh|ps1|sql|sqlite|db|log|bak|tmp|(?-i:[ch])")
 _ENDS_TOO = "in|it|is|at|no|so|to|be|me|my|us|as|am|do|go|by|la|id|im|app|dev|news|blog|shop|online|site|live|lock|bat"
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
 _WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\n"
@@ -75,7 +75,7 @@ RULES = (
     Rule("mail address", r"""[A-Za-z0-9À-ɏ][\w.+-]{0,63}@[A-Za-z0-9À-ɏ][\w-]{0,63}
             (?:\.[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62}[A-Za-z0-9À-ɏ])?)++""",
          "write:me@a.org.", "write : me@a.org ."),
-    Rule("handle", r"(?<![\w@])@<word>(?:<word>|_){0,30}+",
+    Rule("handle", r"(?<![\w@])@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
          "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home"),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
             {_BASE64}++={{0,2}}""",
@@ -83,14 +83,14 @@ RULES = (
     Rule("version", r"""[vV]?\d+(?:\.\d+)++
             (?:[-+.]?(?i:alpha|beta|rc|pre|preview|dev|post|snapshot|build|final|release|a|b)[.-]?\d*)+(?!\w)""",
          "from v1.2.3-beta.1 on", "from v1.2.3-beta.1 on"),
-    Rule("letters with full stops", r"""(?:<letter>\.){2,}+(?:-<word>++)*+
+    Rule("letters with full stops", r"""(?:[^\W\d_]\.){2,}+(?:-(?:(?:[^\W\d_]\.){2,}+|[^\W_]++))*+
           | (?<![\w.])(?:[A-Z]\.[B-HJ-Z]|n\.a|[ei]\.[eg])(?![\w.])""",
-         "the U.S.-led force (U.S) at 5 a.m. sharp", "the U.S.-led force ( U.S ) at 5 a.m. sharp"),
+         "the U.S.-led force at 5 a.m. in (U.S)", "the U.S.-led force at 5 a.m. in ( U.S )"),
     Rule("dotted name", r"(?<![\w.])[a-z][a-z0-9_-]{0,63}(?:\.[a-z][a-z0-9_-]{0,63}){2,}+(?![A-Za-z0-9])",
          "in sci.space.news", "in sci.space.news"),
     Rule("academic degree", r"(?<!\w)(?:(?i:Ph\.D)|[BM]\.Sc|[BM]\.Ed|D\.Phil|LL\.[BM])\b\.?",
          "a Ph.D. in physics", "a Ph.D. in physics"),
-    Rule("abbreviation", rf"(?<!\w)(?:(?i:{_TITLES})|{_PLACES})\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-<word>++)*+)",
+    Rule("abbreviation", rf"(?<!\w)(?:(?i:{_TITLES})|{_PLACES})\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)",
          "Dr.Smith of Acme Corp. (Ill.-based)", "Dr. Smith of Acme Corp. ( Ill.-based )"),
     Rule("number, abbreviated", r"(?<!\w)(?i:nos?)\.(?=\s?\d)",
          "See No. 5 or No.7? No.", "See No. 5 or No. 7 ? No ."),
@@ -100,13 +100,13 @@ RULES = (
          "1. Mansell\n2. Prost in 1992.", "1. Mansell 2. Prost in 1992 ."),
     Rule("currency", r"(?<!\w)[A-Z]{1,3}\$",
          "US$5.50", "US$ 5.50"),
-    Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)<alnum>++(?:[.,:/-](?=\d)<alnum>++)*+",
+    Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
          "hit .500, call +44-20", "hit .500 , call +44-20"),
     Rule("letter or digit as a symbol", "[0-9#*]\ufe0f?\u20e3|[ℹⓂ]\ufe0f",
          "1️⃣Paris", "1️⃣ Paris"),
     Rule("accent on nothing", r"(?=[^\x00-\x7f])<accent>++",
          "a \u0301Paris", "a \u0301 Paris"),
-    Rule("negation", rf"(?=<word>++{APOSTROPHE}t\b)<word>+?(?=n{APOSTROPHE}t\b) | n{APOSTROPHE}t\b",
+    Rule("negation", rf"[A-Za-z]{{1,12}}?(?=n{APOSTROPHE}t\b) | n{APOSTROPHE}t\b",
          "They don't and can’t", "They do n't and ca n’t"),
     Rule("clitic", _CLITIC,
          "Spain's police; they'll go", "Spain 's police ; they 'll go"),
@@ -188,7 +188,7 @@ class Words(Sequence[str]):
         gaps = map(slice, itertools.chain([0], ends), starts)
         breaks = bytearray(map(_KINDS.__getitem__, map(text.__getitem__, gaps)))
         breaks[:1] = bytes([PARAGRAPH])[:len(breaks)]
-        for match in _ENDS_CELL.finditer(text):
+        for match in re.finditer(_ENDS_CELL, text):
             after = bisect_right(starts, match.end() - 1)
             breaks[after:after + 1] = bytes([PARAGRAPH])[:len(breaks) - after]
         return bytes(breaks)
@@ -196,11 +196,11 @@ class Words(Sequence[str]):
     @functools.cached_property
     def forms(self) -> Sequence[str]:
         """What the network reads of each word, see `form`."""
-        return Forms(self) if _MAY_DIFFER.search(self.text) else self
+        return Forms(self) if re.search(_MAY_DIFFER, self.text) else self
 
 
 # What a text has in which the network reads a word as another.
-_MAY_DIFFER = re.compile(r"[^\t\n\f\r -~]|[&\\]|[%=][C-E]|[-=]\r?\n|\[[\d;]{0,20}[mK]|\S{16}")
+_MAY_DIFFER = r"[^\t\n\f\r -~]|[&\\]|[%=][C-E]|[-=]\r?\n|\[[\d;]{0,20}[mK]|\S{16}"
 # Words that are gone through together.
 _AT_ONCE = 4096
 
@@ -250,7 +250,8 @@ class _Kinds(dict[str, int]):
 
 
 # Words after which a cell or paragraph begins: borders of tables, tags that end a block, white space written out.
-_ENDS_CELL = re.compile(r"[|¦│┃║]|</?(?:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}>|\\t(?![a-z])|\\n\\n", re.I)
+_ENDS_CELL = (r"[|¦│┃║]|(?:<|&lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;)"
+              r"|\\t(?![a-z])|\\n\\n")
 
 
 def _kind(gap: str) -> int:
@@ -302,17 +303,16 @@ def join_words(words: Sequence[str], starts: Iterable[int] = ()) -> Words:
 
 # Second halves of words that keep their hyphen at a line's end, as those in upper case do: all others are the rest of a
 # word, since of hyphens at lines' ends most part syllables, and names hyphenated otherwise have a capital after them.
-_SECOND = re.compile(r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|controlled|sponsored|listed|"
-                     r"trained|educated|occupied|brokered|mediated|registered|area|era|wide|like|old|year|term|time|"
-                     r"known|general|elect|designate|in|to|of|the|and|up|off|out)\b")
+_SECOND = (r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|controlled|sponsored|listed|trained|"
+           r"educated|occupied|brokered|mediated|registered|area|era|wide|like|old|year|term|time|known|general|elect|"
+           r"designate|in|to|of|the|and|up|off|out)\b")
+_HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad=]\s+"
 # Turns that letters and digits take in what is encoded, and seldom in words.
-_TURN = re.compile(r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])")
-_HASH = (r"(?:0x)?(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{16,}"
-         r"|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-_HYPHEN, _SPACES = re.compile(rf"[-‐]\s++(?![A-Z]|{_SECOND.pattern})|[\u00ad=]\s+"), re.compile(r"\s+")
-_ADDRESS = re.compile(r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@")
-_NOISE = re.compile(r"\s+|\\+[nrt]|\S{0,5}\[[\d;]*[mK]|[A-Z\d]{31,}|(?=(?:[A-Z-]*\d){2})[A-Z\d-]{24,}|\S{65,}|" + _HASH,
-                    re.ASCII)
+_TURN = r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])"
+_ADDRESS = r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@"
+# Hashes, UUIDs, keys, sequences of bases, and what is longer than any word.
+_NOISE = (r"(?:0x)?(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{16,}|[A-Z\d]{31,}|(?=(?:[A-Z-]*\d){2})[A-Z\d-]{24,}|"
+          r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\S{65,}")
 
 
 def form(word: str) -> str:
@@ -338,7 +338,7 @@ def can_bound(word: str) -> bool:
 def _read(word: str) -> str:
     """Return a word read once: what comes out may be a reference again."""
     if "\n" in word:
-        word = _SPACES.sub("", _HYPHEN.sub("", word))
+        word = "".join(re.sub(_HYPHEN, "", word).split())
     word = decode(word)
     if not (word.isascii() and word.isprintable()):
         word = readable(word)
@@ -347,6 +347,9 @@ def _read(word: str) -> str:
 
 def _is_noise(word: str) -> bool:
     """Whether a word is none: encoded bytes, a hash, a control character written out, what is longer than any word."""
-    if not word.isascii() or (len(word) >= 16 and _ADDRESS.match(word)):
-        return word.isspace()
-    return bool(_NOISE.fullmatch(word)) or (len(word) >= 16 and len(_TURN.findall(word)) > max(4, len(word) / 5))
+    if len(word) < 16 or not word.isascii():
+        written = word[-1:] in "nrtmK" and re.fullmatch(r"\\+[nrt]|\S{0,5}\[[\d;]*[mK]", word)
+        return word.isspace() or bool(written)
+    if re.match(_ADDRESS, word):
+        return False
+    return len(re.findall(_TURN, word)) > max(4, len(word) / 5) or bool(re.fullmatch(_NOISE, word))

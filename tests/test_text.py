@@ -126,6 +126,7 @@ KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
     ("a\xa0b&nbsp;c&#10;d \u200b e \x1b[0m f", "#a b c/d/e/f"),
     ("|a|b |\n| c|", "#|#a|#b |#|#c|"),
     ("Paris<br>Rome <td class='x'>Oslo", "#Paris<br>#Rome <td class='x'>#Oslo"),
+    ("Paris&lt;br/&gt;Rome", "#Paris&lt;br/&gt;#Rome"),
     ("", ""),
 ])
 def test_breaks(text, shown):
