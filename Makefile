@@ -25,7 +25,7 @@ fuzz: .venv/dev
 	$(BIN)/python tests/fuzz.py $(FUZZ)
 
 # Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
-HOSTS = spacy presidio results
+HOSTS = spacy presidio spark ray service pyinstaller
 integration: $(HOSTS:%=.venv/hosts/%.tested)
 
 .venv/hosts/%.tested: .venv/hosts/%.installed tests/integration/test_%.py

@@ -217,6 +217,9 @@ def find_model(model: AnyPath | None) -> str:
     if model is not None and os.path.isdir(model):
         return os.fspath(model)
     here, name = os.path.dirname(__file__), DEFAULT_MODEL if model is None else str(model)
+    if not os.path.isdir(here):
+        raise ModelError(f"{name!r}: no such directory, and nerlite lies in an archive, {os.path.dirname(here)}, where "
+                         "it cannot read its models and kernels: unpack it, and put that folder on the path instead")
     folders = [os.path.join(here, "models"), os.path.join(os.path.dirname(here), "weights")]
     shipped = {name: os.path.join(folder, name) for folder in reversed(folders) if os.path.isdir(folder)
                for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name))}
