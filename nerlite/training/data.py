@@ -15,7 +15,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from nerlite.errors import ModelError
+from nerlite.io.conll import Sentence as Tagged
 from nerlite.io.conll import read_tagged
+from nerlite.io.records import read_lines
 from nerlite.tags import Span, from_spans, split_tag, tag_names, to_spans
 from nerlite.text import LINE, PARAGRAPH, SPACE, form
 from nerlite.training.recipe import SetRules
@@ -106,10 +108,8 @@ def join_handles(words: Sequence[str], tags: Sequence[str]) -> tuple[list[str], 
 
 def read_set(folder: Path, rules: SetRules, tags: Tags) -> list[list[Sentence]]:
     """Read a CoNLL file's documents; a file without document lines has sentences that stand alone."""
-    path = folder / rules.path
-    with path.open(encoding="utf-8") as lines:
-        documents = [[tags.read(sentence.words, sentence.tags, rules) for sentence in document]
-                     for document in read_tagged(lines, str(path))]
+    documents = [[tags.read(sentence.words, sentence.tags, rules) for sentence in document]
+                 for document in _documents(folder / rules.path)]
     return documents if len(documents) > 1 else [[sentence] for document in documents for sentence in document]
 
 
@@ -117,12 +117,15 @@ def labels_of(folder: Path, sets: Iterable[SetRules]) -> list[str]:
     """Return the labels that sets have by their rules, sorted."""
     labels: set[str | None] = set()
     for rules in sets:
-        path = folder / rules.path
-        with path.open(encoding="utf-8") as lines:
-            found = {span.label for document in read_tagged(lines, str(path)) for sentence in document
-                     for span in to_spans(sentence.tags)}
+        found = {span.label for document in _documents(folder / rules.path) for sentence in document
+                 for span in to_spans(sentence.tags)}
         labels.update(rules.labels.get(label, label) for label in found)
     return sorted(label for label in labels if label)
+
+
+def _documents(path: Path) -> Iterator[list[Tagged]]:
+    with path.open("rb") as file:
+        yield from read_tagged(read_lines(file, str(path)), str(path))
 
 
 def windows_of(documents: Iterable[Sequence[Sentence]], sizes: Mapping[str, int], longest: int,
