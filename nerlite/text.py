@@ -83,7 +83,8 @@ RULES = (
     Rule("version", r"""[vV]?\d+(?:\.\d+)++
             (?:[-+.]?(?i:alpha|beta|rc|pre|preview|dev|post|snapshot|build|final|release|a|b)[.-]?\d*)+(?!\w)""",
          "from v1.2.3-beta.1 on", "from v1.2.3-beta.1 on"),
-    Rule("letters with full stops", r"""(?:[^\W\d_]\.){2,}+(?:-(?:(?:[^\W\d_]\.){2,}+|[^\W_]++))*+
+    Rule("letters with full stops", r"""(?:[^\W\d_]\.){2,}+
+            (?:-(?:\r?\n[\ \t]{0,16}(?=[a-z]))?(?:(?:[^\W\d_]\.){2,}+|[^\W_]++))*+
           | (?<![\w.])(?:[A-Z]\.[B-HJ-Z]|n\.a|[ei]\.[eg])(?![\w.])""",
          "the U.S.-led force at 5 a.m. in (U.S)", "the U.S.-led force at 5 a.m. in ( U.S )"),
     Rule("dotted name", r"(?<![\w.])[a-z][a-z0-9_-]{0,63}(?:\.[a-z][a-z0-9_-]{0,63}){2,}+(?![A-Za-z0-9])",
@@ -250,7 +251,7 @@ class _Kinds(dict[str, int]):
 
 
 # Words after which a cell or paragraph begins: borders of tables, tags that end a block, white space written out.
-_ENDS_CELL = (r"[|¦│┃║]|(?:<|&lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;)"
+_ENDS_CELL = (r"[|¦│┃║‖｜]|(?:<|&lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;)"
               r"|\\t(?![a-z])|\\n\\n")
 
 
