@@ -168,3 +168,9 @@ def test_a_missing_model_says_so_and_is_no_batchs_error():
     nlp.set_error_handler(lambda *_: None)
     with pytest.raises(nerlite.ModelError, match="no-such-model"):
         list(nlp.pipe(TEXTS))
+
+
+def test_displacy_draws_documents(tagger):
+    drawn = spacy.displacy.render(tagger(TEXT).to_displacy(), style="ent", manual=True, jupyter=False)
+    assert drawn.count("<mark") == len(tagger(TEXT).entities) == 3
+    assert "PER" in drawn
