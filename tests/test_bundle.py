@@ -35,6 +35,16 @@ print(json.dumps({
 def run_tool(*arguments, **environment):
     return subprocess.run([sys.executable, ROOT / "tools" / "bundle.py", *arguments], capture_output=True, text=True,
                           env={**os.environ, **environment})
+# AWS Lambda's side: a handler is imported, then called, in 512 MB.
+LAMBDA = """
+import json, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
+sys.path.append(sys.argv[1])
+from nerlite.integrations.aws_lambda import handler, tagger
+assert tagger.cache_info().currsize == 1
+event = {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "body": json.dumps({"text": sys.argv[2]})}
+print(json.dumps(handler(event, None)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +109,27 @@ def test_it_tags_alone_and_writes_nothing(built, tmp_path):
     for entity, expected in zip(found["entities"], nerlite.load()(TEXT).entities, strict=True):
         assert entity[:4] == [expected.text, expected.label, expected.start, expected.end]
         assert entity[4] == pytest.approx(expected.score, abs=1e-4)
+
+
+def test_a_lambda_function_answers_from_it(built):
+    """On a file system that is read-only to the superuser too, where this one may mount it so."""
+    folder, _ = built
+    command = [sys.executable, "-I", "-S", "-c", LAMBDA, folder, TEXT]
+    alone = ["unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && ! touch / 2>&- && exec "$@"', "sh"]
+    if shutil.which("unshare") and not subprocess.run([*alone, "true"], capture_output=True).returncode:
+        command = [*alone, *command]
+    done = subprocess.run(command, capture_output=True, text=True, env={
+        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001", "HOME": "/nonexistent", "PATH": os.environ["PATH"]})
+    assert (done.returncode, done.stderr) == (0, "")
+    response = json.loads(done.stdout)
+    assert response["statusCode"] == 200
+    assert [entity["text"] for entity in json.loads(response["body"])["entities"]] == ["John", "Berlin"]
+
+
+def test_it_fits_a_lambda_zip(built, tmp_path):
+    archive = Path(shutil.make_archive(str(tmp_path / "function"), "zip", built[0]))
+    assert archive.stat().st_size <= 50e6
+    archive.unlink()
 
 
 def test_bytecode_outlasts_the_times_of_its_sources(built):
