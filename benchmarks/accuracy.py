@@ -20,8 +20,7 @@ import numpy as np
 import nerlite
 from nerlite.document import Document
 from nerlite.evaluate import evaluate
-from nerlite.io.conll import Sentence, read_tagged
-from nerlite.io.records import read_lines
+from nerlite.io.conll import Sentence, read_tagged, texts_of
 from nerlite.tags import Span, from_spans, to_spans
 
 DATA = Path(os.environ.get("NERLITE_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -66,7 +65,7 @@ def parts(*, test: bool) -> Iterator[Part]:
 def read(part: Part) -> Documents:
     """Read a set; with handles "@" and the word after it are one word, which is no name."""
     with (DATA / part.path).open("rb") as file:
-        documents = [list(document) for document in read_tagged(read_lines(file, part.path), part.path)]
+        documents = [list(document) for document in read_tagged(texts_of(file, part.path), part.path)]
     if part.handles:
         documents = [[without_handles(sentence) for sentence in document] for document in documents]
     return [[Sentence([part.change(word) for word in sentence.words],

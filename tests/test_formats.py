@@ -7,11 +7,11 @@ import re
 from array import array
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nerlite.document import Document, Entity
-from nerlite.io import READERS, WRITERS, conll, format_named, format_of, jsonl, table, writer_named
+from nerlite.io import READERS, WRITERS, conll, csv, format_named, format_of, jsonl, table, writer_named
 from nerlite.io import json as json_array
 from nerlite.io.conll import Sentence, read_rows, read_tagged
 from nerlite.io.encoding import ToUtf8
@@ -37,21 +37,23 @@ def document() -> Document:
                     [Entity("John", "PER", 0, 4, 0.99), Entity("New York", "LOC", 14, 22, 0.6)])
 
 
+def lines_of(data):
+    return [line for _, line in read_lines(io.BytesIO(data), "f")]
+
+
 def test_lines_lose_their_ends_and_the_byte_order_mark():
-    stream = io.BytesIO("\ufeffa\r\n\n b\u2028c\ufeff\nlast".encode())
-    assert list(read_lines(stream, "f")) == ["a", "", " b\u2028c\ufeff", "last"]
+    assert lines_of("\ufeffa\r\n\n b\u2028c\ufeff\nlast".encode()) == ["a", "", " b\u2028c\ufeff", "last"]
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\r\n\ufeff", exclude_categories=["Cs"]))))
 def test_lines_are_those_that_were_written(lines):
-    stream = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
-    assert list(read_lines(stream, "f")) == lines
+    assert lines_of("".join(f"{line}\n" for line in lines).encode()) == lines
 
 
 def test_bytes_that_are_not_utf8_are_named_by_line_and_offset():
     good = "é\n".encode()
     with pytest.raises(InputError, match=r"^f:2: not UTF-8: byte 0xff at offset 5 of the file"):
-        list(read_lines(io.BytesIO(good + b"ab\xff\n"), "f"))
+        lines_of(good + b"ab\xff\n")
     with pytest.raises(InputError, match=r"^f:3: not UTF-8: byte 0xe9 at offset 4 of the file"):
         decode(b"a\n\nb\xe9\n", "f")
 
@@ -114,7 +116,71 @@ def test_a_format_is_found_by_its_name_and_by_its_files_suffix():
     for name in WRITERS:
         writer = writer_named(name, "title", WriteOptions())
         assert "".join([writer.head(), writer.write(nothing, Record("", "f:1")), writer.tail()]).endswith("\n")
-    assert [format_of(f"a{suffix}") for suffix in (".JSONL", ".iob", ".txt", "")] == ["jsonl", "conll", "txt", "txt"]
+    assert [format_of(f"a{suffix}") for suffix in (".JSONL", ".iob", ".txt", "", ".csv.gz", ".tsv.ZST", ".gz")] == [
+        "jsonl", "conll", "txt", "txt", "csv", "tsv", "txt"]
+    for suffix in (".html", ".pdf", ".XML.gz", ".docx"):
+        with pytest.raises(InputError, match=f"^a{suffix}: expected text, JSON, CSV or CoNLL columns, got"):
+            format_of(f"a{suffix}")
+
+
+def read_csv(source, **options):
+    return list(csv.read(io.BytesIO(source.encode()), "f", ReadOptions(**options)))
+
+
+@pytest.mark.parametrize(("source", "options", "texts"), [
+    ("id,text\n1,a\n2,b\n", {}, ["a", "b"]), ('text;n\n"a ""x"";\nb";1\n', {}, ['a "x";\nb']), ("", {}, []),
+    ("\ufeffbody,n\r\na,1\r\n\r\n,2\r\n", {"text_column": "body"}, ["a", ""]), ("text\n", {}, []),
+])
+def test_csv(source, options, texts):
+    assert [record.text for record in read_csv(source, **options)] == texts
+
+
+@pytest.mark.parametrize(("source", "message"), [
+    ("a,b\n1,2\n", "f:1: no column 'text'; --text-column names the one with the texts; there are 'a', 'b'"),
+    ("text,text\n", "f:1: expected each column once"), ("text,n\nx,1\ny\n", "f:3: expected 2 fields, got 1"),
+    ('text\n"a', "f:2: not CSV: unexpected end of data"), ('text\n"a"b\n', "f:2: not CSV: ',' expected after"),
+])
+def test_bad_csv_is_named(source, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        read_csv(source)
+
+
+@given(st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(
+    exclude_categories=["Cs"])))), st.sampled_from(["csv", "tsv"]))
+def test_tables_come_out_with_a_column_more(rows, form):
+    writer = writer_named(form, "", WriteOptions())
+    records = [Record(text, "f:1", row={"text": text, "b,\t": other}) for text, other in rows]
+    documents = [Document(text, array("q", [0, 1]), [Entity(text[:1], "PER", 0, 1, 0.5)] if text else [])
+                 for text, _ in rows]
+    output = "".join(map(writer.write, documents, records))
+    again = list(format_named(form).read(io.BytesIO(output.encode()), "f", ReadOptions()))
+    assert [(record.text, record.row["b,\t"]) for record in again] == rows
+    assert [json.loads(record.row["entities"]) for record in again] == [
+        [entity.to_dict() for entity in document.entities] for document in documents]
+
+
+def test_a_table_has_one_set_of_columns(document):
+    writer = writer_named("csv", "", WriteOptions())
+    assert writer.write(document, Record("x", "f:1", row={"n": 1, "x": None, "y": [1]})).startswith(
+        'n,x,y,entities\n1,,[1],"[{')
+    with pytest.raises(InputError, match=r"^g:1: expected the columns that the first text has: 'n', 'x', 'y'"):
+        writer.write(document, Record("x", "g:1", row={"m": 1}))
+    with pytest.raises(InputError, match=r"^f:1: column 'entities': there already"):
+        writer_named("csv", "", WriteOptions()).write(document, Record("x", "f:1", row={"entities": 1}))
+
+
+@pytest.mark.parametrize(("form", "source", "texts", "n_bad"), [
+    ("txt", b"a\n\xff\nb\n", ["a", "b"], 1),
+    ("jsonl", b'{"text": "a"}\n{\n{"text": 1}\n{"text": "b"}\n', ["a", "b"], 2),
+    ("json", b'[{"text": "a"}, {"text": 3}, {"text": "b"}]', ["a", "b"], 1),
+    ("csv", b'text,n\na,1\nx\n"y"z,2\nb,3\n', ["a", "b"], 2), ("tsv", b"text\na\n\xff\nb\n", ["a", "b"], 1),
+    ("conll", b"a O\n\nb\n\nc O\n", [[["a"]], [["c"]]], 1),
+])
+def test_what_is_bad_may_be_left_out(form, source, texts, n_bad):
+    failed = []
+    options = ReadOptions(fail=failed.append)
+    assert [record.text for record in format_named(form).read(io.BytesIO(source), "f", options)] == texts
+    assert len(failed) == n_bad
 
 
 def test_select_by_label_and_score_takes_the_tags_along(document):
@@ -152,6 +218,7 @@ def read_json(source, form=jsonl, **options):
     return list(form.read(io.BytesIO(source.encode()), "f", ReadOptions(**options)))
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.text() | st.integers() | st.floats(
     allow_nan=False, allow_infinity=False), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))),
        st.sampled_from([None, 1]))

@@ -9,12 +9,14 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from nerlite.errors import readable
+from nerlite.io.compression import decompressed, is_damage
 from nerlite.io.encoding import ToUtf8
 from nerlite.io.records import InputError
 
@@ -110,6 +112,7 @@ class Input:
         """Show a bar, if it may; encoding: of all files, None is UTF-8 or what a byte order mark names."""
         self.waits = False
         self._encoding = encoding
+        self._n_words, self._start = 0, time.monotonic()
         self._bar: Any = None
         # A result that appears on the terminal shows by itself how far the work is.
         if sys.stderr.isatty() and not sys.stdout.isatty():
@@ -127,6 +130,13 @@ class Input:
         if self._bar is not None:
             self._bar.close()
 
+    def tagged(self, n_words: int) -> None:
+        """Show how fast words are tagged."""
+        self._n_words += n_words
+        if self._bar is not None:
+            speed = self._n_words / (time.monotonic() - self._start or 1)
+            self._bar.set_postfix_str(f"{speed:,.0f} words/s", refresh=False)
+
     def read(self, file: str) -> Iterator[bytes]:
         """Yield the file's lines in UTF-8, each when it arrives; `InputError` where the system cannot read it."""
         if file == "-" and sys.stdin is None:
@@ -134,18 +144,32 @@ class Input:
         if file == "-":
             _wait_on(sys.stdin)
         try:
-            with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as stream:
-                parts = self._parts(stream, ToUtf8(display_name(file), self._encoding))
+            with contextlib.nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as raw:
+                parts = self._parts(raw, file, ToUtf8(display_name(file), self._encoding))
                 yield from self._lines(parts, may_wait=file == "-" or not Path(file).is_file())
         except OSError as error:
             raise InputError(f"{display_name(file)}: {error.strerror or error}") from None
 
-    def _parts(self, stream: Any, to_utf8: ToUtf8) -> Iterator[bytes]:
-        while data := stream.read1(READ_SIZE):  # what is there; it waits only where nothing is
+    def _parts(self, raw: Any, file: str, to_utf8: ToUtf8) -> Iterator[bytes]:
+        stream: Any = decompressed(raw, file)
+        done = 0
+        while data := self._next_part(stream, file):
             yield to_utf8(data)
-            if self._bar is not None:
-                self._bar.update(len(data))
+            if self._bar is not None:  # it shows the bytes of the file itself
+                before, done = done, done + len(data) if stream is raw else raw.tell()
+                self._bar.update(done - before)
         yield to_utf8(b"", final=True)
+
+    @staticmethod
+    def _next_part(stream: Any, file: str) -> bytes:
+        """Return what is there; it waits only where nothing is."""
+        try:
+            data: bytes = stream.read1(READ_SIZE)
+        except Exception as error:
+            if is_damage(error):
+                raise InputError(f"{file}: damaged, or not compressed: {error}") from None
+            raise
+        return data
 
     def _lines(self, parts: Iterator[bytes], *, may_wait: bool) -> Iterator[bytes]:
         pending: list[bytes] = []  # of a line whose end has not arrived

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import nerlite
@@ -18,23 +17,14 @@ from nerlite.io.records import InputError, ReadOptions, Record
 BATCH_SIZE, BATCH_CHARACTERS = 32, 100_000
 
 
-def check_files(files: Sequence[str]) -> None:
-    """Refuse a missing file before the work begins, not after hours of it."""
-    for file in files:
-        try:
-            if file != "-":
-                Path(file).stat()
-        except FileNotFoundError:
-            raise InputError(f"{file}: no such file") from None
-        except OSError as error:
-            raise InputError(f"{file}: {error.strerror}") from None
-
-
 def records_of(files: Sequence[str], form: str, options: ReadOptions, streams: Input) -> Iterator[Record]:
     """Yield the texts of all files; form: their format's name, or "auto" for what each one's suffix stands for."""
     for file in files:
-        reader = format_named(format_of(file) if form == "auto" else form)
-        yield from reader.read(streams.read(file), display_name(file), options)
+        try:
+            reader = format_named(format_of(file) if form == "auto" else form)
+            yield from reader.read(streams.read(file), display_name(file), options)
+        except InputError as error:  # the rest of this file cannot be read
+            options.fail(error)
 
 
 def documents_of(tagger: nerlite.Tagger, records: Iterable[Record], streams: Input
@@ -51,7 +41,9 @@ def documents_of(tagger: nerlite.Tagger, records: Iterable[Record], streams: Inp
                 documents = tagger.documents_of(texts)
             else:
                 documents = [Document("", array("I"), []) for _ in together]
-            yield from zip(documents, together, strict=True)
+            for document, record in zip(documents, together, strict=True):
+                streams.tagged(len(document.bounds) // 2)
+                yield document, record
 
 
 def _batches(records: Iterable[Record], streams: Input) -> Iterator[list[Record]]:

@@ -9,11 +9,12 @@ from typing import Any
 
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, display_name
-from nerlite.cli.documents import check_files, documents_of
+from nerlite.cli.documents import documents_of
+from nerlite.cli.files import check_files
 from nerlite.document import Document
 from nerlite.evaluate import evaluate
 from nerlite.io import conll
-from nerlite.io.records import Record, Rows, read_lines
+from nerlite.io.records import Record, Rows
 from nerlite.tags import from_spans, split_tag, to_spans
 
 
@@ -31,9 +32,9 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tag the file's words and print the report."""
     check_files([options.file])
-    tagger, name = common.load(options), display_name(options.file)
+    tagger, name, read = common.load(options), display_name(options.file), common.read_options(options)
     with Input([options.file], options.encoding) as streams:
-        rows = conll.read_rows(read_lines(streams.read(options.file), name), name, common.read_options(options), 2)
+        rows = conll.read_rows(conll.texts_of(streams.read(options.file), name, read), name, read, 2)
         records = conll.records(rows, name, options.by)
         tagged = _tags_by_sentence(documents_of(tagger, records, streams), name, options.tag_column)
         gold, predicted = itertools.tee(tagged)

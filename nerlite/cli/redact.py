@@ -16,7 +16,8 @@ from typing import Any
 import nerlite
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, Output, display_name
-from nerlite.cli.documents import check_files, documents_of
+from nerlite.cli.documents import documents_of
+from nerlite.cli.files import check_files
 from nerlite.io import format_named, format_of, jsonl
 from nerlite.io.records import InputError, ReadOptions, Record, decode
 from nerlite.redaction import Placeholders

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nerlite.cli.console import Input, Output, display_name, say
-from nerlite.cli.documents import check_files
+from nerlite.cli.files import check_files
 from nerlite.cli.redact import FORMATS, decoded, form_of, read_map
 from nerlite.io import jsonl
 from nerlite.io.records import decode
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _rows(lines: Iterable[bytes], name: str) -> Iterator[Any]:
     """Yield the objects of JSON lines, each once it is there."""
-    return (row for _, row, _ in jsonl.read_rows(lines, name))
+    return (row for _, row in jsonl.read_rows(lines, name))
 
 
 def _values(lines: Iterable[bytes], name: str) -> Iterator[Any]:

@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
 
+import nerlite
 from nerlite.cli import options as common
-from nerlite.cli.console import Input, Output, display_name
-from nerlite.cli.documents import check_files, documents_of, records_of
-from nerlite.document import Document
+from nerlite.cli.console import Input, Output, display_name, say
+from nerlite.cli.documents import documents_of, records_of
+from nerlite.cli.files import expanded
+from nerlite.cli.target import FileTarget, run_of
 from nerlite.io import READERS, WRITERS, writer_named
 from nerlite.io.jsonl import TRUNCATED_KEY
-from nerlite.io.records import InputError, Record, WriteOptions, select
+from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, Writer, select
 from nerlite.timings import Timings
+
+SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv", "conll": ".conll", "table": ".table", "html": ".html"}
+# What decides about the answers, and so has to be the same where a run goes on.
+DECISIVE = ("input_format", "whole", "text_key", "text_column", "by", "word_column", "encoding", "output", "label",
+            "entities_key", "offsets", "min_score", "window", "agreement")
 
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser("tag", parents=[common.of_model(), common.of_input()], help="tag texts",
-                                 description="Tag texts from files or standard input; write to standard output.")
-    parser.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="default, and -: standard input")
+                                 description="Tag texts from files or standard input.")
+    parser.add_argument("files", nargs="*", default=["-"], metavar="FILE",
+                        help="files, folders (their text files), patterns such as 'a/**/*.txt', all of them plain or "
+                        "compressed (.gz, .bz2, .xz, .zst); default, and -: standard input")
     parser.add_argument("--input-format", choices=("auto", *READERS), default="auto",
                         help="auto: by the file's suffix, else txt: plain text, a document a line")
     parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
     parser.add_argument("--text-key", default="text", metavar="KEY",
                         help="JSON: the key of the text (text), or the way to it, such as data.text")
-    parser.add_argument("--output", choices=WRITERS, default="jsonl",
-                        help="jsonl: a JSON object a document (the default); table: for reading; conll: a word a line; "
-                        "html: a page for a browser")
+    parser.add_argument("--text-column", metavar="NAME", help="CSV and TSV: the column of the text (text)")
+    parser.add_argument("--output", choices=WRITERS,
+                        help="jsonl: a JSON object a document (the default, unless --to has another suffix); csv, "
+                        "tsv: a row a document; conll: a word a line; table: for reading; html: a page for a browser")
+    parser.add_argument("--to", metavar="PATH", help="write to a file, or into a folder (PATH/, or one that is there) "
+                        "a file for each; a file is there once it is whole")
+    parser.add_argument("--resume", action="store_true",
+                        help="with --to: go on where an earlier run with the same options stopped")
+    parser.add_argument("--on-error", choices=("stop", "skip"), default="stop",
+                        help="bad input: stop after all that came before (the default), or leave it out and say so")
     parser.add_argument("--entities-key", default="entities", metavar="KEY",
-                        help="JSON lines: the key that the entities get (entities)")
+                        help="JSON lines, CSV: the key, or column, that the entities get (entities)")
     parser.add_argument("--offsets", choices=("codepoint", "utf16", "utf8"), default="codepoint", metavar="UNIT",
                         help="what start and end count: codepoint (the default), utf16 as JavaScript and Java, or utf8")
     parser.add_argument("--label", action="append", default=[], metavar="LABELS",
@@ -43,39 +61,139 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tag what the files hold; bad input ends it, after all that came before."""
+    """Tag what the files hold; bad input ends it, after all that came before, or is left out."""
     timings = Timings() if options.timings else None
-    check_files(options.files)
+    files = expanded(options.files)
     if options.text_key in (options.entities_key, TRUNCATED_KEY):
         raise InputError(f"--text-key {options.text_key}: expected another key: the answer is written there")
+    if options.resume and (not options.to or "-" in files):
+        raise InputError("--resume: expected files, and --to FILE or FOLDER: only those can be gone on with")
+    options.output = options.output or _format_of_target(options.to)
     tagger = (timings.of("loading", common.load) if timings else common.load)(options)
-    labels = common.labels_of(options.label, tagger)
-    title = ", ".join(map(display_name, options.files))
-    writer = writer_named(options.output, title, WriteOptions(options.entities_key, options.offsets))
-    errors: list[InputError] = []
-    with Output() as output, Input(options.files, options.encoding) as streams:
-        def write(document: Document, record: Record) -> None:
-            output.write(writer.write(select(document, labels, options.min_score), record))
-
-        records = _until_error(records_of(options.files, options.input_format, common.read_options(options), streams),
-                               errors)
-        if timings:
-            timings.watch(tagger)
-            records, write = timings.each("reading", records), timings.of("writing", write)
-        output.write(writer.head())
-        for document, record in documents_of(tagger, records, streams):
-            write(document, record)
-        output.write(writer.tail())
+    options.label = common.labels_of(options.label, tagger)
+    if timings:
+        timings.watch(tagger)
+    failures = _Failures(skip=options.on_error == "skip")
+    with Input(files, options.encoding) as streams:
+        work = _Work(options, tagger, streams, failures, timings)
+        if options.to is None:
+            work.to_output(files)
+        elif options.to.endswith(("/", os.sep)) or os.path.isdir(options.to):
+            work.to_folder(files, options.to)
+        else:
+            work.to_file(files, options.to)
     if timings:
         print(timings, file=sys.stderr)
-    if errors:
-        raise errors[0]
+    failures.report()
     return 0
 
 
-def _until_error(records: Iterator[Record], errors: list[InputError]) -> Iterator[Record]:
-    """End at bad input instead of raising, so that all that came before it is tagged and written first."""
-    try:
-        yield from records
-    except InputError as error:
-        errors.append(error)
+class _Failures:
+    """What could not be read: the first is an error; or, where it is to be left out, all are said and counted."""
+
+    def __init__(self, *, skip: bool) -> None:
+        self._skip, self._n_skipped = skip, 0
+        self.first: InputError | None = None
+
+    def fail(self, error: InputError) -> None:
+        """Take what is wrong; return where it is to be left out."""
+        if not self._skip:
+            raise error
+        self._n_skipped += 1
+        say(f"skipped: {error}")
+
+    def until_error(self, records: Iterator[Record]) -> Iterator[Record]:
+        """End at bad input instead of raising, so that all that came before it is tagged and written first."""
+        try:
+            yield from records
+        except InputError as error:
+            self.first = error
+
+    def report(self) -> None:
+        """Raise the error that ended the work, or say how much was left out."""
+        if self.first:
+            raise self.first
+        if self._n_skipped:
+            say(f"skipped: {self._n_skipped:,} in all")
+
+
+class _Work:
+    """What a run has at hand for all of its outputs."""
+
+    def __init__(self, options: argparse.Namespace, tagger: nerlite.Tagger, streams: Input, failures: _Failures,
+                 timings: Timings | None) -> None:
+        self._options, self._tagger, self._streams = options, tagger, streams
+        self._failures, self._timings = failures, timings
+        self._read_options: ReadOptions = common.read_options(options)._replace(fail=failures.fail)
+
+    def to_output(self, files: list[str]) -> None:
+        """Write to standard output, each document at once."""
+        writer = self._writer(files)
+        with Output() as output:
+            output.write(writer.head())
+            for text in self._answers(writer, self._records(files)):
+                output.write(text)
+            output.write(writer.tail())
+
+    def to_folder(self, files: list[str], folder: str) -> None:
+        """Write a file for each; those that are there are whole."""
+        targets = [os.path.join(folder, name) for name in _names_in_folder(files, SUFFIXES[self._options.output])]
+        os.makedirs(folder, exist_ok=True)
+        for file, target in zip(files, targets, strict=True):
+            if not (self._options.resume and os.path.exists(target)):
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                self.to_file([file], target)
+
+    def to_file(self, files: list[str], path: str) -> None:
+        """Write a file; where a run goes on, behind the texts that the earlier one answered."""
+        if self._options.resume and os.path.exists(path):
+            return
+        options, writer = {name: getattr(self._options, name) for name in DECISIVE}, self._writer(files)
+        target = FileTarget(path, run_of(files, options, self._tagger.path), resume=self._options.resume)
+        is_whole = False
+        try:
+            records = self._records(files)
+            for record in itertools.islice(records, target.n_done):
+                writer.skip(record)
+            if not target.n_done:
+                target.write(writer.head())
+            for text in self._answers(writer, records):
+                target.write(text)
+                target.done(target.n_done + 1)
+            target.write(writer.tail())
+            is_whole = self._failures.first is None
+        finally:
+            target.close(is_whole=is_whole)
+
+    def _writer(self, files: list[str]) -> Writer:
+        title = ", ".join(map(display_name, files))
+        write_options = WriteOptions(self._options.entities_key, self._options.offsets)
+        return writer_named(self._options.output, title, write_options)
+
+    def _records(self, files: list[str]) -> Iterator[Record]:
+        records = self._failures.until_error(
+            records_of(files, self._options.input_format, self._read_options, self._streams))
+        return self._timings.each("reading", records) if self._timings else records
+
+    def _answers(self, writer: Writer, records: Iterator[Record]) -> Iterator[str]:
+        """Yield what is written of each text, in order; nothing of one that cannot be written and is left out."""
+        write = self._timings.of("writing", writer.write) if self._timings else writer.write
+        for document, record in documents_of(self._tagger, records, self._streams):
+            try:
+                yield write(select(document, self._options.label, self._options.min_score), record)
+            except InputError as error:
+                self._failures.fail(error)
+                yield ""
+
+
+def _format_of_target(path: str | None) -> str:
+    """Return the format that a target's suffix stands for, JSON lines where it stands for none."""
+    suffix = os.path.splitext(path or "")[1].lower()
+    return next((name for name, each in SUFFIXES.items() if each == suffix), "jsonl")
+
+
+def _names_in_folder(files: list[str], suffix: str) -> list[str]:
+    """Return what each file's answers are called: as the file from where all of them lie, and the format's suffix."""
+    common_folder = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
+    names = [os.path.relpath(os.path.abspath(file), common_folder) for file in files]
+    return [name if name.endswith(suffix) else name + suffix for name in names]

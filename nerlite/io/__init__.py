@@ -7,16 +7,21 @@ import os
 from typing import cast
 
 from nerlite.config import AnyPath
-from nerlite.io.records import Format, Lines, WriteOptions, Writer
+from nerlite.io.compression import inner_name
+from nerlite.io.records import Format, InputError, Lines, WriteOptions, Writer
 
 # Format (and module) → the suffixes of its files.
 READERS = {
     "txt": (),  # and any other suffix
     "jsonl": (".jsonl", ".ndjson"),
     "json": (".json",),
+    "csv": (".csv",),
+    "tsv": (".tsv", ".tab"),
     "conll": (".conll", ".bio", ".iob", ".iob2"),
 }
-WRITERS = ("jsonl", "table", "conll", "html")
+WRITERS = ("jsonl", "csv", "tsv", "conll", "table", "html")
+# What would be tagged with its markup or as no text at all; --input-format txt does so all the same.
+UNREAD = (".docx", ".epub", ".htm", ".html", ".odt", ".pdf", ".rtf", ".xhtml", ".xls", ".xlsx", ".xml", ".zip")
 _SUFFIXES = {suffix: name for name, suffixes in READERS.items() for suffix in suffixes}
 
 
@@ -28,9 +33,16 @@ def format_named(name: str) -> Format:
 def writer_named(name: str, title: str, options: WriteOptions) -> Writer:
     """Return a new writer of a format; title: what its output is called where it says so."""
     form = format_named(name)
-    return cast(Writer, form.Writer(title)) if hasattr(form, "Writer") else Lines(form.write, options)
+    return cast(Writer, form.Writer(title, options)) if hasattr(form, "Writer") else Lines(form.write, options)
 
 
 def format_of(file: AnyPath) -> str:
-    """Return the name of the format that a file's suffix stands for."""
-    return _SUFFIXES.get(os.path.splitext(file)[1].lower(), "txt")
+    """Return the name of the format that a file's suffix stands for, that of its compression aside.
+
+    `InputError` for a file that holds text otherwise than its bytes do.
+    """
+    suffix = os.path.splitext(inner_name(os.fspath(file)))[1].lower()
+    if suffix in UNREAD:
+        raise InputError(f"{file}: expected text, JSON, CSV or CoNLL columns, got {suffix}; its text has to be taken "
+                         "out first (--input-format txt tags it as it stands)")
+    return _SUFFIXES.get(suffix, "txt")

@@ -29,7 +29,16 @@ class Sentence(NamedTuple):
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
     """Yield the words that are tagged together."""
-    yield from records(read_rows(read_lines(lines, name), name, options), name, options.by)
+    yield from records(read_rows(texts_of(lines, name, options), name, options), name, options.by)
+
+
+def texts_of(lines: Iterable[bytes], name: str, options: ReadOptions = DEFAULTS) -> Iterator[str]:
+    """Yield the lines as `read_rows` takes them; one that is left out ends a sentence."""
+    expected = 1
+    for number, line in read_lines(lines, name, options.fail):
+        yield from [""] * (number - expected)
+        yield line
+        expected = number + 1
 
 
 def records(documents: Iterable[ConllDocument], name: str, by: str) -> Iterator[Record]:
@@ -82,11 +91,18 @@ class _SentenceReader:
 
     def __init__(self, name: str, options: ReadOptions, min_columns: int) -> None:
         """Arguments as in `read_rows`."""
-        self._name, self._say, self._min_columns, self._n_columns = name, options.say, min_columns, 0
+        self._name, self._options, self._min_columns, self._n_columns = name, options, min_columns, 0
         self._word = None if options.word_column is None else options.word_column - 1
 
     def sentence(self, block: list[str], number: int) -> Rows | None:
-        """Return the rows of a sentence's lines, None where they are all comments; number: that of the first."""
+        """Return the rows of a sentence's lines, None where there are none; number: that of the first line."""
+        try:
+            return self._rows(block, number)
+        except InputError as error:
+            self._options.fail(error)
+            return None
+
+    def _rows(self, block: list[str], number: int) -> Rows | None:
         n_comments = self._n_comments(block)
         first, columns = number + n_comments, [_columns(line) for line in block[n_comments:]]
         if not columns:
@@ -120,7 +136,7 @@ class _SentenceReader:
         n = self._n_columns
         if n < 2 or (n < 4 and len(columns) < 2) or any(row[0] != str(i) for i, row in enumerate(columns, 1)):
             return 0
-        self._say(f"{self._name}: the first column counts the words, so the second is read as the word "
+        self._options.say(f"{self._name}: the first column counts the words, so the second is read as the word "
                   "(--word-column 1 reads the first)")
         return 1
 

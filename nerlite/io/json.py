@@ -24,7 +24,12 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
         where = f"{name}:{line}"
         value, end = parse(text, where, at, whole=False)
         source = _BREAK.sub(" ", text[at:end])
-        yield record_of(as_object(value, source, where), source, where, options.text_key)
+        try:
+            record = record_of(as_object(value, source, where), source, where, options.text_key)
+        except InputError as error:
+            options.fail(error)
+        else:
+            yield record
         at = _skip(text, end)
         if is_array and text[at:at + 1] == ",":
             at = _skip(text, at + 1)

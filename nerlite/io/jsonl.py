@@ -19,16 +19,23 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
 
     `InputError` for a line that is no JSON object or whose value at the key is missing or neither string nor null.
     """
-    for where, row, source in read_rows(lines, name):
-        yield record_of(row, source, where, options.text_key)
-
-
-def read_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Yield where each line that is not blank is, its object, and the line; `InputError` for what is no JSON object."""
-    for number, line in enumerate(read_lines(lines, name), 1):
+    for number, line in read_lines(lines, name, options.fail):
         if source := line.strip():
             where = f"{name}:{number}"
-            yield where, as_object(parse(line, where)[0], source, where), source
+            try:
+                record = record_of(as_object(parse(line, where)[0], source, where), source, where, options.text_key)
+            except InputError as error:
+                options.fail(error)
+            else:
+                yield record
+
+
+def read_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield where each line that is not blank is, and its object; `InputError` for what is no JSON object."""
+    for number, line in read_lines(lines, name):
+        if source := line.strip():
+            where = f"{name}:{number}"
+            yield where, as_object(parse(line, where)[0], source, where)
 
 
 def parse(text: str, where: str, start: int = 0, *, whole: bool = True) -> tuple[Any, int]:

@@ -51,19 +51,26 @@ class Record(NamedTuple):
     conll: ConllDocument | None = None
 
 
+def _raise(error: InputError) -> None:
+    raise error
+
+
 class ReadOptions(NamedTuple):
     """How files are read, beyond what their format says.
 
     whole: plain text: a file is one text; text_key: where an object has its text; by: what of a CoNLL file is tagged
     together, "document" or "sentence"; word_column: which of its columns is the word, from 1, None: the first that is
-    no id; say: takes what a user should know of how a file was understood.
+    no id; text_column: of a table, None: "text"; say: takes what a user should know of how a file was understood; fail:
+    takes what is wrong with a part of a file, and returns where that part is to be left out.
     """
 
     whole: bool = False
     text_key: str = "text"
     by: str = "document"
     word_column: int | None = None
+    text_column: str | None = None
     say: Callable[[str], None] = lambda note: None
+    fail: Callable[[InputError], None] = _raise
 
 
 class WriteOptions(NamedTuple):
@@ -92,6 +99,10 @@ class Writer(Protocol):
         """Return what comes before the first document."""
         ...
 
+    def skip(self, record: Record) -> None:
+        """Go on behind a document that an earlier run has written."""
+        ...
+
     def write(self, document: Document, record: Record) -> str:
         """Return what is written of a document that was tagged."""
         ...
@@ -116,6 +127,9 @@ class Lines:
         """Return nothing."""
         return ""
 
+    def skip(self, record: Record) -> None:
+        """Do nothing."""
+
     tail = head
 
 
@@ -133,12 +147,23 @@ def decode(data: bytes, name: str, number: int = 1, offset: int = 0) -> str:
     return text if offset else text.removeprefix("\ufeff")
 
 
-def read_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    r"""Yield the lines of a binary UTF-8 stream without their "\n" or "\r\n"; `InputError` where it is not UTF-8."""
+def decoded_lines(stream: Iterable[bytes], name: str, fail: Callable[[InputError], None] = _raise
+                  ) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each line of a binary UTF-8 stream; fail: as in `ReadOptions`."""
     offset = 0
     for number, data in enumerate(stream, 1):
-        yield decode(data, name, number, offset).removesuffix("\n").removesuffix("\r")
+        try:
+            yield number, decode(data, name, number, offset)
+        except InputError as error:
+            fail(error)
         offset += len(data)
+
+
+def read_lines(stream: Iterable[bytes], name: str, fail: Callable[[InputError], None] = _raise
+               ) -> Iterator[tuple[int, str]]:
+    r"""Yield the lines as `decoded_lines` does, without their "\n" or "\r\n"."""
+    for number, line in decoded_lines(stream, name, fail):
+        yield number, line.removesuffix("\n").removesuffix("\r")
 
 
 def select(document: Document, labels: Sequence[str], min_score: float) -> Document:

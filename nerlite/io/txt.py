@@ -12,4 +12,4 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
     if options.whole:
         yield Record(decode(b"".join(lines), name), name)
     else:
-        yield from (Record(line, f"{name}:{number}") for number, line in enumerate(read_lines(lines, name), 1))
+        yield from (Record(line, f"{name}:{number}") for number, line in read_lines(lines, name, options.fail))

@@ -16,8 +16,7 @@ import numpy as np
 
 from nerlite.errors import ModelError
 from nerlite.io.conll import Sentence as Tagged
-from nerlite.io.conll import read_tagged
-from nerlite.io.records import read_lines
+from nerlite.io.conll import read_tagged, texts_of
 from nerlite.tags import Span, from_spans, split_tag, tag_names, to_spans
 from nerlite.text import LINE, PARAGRAPH, SPACE, form
 from nerlite.training.recipe import SetRules
@@ -125,7 +124,7 @@ def labels_of(folder: Path, sets: Iterable[SetRules]) -> list[str]:
 
 def _documents(path: Path) -> Iterator[list[Tagged]]:
     with path.open("rb") as file:
-        yield from read_tagged(read_lines(file, str(path)), str(path))
+        yield from read_tagged(texts_of(file, str(path)), str(path))
 
 
 def windows_of(documents: Iterable[Sequence[Sentence]], sizes: Mapping[str, int], longest: int,

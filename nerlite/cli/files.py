@@ -1,0 +1,62 @@
+"""Files, folders and patterns of names → the files that they stand for."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+
+from nerlite.cli.console import say
+from nerlite.io import READERS
+from nerlite.io.compression import inner_name
+from nerlite.io.records import InputError
+
+# Of a folder's files those are taken whose suffix says that they are text.
+TEXT_SUFFIXES = {".txt", ".text", ".md", *(suffix for suffixes in READERS.values() for suffix in suffixes)}
+
+
+def expanded(names: Sequence[str]) -> list[str]:
+    """Return the files, in order; a folder's and a pattern's sorted by name. "-" is standard input."""
+    files: list[str] = []
+    for name in names:
+        if name == "-":
+            files.append(name)
+        elif os.path.isdir(name):
+            files += _in_folder(name)
+        elif glob.has_magic(name) and not os.path.lexists(name):
+            if not (found := sorted(path for path in glob.glob(name, recursive=True) if not os.path.isdir(path))):
+                raise InputError(f"{name}: no file matches")
+            files += found
+        else:
+            check_files([name])
+            files.append(name)
+    return files
+
+
+def check_files(names: Sequence[str]) -> None:
+    """Refuse a missing file before the work begins, not after hours of it."""
+    for name in names:
+        try:
+            if name != "-":
+                os.stat(name)
+        except FileNotFoundError:
+            raise InputError(f"{name}: no such file") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _in_folder(folder: str) -> Iterator[str]:
+    """Yield a folder's files and those of the folders in it, hidden ones aside; say how many are of no known kind."""
+    found, others = [], 0
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if not each.startswith(".")]
+        for name in names:
+            if os.path.splitext(inner_name(name))[1].lower() in TEXT_SUFFIXES and not name.startswith("."):
+                found.append(os.path.join(parent, name))
+            else:
+                others += 1
+    if not found:
+        raise InputError(f"{folder}: no file of a kind that is read ({', '.join(sorted(TEXT_SUFFIXES))})")
+    if others:
+        say(f"{folder}: {others:,} files of other kinds are left out")
+    yield from sorted(found)

@@ -1,0 +1,58 @@
+"""Compressed files, opened by their suffix."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import IO, Any, cast
+
+from nerlite.io.records import InputError
+
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+# What reading a file raises that is damaged or something else; all of them with a message.
+_Damage: tuple[type[Exception], ...] = (EOFError, zlib.error)
+
+
+def inner_name(file: str) -> str:
+    """Return a file's name without the suffix of its compression."""
+    root, suffix = os.path.splitext(file)
+    return root if suffix.lower() in SUFFIXES else file
+
+
+def decompressed(raw: IO[bytes], file: str) -> IO[bytes]:
+    """Return what is in an open file, decompressed where its name says that it is compressed."""
+    suffix = os.path.splitext(file)[1].lower()
+    if suffix == ".gz":
+        import gzip
+
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+    if suffix == ".bz2":
+        import bz2
+
+        return bz2.BZ2File(raw)
+    if suffix == ".xz":
+        import lzma
+
+        return lzma.LZMAFile(raw)
+    if suffix == ".zst":
+        return cast(IO[bytes], _zstd(raw, file))
+    return raw
+
+
+def _zstd(raw: IO[bytes], file: str) -> Any:
+    try:
+        from compression import zstd  # of Python 3.14
+
+        return zstd.ZstdFile(raw)
+    except ImportError:
+        pass
+    try:
+        import zstandard
+    except ImportError:
+        raise InputError(f"{file}: reading .zst takes a package: pip install 'nerlite[zstd]'") from None
+    return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether reading failed by what the file holds."""
+    return isinstance(error, _Damage) or type(error).__name__ in ("LZMAError", "ZstdError")

@@ -1,0 +1,150 @@
+"""Many files, and files of answers: what is read, what is there when a run ends, and how another goes on."""
+
+import bz2
+import gzip
+import json
+import lzma
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from nerlite import cli
+from nerlite.cli import target
+
+LINE = "John lives in Berlin"
+
+
+@pytest.fixture
+def run(tiny_model, capfdbinary):
+    """A function that runs `nerlite tag` on the tiny model: status, output, errors."""
+    def run_command(*arguments):
+        status = cli.main(["tag", "--model", str(tiny_model), "--backend", "numpy", "--threads", "1",
+                           *map(str, arguments)])
+        output, errors = capfdbinary.readouterr()
+        return status, output.decode(), errors.decode()
+
+    return run_command
+
+
+def texts_of(output):
+    return [json.loads(line)["text"] for line in output.splitlines()]
+
+
+def test_folders_and_patterns(run, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    for name, content in (("b/1.txt", "one"), ("a.txt", "two"), ("c.jsonl", '{"text": "three"}'), ("d.png", "x"),
+                          (".hidden/e.txt", "x"), (".f.txt", "x")):
+        (tmp_path / name).write_text(content)
+    status, output, errors = run(tmp_path)
+    assert (status, texts_of(output)) == (0, ["two", "one", "three"])
+    assert errors == f"nerlite: {tmp_path}: 2 files of other kinds are left out\n"
+    assert texts_of(run(f"{tmp_path}/**/*.txt")[1]) == ["two", "one"]
+    assert run(f"{tmp_path}/*.doc") == (2, "", f"nerlite: {tmp_path}/*.doc: no file matches\n")
+    (tmp_path / "empty").mkdir()
+    assert run(tmp_path / "empty")[2].startswith(f"nerlite: {tmp_path}/empty: no file of a kind that is read")
+    (tmp_path / "[x].txt").write_text("brackets")
+    assert texts_of(run(tmp_path / "[x].txt")[1]) == ["brackets"]
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [
+    (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", None)])
+def test_compressed_files(run, tmp_path, suffix, compress):
+    compress = compress or pytest.importorskip("zstandard").compress
+    data = json.dumps({"text": LINE}).encode() + b"\n"
+    file = tmp_path / f"a.jsonl{suffix}"
+    file.write_bytes(compress(data) + compress(data))
+    status, output, _ = run(file)
+    assert (status, texts_of(output)) == (0, [LINE] * 2)
+    file.write_bytes(compress(data * 1000)[:-9])
+    status, _, errors = run(file)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert errors.startswith(f"nerlite: {file}: ")
+    file.write_bytes(data)
+    assert run(file)[0] == 2
+
+
+def test_markup_is_not_tagged_in_silence(run, tmp_path):
+    for name in ("a.html", "a.pdf"):
+        (tmp_path / name).write_text("<b>John</b>")
+        status, output, errors = run(tmp_path / name)
+        assert (status, output) == (2, "")
+        assert "its text has to be taken out first" in errors
+    assert texts_of(run("--input-format", "txt", tmp_path / "a.html")[1]) == ["<b>John</b>"]
+    (tmp_path / "a.csv").write_text("name\nJohn\n")
+    assert run(tmp_path / "a.csv")[2].startswith(f"nerlite: {tmp_path}/a.csv:1: no column 'text'; --text-column")
+    assert run("--text-column", "name", "--output", "csv", tmp_path / "a.csv")[1].startswith("name,entities\nJohn,")
+
+
+def test_a_file_of_answers_is_there_once_it_is_whole(run, tmp_path):
+    (tmp_path / "a.txt").write_text(f"{LINE}\n" * 3)
+    (tmp_path / "b.txt").write_text(f"{LINE}\n\xff", encoding="latin-1")
+    _, expected, _ = run(tmp_path / "a.txt")
+    assert run("--to", tmp_path / "out.jsonl", tmp_path / "a.txt") == (0, "", "")
+    assert (tmp_path / "out.jsonl").read_text() == expected
+    assert run("--to", tmp_path / "out.jsonl", tmp_path / "a.txt")[::2] == (
+        2, f"nerlite: --to {tmp_path}/out.jsonl: there already\n")
+    status, _, errors = run("--to", tmp_path / "bad.csv", tmp_path / "b.txt")
+    assert (status, errors.startswith(f"nerlite: {tmp_path}/b.txt:2: not UTF-8")) == (2, True)
+    assert not (tmp_path / "bad.csv").exists()
+    assert "--resume goes on with it" in run("--to", tmp_path / "bad.csv", tmp_path / "b.txt")[2]
+    assert "not the same as in the run" in run("--to", tmp_path / "bad.csv", "--resume", tmp_path / "a.txt")[2]
+    status, _, errors = run("--to", tmp_path / "bad.csv", "--resume", "--on-error", "skip", tmp_path / "b.txt")
+    assert status == 0
+    assert "skipped: 1 in all" in errors
+    lines = (tmp_path / "bad.csv").read_text().splitlines()
+    assert (lines[0], len(lines)) == ("text,entities", 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt", "bad.csv", "out.jsonl"]
+
+
+def test_a_folder_of_answers(run, tmp_path):
+    (tmp_path / "in" / "x").mkdir(parents=True)
+    for name in ("1.txt", "x/2.txt", "x/2.jsonl"):
+        (tmp_path / "in" / name).write_text('{"text": "a"}\n')
+    assert run("--to", f"{tmp_path}/out/", tmp_path / "in")[0] == 0
+    found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert found == ["1.txt.jsonl", "x/2.jsonl", "x/2.txt.jsonl"]
+    (tmp_path / "out" / "1.txt.jsonl").write_text("kept")
+    (tmp_path / "out" / "x" / "2.jsonl").unlink()
+    assert run("--to", tmp_path / "out", "--resume", tmp_path / "in")[0] == 0
+    assert (tmp_path / "out" / "1.txt.jsonl").read_text() == "kept"
+    assert (tmp_path / "out" / "x" / "2.jsonl").exists()
+
+
+def test_only_files_can_be_gone_on_with(run, tmp_path):
+    (tmp_path / "a.txt").write_text(LINE)
+    for arguments in (("--resume", tmp_path / "a.txt"), ("--resume", "--to", tmp_path / "out", "-")):
+        assert run(*arguments)[2].startswith("nerlite: --resume: expected files, and --to")
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_model, tmp_path, monkeypatch, form):
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    rng = random.Random(form)
+    for file in files:
+        texts = [" ".join(["john", "acme", "the", "berlin"][:rng.randint(0, 4)]) for _ in range(150)]
+        file.write_text("".join(json.dumps({"text": text, "n": i}) + "\n" for i, text in enumerate(texts)))
+    monkeypatch.setattr(target, "SECONDS_BETWEEN", 0.002)
+    arguments = ["tag", "--model", str(tiny_model), "--backend", "numpy", "--threads", "1", "--output", form,
+                 *map(str, files)]
+    start = time.perf_counter()
+    assert run("--output", form, "--to", tmp_path / "whole", *files)[0] == 0
+    seconds, killed, context = time.perf_counter() - start, 0, multiprocessing.get_context("fork")
+    for _ in range(20):
+        process = context.Process(target=cli.main, args=([*arguments, "--resume", "--to", str(tmp_path / "out")],))
+        process.start()
+        time.sleep(rng.uniform(0, seconds / 8))
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        if (tmp_path / "out").exists():
+            break
+    assert killed > 3
+    assert run("--output", form, "--resume", "--to", tmp_path / "out", *files)[0] == 0
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
