@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from nerlite.config import read_config
 from nerlite.errors import ModelError
 from nerlite.tags import allowed_transitions, tag_names, to_spans
 from nerlite.text import LINE, PARAGRAPH, SPACE
-from nerlite.training.data import Sentence, Tags, in_case, join_handles, names_of, read_set, windows_of
+from nerlite.training.data import Sentence, Tags, in_case, join_handles, names_of, read_set, seen, windows_of
 from nerlite.training.listings import listings
 from nerlite.training.recipe import Recipe, SetRules, read_recipe
 from nerlite.weights import expected_tensors, float_tensors, read_tensors
@@ -92,6 +93,19 @@ def test_a_sentence_that_fits_no_window_is_left_out():
     assert list(windows_of([[long]], {"a": 1}, 64, {"prose": 1}, CASES, random.Random(0))) == []
 
 
+def test_documents_are_seen_as_often_as_their_set_says(corpus):
+    tags = Tags(["LOC", "PER"])
+    sets = [(SetRules(name), read_set(corpus, SetRules(name), tags)) for name in ("train.txt", "valid.txt")]
+    documents = list(seen(sets, {"train.txt": 2.5}, random.Random(0)))
+    assert len(documents) == 2.5 * len(sets[0][1]) + len(sets[1][1])
+    assert all(2 <= sum(each is document for each in documents) <= 3 for document in sets[0][1])
+
+
+def test_the_shipped_models_recipe_can_be_read():
+    recipe = read_recipe(Path(__file__).parent.parent / "tools/english-minilm-l6.json")
+    assert recipe.last_epoch is not None and recipe.name == "english-minilm-l6"
+
+
 def test_cases():
     assert [in_case("McAda", case) for case in ("as it is", "lower", "upper", "title")] == [
         "McAda", "mcada", "MCADA", "McAda"]
@@ -118,7 +132,8 @@ def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
     ({"epochs": 0}, "epochs: expected at least 1"), ({"layouts": {"verse": 1}}, "layouts: expected sentences, lines"),
     ({"cases": {"lower": 0}}, "cases: expected weights"), ({"seed": "1"}, "seed: expected int, got '1'"),
     ({"train": [{"labels": {}}]}, r"train\[0\].path: missing"), ({"colour": 1}, "colour: unknown key"),
-    ({"valid": None}, "valid: expected")])
+    ({"valid": None}, "valid: expected"), ({"last_epoch": {}}, "last_epoch.cases: missing"),
+    ({"last_epoch": {"cases": {"lower": 1}, "shares": {"c": 2}}}, "last_epoch.shares: expected paths of train, got c")])
 def test_a_recipe_that_cannot_be_is_named(tmp_path, change, message):
     recipe = {"name": "x", "start": "y", "train": [{"path": "a"}], "valid": [{"path": "b"}]}
     path = tmp_path / "recipe.json"

@@ -23,7 +23,7 @@ from nerlite.training.recipe import SetRules
 
 SCHEME: Literal["BIOES"] = "BIOES"
 # 0: a sentence a window; else the most pieces.
-WINDOW_SIZES = (0, 64, 128, 256)
+WINDOW_SIZES = (0, 0, 64, 128, 256)
 # Words of a line, where prose is wrapped.
 NARROWEST, WIDEST = 4, 16
 
@@ -125,6 +125,14 @@ def labels_of(folder: Path, sets: Iterable[SetRules]) -> list[str]:
 def _documents(path: Path) -> Iterator[list[Tagged]]:
     with path.open("rb") as file:
         yield from read_tagged(texts_of(file, str(path)), str(path))
+
+
+def seen(sets: Iterable[tuple[SetRules, list[list[Sentence]]]], shares: Mapping[str, float], rng: random.Random
+         ) -> Iterator[list[Sentence]]:
+    """Yield the documents of all sets, each as often as the share of its set says, a part of 1 by chance."""
+    for rules, documents in sets:
+        times, part = divmod(shares.get(rules.path, 1), 1)
+        yield from documents * int(times) + rng.sample(documents, round(part * len(documents)))
 
 
 def windows_of(documents: Iterable[Sequence[Sentence]], sizes: Mapping[str, int], longest: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 import typing
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
@@ -29,6 +30,16 @@ class SetRules(NamedTuple):
     handles: bool = False
 
 
+class LastEpoch(NamedTuple):
+    """What is other in the last epoch, when rates are low: nearer to the text that counts most.
+
+    cases: as in `Recipe`; shares: a training set's path → how often its documents are seen, 1 where it is not named.
+    """
+
+    cases: dict[str, int]
+    shares: dict[str, float] = {}  # noqa: RUF012
+
+
 class Recipe(NamedTuple):
     """How a model is trained.
 
@@ -48,6 +59,7 @@ class Recipe(NamedTuple):
     line_piece: str = "[unused1]"
     layouts: dict[str, int] = {"sentences": 4, "lines": 3, "prose": 2, "wrapped": 2}  # noqa: RUF012
     cases: dict[str, int] = {"as it is": 58, "lower": 22, "upper": 10, "title": 10}  # noqa: RUF012
+    last_epoch: LastEpoch | None = None
     listings: int = 1000
     epochs: int = 8
     frozen_epochs: int = 1
@@ -76,12 +88,15 @@ def read_recipe(path: AnyPath) -> Recipe:
 
 
 def _contradictions(recipe: Recipe) -> Iterator[str]:
-    for name, known in (("layouts", Layout), ("cases", Case)):
-        weights: dict[str, int] = getattr(recipe, name)
+    last = recipe.last_epoch or LastEpoch(recipe.cases)
+    for name, weights, known in (("layouts", recipe.layouts, Layout), ("cases", recipe.cases, Case),
+                                 ("last_epoch.cases", last.cases, Case)):
         if unknown := [key for key in weights if key not in typing.get_args(known)]:
             yield f"{name}: expected {', '.join(typing.get_args(known))}, got {', '.join(unknown)}"
         elif not any(weights.values()) or min(weights.values()) < 0:
             yield f"{name}: expected weights of 0 or more, and one above, got {weights}"
+    if unknown := [path for path in last.shares if path not in [rules.path for rules in recipe.train]]:
+        yield f"last_epoch.shares: expected paths of train, got {', '.join(unknown)}"
     if not 0 <= recipe.frozen_epochs <= recipe.epochs or recipe.epochs < 1:
         yield f"epochs: expected at least 1 and frozen_epochs ({recipe.frozen_epochs}), got {recipe.epochs}"
 
@@ -100,6 +115,8 @@ def _object(kind: Any, data: Any, key: str, problems: list[str]) -> Any:
 
 
 def _value(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
+    if typing.get_origin(kind) is types.UnionType:
+        return None if value is None else _object(typing.get_args(kind)[0], value, key, problems)
     item, *others = typing.get_args(kind) or (None,)
     if typing.get_origin(kind) is tuple and isinstance(value, list):
         if hasattr(item, "_fields"):
@@ -107,7 +124,7 @@ def _value(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
         if all(isinstance(each, str) for each in value):
             return tuple(value)
     elif typing.get_origin(kind) is dict and isinstance(value, dict):
-        wanted = (int,) if others == [int] else (str, type(None))
+        wanted = {"int": (int,), "float": (int, float)}.get(getattr(others[0], "__name__", ""), (str, type(None)))
         if all(type(each) in wanted for each in value.values()):
             return value
     elif (kind is float and type(value) is int) or type(value) is kind:

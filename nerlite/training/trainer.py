@@ -35,10 +35,10 @@ from nerlite.ops.numpy_crf import viterbi
 from nerlite.pieces import PieceEncoder
 from nerlite.tags import from_spans
 from nerlite.text import PARAGRAPH, SPACE
-from nerlite.training.data import SCHEME, Sentence, Tags, Window, labels_of, names_of, read_set, windows_of
+from nerlite.training.data import SCHEME, Sentence, Tags, Window, labels_of, names_of, read_set, seen, windows_of
 from nerlite.training.listings import listings
 from nerlite.training.network import Batch, Network, state_of, tensors_of
-from nerlite.training.recipe import Recipe, SetRules
+from nerlite.training.recipe import LastEpoch, Recipe, SetRules
 from nerlite.weights import float_tensors, read_tensors
 
 WINDOW = 256
@@ -321,9 +321,10 @@ def train(recipe: Recipe, data: Path, checkpoints: Path, out: Path, *, dtype: Li
     tags = Tags(labels_of(data, recipe.train))
     if not tags.labels:
         raise ModelError(f"{data}: expected labels in {', '.join(rules.path for rules in recipe.train)}, got none")
-    training = [read_set(data, rules, tags) for rules in recipe.train]
+    training = [(rules, read_set(data, rules, tags)) for rules in recipe.train]
     valid = [(rules, read_set(data, rules, tags)) for rules in recipe.valid]
-    config = _config(recipe, start_config, tags, training)
+    documents = [document for _, each in training for document in each]
+    config = _config(recipe, start_config, tags, documents)
     pieces = PieceEncoder(start / "tokenizer.json", config.window, config.encoder.vocab_size, breaks=config.breaks)
     reader = Reader(config, pieces, tags)
     origin = {"config": to_dict(config), "recipe": json.dumps(recipe._replace(start=start.name))}
@@ -335,15 +336,16 @@ def train(recipe: Recipe, data: Path, checkpoints: Path, out: Path, *, dtype: Li
     if last:
         trainer.resume(last)
     checkpoints.mkdir(parents=True, exist_ok=True)
-    documents = [document for each in training for document in each]
     sizes = reader.sizes(word for document in documents for sentence in document for word in sentence.words)
     names = names_of(documents)
     while trainer.epoch < recipe.epochs:
         seed = 1000 * recipe.seed + trainer.epoch
         torch.manual_seed(seed)
         rng = random.Random(seed)
-        windows = [*windows_of(documents, sizes, config.window, recipe.layouts, recipe.cases, rng),
-                   *listings(names, tags, recipe.listings, recipe.cases, rng)]
+        is_last = trainer.epoch + 1 == recipe.epochs
+        own = recipe.last_epoch if is_last and recipe.last_epoch else LastEpoch(recipe.cases)
+        windows = [*windows_of(seen(training, own.shares, rng), sizes, config.window, recipe.layouts, own.cases, rng),
+                   *listings(names, tags, recipe.listings, own.cases, rng)]
         trainer.train_epoch(windows, rng)
         trainer.evaluate(valid, tags, best_path)
         _save(trainer.checkpoint(), last_path)
@@ -354,15 +356,15 @@ def train(recipe: Recipe, data: Path, checkpoints: Path, out: Path, *, dtype: Li
     write_model(config._replace(dtype=dtype), tensors_of(network), tokenizer_json, _card(recipe, config, best), out)
 
 
-def _config(recipe: Recipe, start: Config, tags: Tags, training: Sequence[Sequence[Sequence[Sentence]]]) -> Config:
+def _config(recipe: Recipe, start: Config, tags: Tags, documents: Sequence[Sequence[Sentence]]) -> Config:
     """Return the config of the model that a recipe makes: that of its start, if its tags are the same."""
     breaks = BreaksConfig(recipe.line_piece, "[SEP]") if recipe.line_piece else None
     if start.tags == tags.names and start.chars and start.context and start.scheme == SCHEME:
         return start._replace(name=recipe.name, dtype="float32", breaks=breaks, calibration=None)
-    seen = Counter(dict.fromkeys(map(chr, range(33, 127)), recipe.characters))
-    seen.update(character for documents in training for document in documents for sentence in document
-                for word in sentence.words for character in word)
-    alphabet = tuple(sorted(character for character, n in seen.items() if n >= recipe.characters))
+    counts = Counter(dict.fromkeys(map(chr, range(33, 127)), recipe.characters))
+    counts.update(character for document in documents for sentence in document for word in sentence.words
+                  for character in word)
+    alphabet = tuple(sorted(character for character, n in counts.items() if n >= recipe.characters))
     return Config(name=recipe.name, encoder=start.encoder, tags=tags.names, scheme=SCHEME,
                   chars=CharsConfig(alphabet, cnn=CHARS[0], lstm=CHARS[1]), context=CONTEXT,
                   window=min(WINDOW, start.encoder.max_position_embeddings), breaks=breaks)
