@@ -44,6 +44,8 @@ _ENDS_TOO = "in|it|is|at|no|so|to|be|me|my|us|as|am|do|go|by|la|id|im|app|dev|ne
 _WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\n"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
             r" | \[\d{1,3}(?:;\d{1,3}){0,4}m(?=[A-Za-z\[]) | \[0m")
+# A part of a domain.
+_LABEL = "[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62}[A-Za-z0-9À-ɏ])?"
 _BASE64 = "[A-Za-z0-9+/_-]"
 
 
@@ -72,9 +74,9 @@ RULES = (
           | \\/ | ,(?=-?\d) | ;(?=\w{1,20}=) | &(?:amp;|(?!\#?\w{1,8};)) | (?<=[/=])<ideograph>++
           | \([\w/.,:%-]*+\))++""",
          "see https://x.org/a?b=c, (x.org/b_(c)).", "see https://x.org/a?b=c , ( x.org/b_(c) ) ."),
-    Rule("mail address", r"""[A-Za-z0-9À-ɏ][\w.+-]{0,63}@[A-Za-z0-9À-ɏ][\w-]{0,63}
-            (?:\.[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62}[A-Za-z0-9À-ɏ])?)++""",
-         "write:me@a.org.", "write : me@a.org ."),
+    Rule("mail address", rf"""[A-Za-z0-9À-ɏ][\w.+-]{{0,63}}@[A-Za-z0-9À-ɏ][\w-]{{0,63}}
+            \.{_LABEL}(?:\.(?![A-Z][a-z]*(?![\w.-])){_LABEL})*+""",
+         "write:me@a.org.Thanks", "write : me@a.org . Thanks"),
     Rule("handle", r"(?<![\w@])@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
          "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home"),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})

@@ -143,8 +143,8 @@ class _SentenceReader:
 
 def _columns(line: str) -> list[str]:
     if "\t" in line:
-        return [column.strip(" ") for column in re.split("\t+", line.strip(" \t\r"))]
-    return re.findall(r"[^ \r]+", line)
+        return [column.strip(" ") for column in re.split("\t+", line.strip(" \t\r\n"))]
+    return re.findall(r"[^ \r\n]+", line)
 
 
 def tags_of(rows: Rows, name: str, column: int | None = None) -> list[str]:
