@@ -10,8 +10,7 @@ from typing import Any
 from nerlite.ops import Ops
 from nerlite.ops.compiled import CompiledOps
 from nerlite.ops.cpu import Level, cpu_levels
-from nerlite.ops.library import NoLibraryError, library_path, load_library
-from nerlite.ops.signatures import SIGNATURES
+from nerlite.ops.library import Kernels, NoLibraryError, library_path, load_library
 
 BACKENDS = ("auto", "native", "numba", "numpy")
 
@@ -27,15 +26,14 @@ def load_ops(backend: str) -> Ops:
         raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend in ("auto", "native"):
         try:
-            library = load_library(cpu_levels())
-            return CompiledOps("native", library.level, library)
+            return CompiledOps("native", load_library(cpu_levels()))
         except NoLibraryError as error:
             if backend == "native":
                 raise
             reason = f"no kernels are ready for this CPU: {error}"
     if backend in ("auto", "numba"):
         try:
-            kernels: Any = importlib.import_module("nerlite.kernels.entries")
+            entries: Any = importlib.import_module("nerlite.kernels.entries")
             importlib.import_module("nerlite.kernels.notice").announce()
         except ImportError:  # not installed, or not for this NumPy
             if backend == "numba":
@@ -43,7 +41,7 @@ def load_ops(backend: str) -> Ops:
         else:
             if backend == "auto":
                 _warn(reason, "numba compiles them when they are first called")
-            return CompiledOps("numba", kernels.LEVEL, kernels)
+            return CompiledOps("numba", Kernels(entries.LEVEL, entries.ENTRIES))
     if backend == "auto":
         _warn(reason, "NumPy does their work, many times slower")
     return importlib.import_module("nerlite.ops.numpy_ops")
@@ -73,9 +71,7 @@ def _missed(levels: Sequence[Level]) -> str:
 
 
 def _kept_by_numba() -> str:
-    entries: Any = importlib.import_module("nerlite.kernels.entries")
-    # Those for int8 and for float32 of one name are kept in one file.
-    compiled = {kernel.__qualname__: kernel for kernel in (getattr(entries, name) for name in SIGNATURES)}.values()
+    compiled: list[Any] = list(importlib.import_module("nerlite.kernels.entries").ENTRIES.values())
     folders = {kernel.stats.cache_path for kernel in compiled} - {None}
     if not folders:
         return "none: no folder is writable, so every process compiles its kernels (NUMBA_CACHE_DIR names one)"

@@ -15,13 +15,13 @@ from nerlite.batch import Input, make_batch
 from nerlite.config import read_config
 from nerlite.memory import Memory
 from nerlite.network.model import Network
-from nerlite.ops import compiled
+from nerlite.ops import encoder, encoder_scratch, head, kept
 from nerlite.ops.parameters import Embeddings, HeadParameters, LayerParameters, LinearParameters, Norm
 from nerlite.threads import Workers
 from nerlite.weights import read_tensors
 
 # What remembers from call to call: other modules only work for them.
-REMEMBERING = [module.__file__ for module in (compiled, memory, threads)]
+REMEMBERING = [module.__file__ for module in (encoder, encoder_scratch, head, kept, memory, threads)]
 ALLOCATORS = ("empty", "zeros", "arange", "concatenate", "array", "pad")
 
 

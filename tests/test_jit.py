@@ -15,11 +15,15 @@ from nerlite.ops.library import library_path
 jit = pytest.importorskip("nerlite.kernels.jit", reason="numba is not installed")
 
 MODULE = """
-from nerlite.kernels.jit import kernel
+from nerlite.kernels.jit import entry, kernel
 
 @kernel()
-def double(x):
+def twice(x):
     return x + x
+
+@entry
+def double(x):
+    return twice(x)
 """
 RUN = "import kernels; print(kernels.double(21), sum(kernels.double.stats.cache_hits.values()))"
 

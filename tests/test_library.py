@@ -11,13 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nerlite import backends
 from nerlite.backends import load_ops
 from nerlite.ops import arrays, cpu, features, library, stamp
-from nerlite.ops.signatures import SIGNATURES
+from nerlite.ops.arguments import BestSpans, Viterbi
 
 ROOT = Path(__file__).parent.parent
 HERE = [level for level in cpu.LEVELS.values() if level.machine == platform.machine()]
@@ -160,7 +159,7 @@ def test_a_lower_levels_library_is_taken_where_the_best_has_none(folder, monkeyp
     if native is None:
         pytest.skip("no library fits this machine")
     Path(library.library_path(native)).symlink_to(real_path(native))
-    best = native._replace(name="better")
+    best = type("Better", (type(native),), {"name": "better"})()
     monkeypatch.setattr(backends, "cpu_levels", lambda: [best, native])
     assert load_ops("native").level == native
     assert re.fullmatch(f"{re.escape(library.library_path(native))}; looked in .* for kernels for better, .*",
@@ -233,15 +232,13 @@ def test_machine_code_is_given_nothing_that_it_does_not_expect():
         kernels = library.load_library(cpu.cpu_levels())
     except library.NoLibraryError as error:
         pytest.skip(str(error))
-    parameters = SIGNATURES["viterbi"]
-    right = [np.zeros((2,) * n, dtype) for _, dtype, n in parameters]
-    kernels.viterbi(*right)
-    for i, wrong in ((0, right[0][0]), (1, right[1].astype("i4")), (2, right[2].astype("f8")),
-                     (3, np.zeros((2, 4), "f4")[:, ::2])):
-        with pytest.raises(TypeError, match=f"viterbi: {parameters[i][0]}: expected "):
-            kernels.viterbi(*right[:i], wrong, *right[i + 1:])
-    with pytest.raises(ValueError, match="zip"):
-        kernels.viterbi(*right[:-1])
+    right = Viterbi.allocate(n=2, n_tags=2, n_offsets=2)
+    right.offsets[:], right.emissions[:], right.transitions[:] = [0, 2], [[0, 3], [4, 0]], 0
+    kernels.viterbi(right)
+    assert right.path.tolist() == [1, 0]
+    for other in (right.work, BestSpans.empty(), None, right.address):
+        with pytest.raises(TypeError, match="viterbi: expected Viterbi, got "):
+            kernels.viterbi(other)
 
 
 @pytest.mark.parametrize(("name", "triple", "kind", "wanted", "absent"), [
@@ -258,17 +255,18 @@ def test_tiles_of_every_level_compile_to_its_instructions(name, triple, kind, wa
     """What may not run here is compiled here for its CPU, and its code read."""
     tiles, level = pytest.importorskip("nerlite.kernels.tiles"), cpu.LEVELS[name]
     n_rows = level.int8_rows if kind == "INT8" else level.rows
-    code = compiled(level, triple, lambda builder, arguments: tiles.emit_tile(
-        builder, level, getattr(tiles, kind), n_rows, level.n_vectors, *arguments))
+    code = compiled(level, triple, lambda emit, arguments: tiles.emit_tile(
+        emit, level, getattr(tiles, kind), n_rows, level.n_vectors, tiles.Tile(*arguments), asks=level.asks_ahead))
     assert len(re.findall(wanted, code)) >= n_rows * level.n_vectors
+    assert ("prefetch" in code or "prfm" in code) == level.asks_ahead
     assert not re.search(absent, code)
     assert not re.search(SPILLED, code)
 
 
 def test_tiles_of_avx2_compile_to_its_instructions():
     tiles, level = pytest.importorskip("nerlite.kernels.tiles"), cpu.LEVELS["avx2"]
-    code = compiled(level, "x86_64-unknown-linux-gnu", lambda builder, arguments: tiles.emit_avx2_tile(
-        builder, level, level.int8_rows, level.n_vectors, *arguments))
+    code = compiled(level, "x86_64-unknown-linux-gnu", lambda emit, arguments: level.int8_tile(
+        emit, level.int8_rows, level.n_vectors, tiles.Tile(*arguments)))
     n_sums, n_steps = level.int8_rows * level.n_vectors, level.stretch + 2
     counts = [len(re.findall(rf"\b{name}\s", code)) for name in ("vpmaddubsw", "vpaddw", "vpmaddwd", "vpaddd")]
     assert counts == [n_sums * n_steps, n_sums * (n_steps - 2), 2 * n_sums, 2 * n_sums]
@@ -277,23 +275,31 @@ def test_tiles_of_avx2_compile_to_its_instructions():
 
 
 def test_tiles_of_amx_compile_to_its_instructions():
-    tiles = pytest.importorskip("nerlite.kernels.tiles")
-    code = compiled(cpu.LEVELS["amx"], "x86_64-unknown-linux-gnu", lambda builder, arguments: (
-        tiles.emit_amx_shapes(builder, arguments[0]), tiles.emit_amx_tile(builder, *arguments)))
-    assert [len(re.findall(rf"\b{name}\b", code)) for name in ("ldtilecfg", "tilezero", "tdpbusd", "tilestored")] == [
-        1, 4, 4, 4]
+    tiles, level = pytest.importorskip("nerlite.kernels.tiles"), cpu.LEVELS["amx"]
+
+    def emit_all(emit, arguments):
+        level.begin_int8(emit, arguments[0])
+        _, tile = level.whole_int8_tile(emit, arguments[0], tiles.Tile(*arguments))
+        tile()
+        level.end_int8(emit)
+
+    code = compiled(level, "x86_64-unknown-linux-gnu", emit_all)
+    names = ("ldtilecfg", "tilezero", "tdpbusd", "tilestored", "tilerelease")
+    assert [len(re.findall(rf"\b{name}\b", code)) for name in names] == [1, 4, 4, 4, 1]
     assert "zmm" not in code
 
 
-def compiled(level, triple, emit):
-    """The assembly of what emit(builder, addresses) emits."""
+def compiled(level, triple, emit_all):
+    """The assembly of what emit_all(emit, addresses) emits."""
     import llvmlite.binding as llvm
     from llvmlite import ir
 
+    from nerlite.kernels.emit import Emit
+
     module = ir.Module()
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 7), "tile")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 9), "tile")
     builder = ir.IRBuilder(function.append_basic_block())
-    emit(builder, function.args)
+    emit_all(Emit(builder), function.args)
     builder.ret_void()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()

@@ -22,7 +22,6 @@ import types
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 if "nerlite" not in sys.modules:
@@ -33,12 +32,10 @@ if "nerlite" not in sys.modules:
 
 from nerlite.cores import available_cores  # noqa: E402
 from nerlite.ops import cpu, library  # noqa: E402
-from nerlite.ops.signatures import SIGNATURES  # noqa: E402
+from nerlite.ops.arguments import KERNELS  # noqa: E402
 
 # What a library may ask of others: C's mathematics, memory, and threads that give way.
 MAY_NEED = {"exp", "log", "memcpy", "memset", "memmove", "sched_yield", "clock_gettime"}
-# Kernels in the order in which they are begun: what takes longest first.
-ORDER = sorted(SIGNATURES, key=lambda name: -len(SIGNATURES[name]))
 
 
 def build(levels: Sequence[str] = ()) -> list[Path]:
@@ -70,9 +67,9 @@ def linker() -> list[str]:
 
 def _build_level(level: cpu.Level, path: Path) -> None:
     """Compile a level's kernels, on all cores, and link them."""
-    link, names = linker(), iter(ORDER)  # an iterator gives each name to one thread alone
-    n = min(available_cores(), len(ORDER))
-    print(f"{level.name}: compiling {len(ORDER)} kernels on {n} core{'s' if n > 1 else ''}", flush=True)
+    link, names = linker(), iter(KERNELS)  # what takes longest first; each name goes to one thread alone
+    n = min(available_cores(), len(KERNELS))
+    print(f"{level.name}: compiling {len(KERNELS)} kernels on {n} core{'s' if n > 1 else ''}", flush=True)
     path.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         def compile_some(_: int) -> None:
@@ -99,57 +96,17 @@ def _build_level(level: cpu.Level, path: Path) -> None:
 
 def _compile_kernels(level: cpu.Level, folder: Path) -> None:
     """Compile for a level each kernel that standard input names, into the folder, and say when it is there."""
-    import llvmlite.binding as llvm
-    from numba.core.registry import cpu_target
-
     cpu.cpu_level = lambda: level
     from nerlite.kernels import jit
 
-    if level != jit.LEVEL:
+    if level is not jit.LEVEL:
         raise RuntimeError(f"expected numba to compile for {level.name}, got {jit.LEVEL.name}")
-    triple, llvm_cpu, features = cpu_target.target_context.codegen().magic_tuple()
-    machine = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=llvm_cpu, features=features, opt=3, reloc="pic", codemodel="default")
+    from nerlite.kernels.ahead import object_file
+
     for line in sys.stdin:
         name = line.strip()
-        Path(folder, f"{name}.o").write_bytes(machine.emit_object(_module(name, machine)))
+        Path(folder, f"{name}.o").write_bytes(object_file(name))
         print(name, flush=True)
-
-
-def _module(name: str, machine: Any) -> Any:
-    """Return a kernel's LLVM module, whose one public function is nerlite_NAME."""
-    import llvmlite.binding as llvm
-    from numba import njit
-    from numba import types as numba_types
-
-    from nerlite.kernels import entries
-    from nerlite.kernels.objects import reader
-
-    parameters = SIGNATURES[name]
-    scope: dict[str, Any] = {f"read{i}": reader(dtype, n, i) for i, (_, dtype, n) in enumerate(parameters)}
-    scope["kernel"] = getattr(entries, name)
-    exec(f"def entry(words):\n    kernel({', '.join(f'read{i}(words)' for i in range(len(parameters)))})", scope)
-    kinds = (numba_types.voidptr,)
-    entry = njit(kinds, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        scope["entry"]).overloads[kinds]
-    # numba's own convention has two more arguments, for a result and an exception; kernels have neither.
-    inner = (f"i32 @{entry.fndesc.llvm_func_name}(i8** %result, {{i8*, i32, i8*, i8*, i32}}** %exception, "
-             "i8* %words)")
-    module = llvm.parse_assembly(entry.library.get_llvm_str())
-    for value in (*module.functions, *module.global_variables):
-        if not value.is_declaration:
-            value.linkage = "internal"
-    native = module.get_function(entry.fndesc.llvm_func_name)
-    native.linkage = "external"
-    module.link_in(llvm.parse_assembly(
-        f"declare {inner}\ndefine void @nerlite_{name}(i8* %words) {{\n"
-        "  %result = alloca i8*\n  %exception = alloca {i8*, i32, i8*, i8*, i32}*\n"
-        f"  call {inner}\n  ret void\n}}"))
-    native.linkage = "internal"
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_global_dead_code_eliminate_pass()
-    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
-    return module
 
 
 def needs(path: Path) -> set[str]:

@@ -11,9 +11,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from nerlite.kernels.emit import I32, I64, call
 from nerlite.kernels.jit import kernel
 
-I32, I64 = ir.IntType(32), ir.IntType(64)
 # Nanoseconds for which a thread that has done its part looks for the next, giving way to others in between.
 LINGER = 1_000_000
 
@@ -42,8 +42,7 @@ def _give_way(typing_context: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if sys.platform != "win32":
-            kind = ir.FunctionType(I32, [])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+            call(builder, "sched_yield", I32)
         return context.get_dummy_value()
 
     return types.void(), generate
@@ -57,9 +56,7 @@ def _now(typing_context: Any) -> Any:
         if not hasattr(time, "CLOCK_MONOTONIC"):
             return I64(-1)
         parts = cgutils.alloca_once(builder, ir.ArrayType(I64, 2))  # seconds, nanoseconds
-        kind = ir.FunctionType(I32, [I32, parts.type])
-        get = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
-        builder.call(get, [I32(time.CLOCK_MONOTONIC), parts])
+        call(builder, "clock_gettime", I32, I32(time.CLOCK_MONOTONIC), parts)
         seconds, nanoseconds = (builder.load(builder.gep(parts, [I32(0), I32(i)])) for i in range(2))
         return builder.add(builder.mul(seconds, I64(10**9)), nanoseconds)
 

@@ -1,14 +1,13 @@
 """Attention's kernels: what is kept of queries, keys and values, and what a few queries make of a sequence's keys.
 
-Each head's numbers (size) are padded with zeros to a multiple of WIDTH.
+Each head's numbers (size) are padded with zeros to a multiple of WIDTH. heads, tiles, chunk: see `arguments`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from nerlite.kernels.atomics import cut
 from nerlite.kernels.elementwise import F4, I4, ONE, ZERO, coarse_exp, exp, highest_float, whole
 from nerlite.kernels.jit import kernel
 from nerlite.kernels.simd import (
@@ -26,27 +25,11 @@ from nerlite.kernels.simd import (
     where,
     widen,
 )
-from nerlite.kernels.tiles import WIDTH, float_narrow, int16_narrow
+from nerlite.kernels.tiles import ROWS, WIDTH, float_narrow, int16_narrow
 from nerlite.ops.formulas import ATTENTION_LEVELS
 
 LEVELS = F4(ATTENTION_LEVELS)
 MINUS_INFINITY = F4(-np.inf)
-
-
-class Heads(NamedTuple):
-    """What is kept of each row for attention: of an int8 encoder int16, and the scales of each head's numbers.
-
-    A row's lie together, so that threads that write neighbouring rows don't wait for each other's lines. A float32
-    encoder has float32 numbers and no scales.
-    """
-
-    queries: np.ndarray  # (2, n_rows, n_heads, size): one layer's are read as the next one's are written; the last
-    # layer has them of the rows asked for, one after another
-    query_scales: np.ndarray  # (2, n_rows, n_heads)
-    keys: np.ndarray  # as queries
-    key_scales: np.ndarray
-    values: np.ndarray
-    value_scales: np.ndarray
 
 
 @kernel(inline=True)
@@ -62,85 +45,73 @@ def _quantize_head(row, start, out):
     return most / LEVELS
 
 
-@kernel(inline=True)
-def queries_int16(qkv, row, buffer, factor, heads):
-    """Keep one row's queries times a factor; qkv: (3 * n_heads * size, …) float32; buffer: which of the two."""
-    _, _, n_heads, size = heads.queries.shape
-    for head in range(n_heads):
-        scale = _quantize_head(qkv, head * size, heads.queries[buffer, row, head])
-        heads.query_scales[buffer, row, head] = scale * factor
+@kernel()
+def keep_queries(is_int8, qkv, row, factor, heads):
+    """Keep one row's queries times a factor; qkv: (3 * n_heads * size, …) float32."""
+    if is_int8:
+        queries, scales = heads.queries.view(np.int16), heads.query_scales
+        for head in range(queries.shape[1]):
+            scales[row, head] = factor * _quantize_head(qkv, head * queries.shape[2], queries[row, head])
+    else:
+        numbers = heads.queries.view(np.float32)
+        _, n_heads, size = numbers.shape
+        for head in range(n_heads):
+            for k in range(0, size, LANES):
+                store(numbers[row, head], k, load(qkv, head * size + k) * factor)
 
 
-@kernel(inline=True)
-def keys_int16(qkv, row, buffer, heads):
-    """Keep one row's keys and values, as `queries_int16`."""
-    _, _, n_heads, size = heads.keys.shape
-    for head in range(n_heads):
-        key, value = (n_heads + head) * size, (2 * n_heads + head) * size
-        heads.key_scales[buffer, row, head] = _quantize_head(qkv, key, heads.keys[buffer, row, head])
-        heads.value_scales[buffer, row, head] = _quantize_head(qkv, value, heads.values[buffer, row, head])
+@kernel()
+def keep_keys(is_int8, qkv, row, heads):
+    """Keep one row's keys and values, as `keep_queries`."""
+    if is_int8:
+        keys, values = heads.keys.view(np.int16), heads.values.view(np.int16)
+        key_scales, value_scales = heads.key_scales, heads.value_scales
+        _, n_heads, size = keys.shape
+        for head in range(n_heads):
+            key, value = (n_heads + head) * size, (2 * n_heads + head) * size
+            key_scales[row, head] = _quantize_head(qkv, key, keys[row, head])
+            value_scales[row, head] = _quantize_head(qkv, value, values[row, head])
+    else:
+        float_keys, float_values = heads.keys.view(np.float32), heads.values.view(np.float32)
+        _, n_heads, size = float_keys.shape
+        for head in range(n_heads):
+            key, value = (n_heads + head) * size, (2 * n_heads + head) * size
+            for k in range(0, size, LANES):
+                store(float_keys[row, head], k, load(qkv, key + k))
+                store(float_values[row, head], k, load(qkv, value + k))
 
 
-@kernel(inline=True)
-def queries_float(qkv, row, buffer, factor, heads):
-    """As `queries_int16`."""
-    _, _, n_heads, size = heads.queries.shape
-    for head in range(n_heads):
-        for k in range(0, size, LANES):
-            store(heads.queries[buffer, row, head], k, load(qkv, head * size + k) * factor)
-
-
-@kernel(inline=True)
-def keys_float(qkv, row, buffer, heads):
-    """As `keys_int16`."""
-    _, _, n_heads, size = heads.keys.shape
-    for head in range(n_heads):
-        key, value = (n_heads + head) * size, (2 * n_heads + head) * size
-        for k in range(0, size, LANES):
-            store(heads.keys[buffer, row, head], k, load(qkv, key + k))
-            store(heads.values[buffer, row, head], k, load(qkv, value + k))
-
-
-@kernel(inline=True)
-def _lay_keys(keys, buffer, start, n, head, columns):
+@kernel()
+def _lay_keys(keys, start, n, head, columns):
     """columns (n_panels, depth, WIDTH) = a head's keys of n rows from start on, a row's as a panel's lane.
 
-    keys: (2, n_rows, n_heads, depth), 32 bits each.
+    keys: (n_rows, n_heads, depth); 32 bits each.
     """
-    _, n_rows, n_heads, depth = keys.shape
-    first, step = ((buffer * n_rows + start) * n_heads + head) * depth, n_heads * depth
+    _, n_heads, depth = keys.shape
+    first, step = (start * n_heads + head) * depth, n_heads * depth
     for i in range(0, n, LANES):
         target = i // WIDTH * depth * WIDTH + i % WIDTH
         for k in range(0, depth, LANES):
             transpose(keys, first + i * step + k, step, n - i, columns, target + k * WIDTH, WIDTH)
 
 
-@kernel(inline=True)
-def arrange_int16(buffer, start, n, head, heads, scratch):
-    """Lay out one head of a sequence as products read it: keys as columns, values side by side, two and two.
-
-    start: its first row; n: its rows.
-    """
-    _lay_keys(heads.keys.view(np.int32), buffer, start, n, head, scratch.columns.view(np.int32))
+@kernel()
+def _lay_values(start, n, head, heads, tiles):
+    """Lay out a head's int16 values side by side, two and two, and the scales of its keys and values."""
+    values, pairs = heads.values.view(np.int16), tiles.pairs
+    key_scales, value_scales = heads.key_scales, heads.value_scales
     for i in range(n):
-        scratch.key_scales[i] = heads.key_scales[buffer, start + i, head]
-        scratch.value_scales[i] = heads.value_scales[buffer, start + i, head]
+        tiles.key_scales[i] = key_scales[start + i, head]
+        tiles.value_scales[i] = value_scales[start + i, head]
     for i in range(n, (n + LANES - 1) // LANES * LANES):
-        scratch.value_scales[i] = ZERO
-    pairs = scratch.pairs.view(np.int32)
+        tiles.value_scales[i] = ZERO
     for k in range((n + 1) // 2):
-        one = heads.values[buffer, start + 2 * k, head]
-        other = heads.values[buffer, start + min(2 * k + 1, n - 1), head]  # behind the last one any: its weight is zero
+        one = values[start + 2 * k, head]
+        other = values[start + min(2 * k + 1, n - 1), head]  # behind the last one any: its weight is zero
         for p in range(len(pairs)):
-            target = pairs[p, k, :, 0]
+            target = pairs[p, k]
             for j in range(0, WIDTH, LANES):
                 store(target, j, (load(one, p * WIDTH + j) & I4(0xFFFF)) + (load(other, p * WIDTH + j) << I4(16)))
-
-
-@kernel(inline=True)
-def arrange_float(buffer, start, n, head, heads, scratch):
-    """As `arrange_int16`; float32 values are read as they lie."""
-    _lay_keys(heads.keys, buffer, start, n, head, scratch.columns)
 
 
 @kernel(inline=True)
@@ -169,22 +140,25 @@ def _weights_int16(totals, scale, key_scales, value_scales, n, scores, weights):
     return most / LEVELS / F4(total(sums))
 
 
-@kernel(inline=True)
-def attend_int16(row, n_rows, buffer, start, n, head, heads, scratch, first):
-    """scratch.mixed[first:first + n_rows] = attention of as many queries to the n keys that are laid out."""
-    totals, narrow_total, size = scratch.totals, scratch.narrow_total, heads.queries.shape[3]
+@kernel()
+def _attend_int16(row, n_rows, n, head, heads, tiles, mixed, first):
+    """mixed[first:first + n_rows] = attention of as many queries to the n keys that are laid out."""
+    queries, query_scales, columns, pairs = heads.queries.view(np.int16), heads.query_scales, tiles.columns, tiles.pairs
+    totals, sums, weights, factors = tiles.totals.view(np.int32), tiles.narrow_total.view(np.int32), tiles.weights, (
+        tiles.factors)
+    size = queries.shape[2]
     for p in range((n + WIDTH - 1) // WIDTH):
-        int16_narrow(heads.queries[buffer, :, head], row, n_rows, scratch.columns[p], totals[:, p * WIDTH:])
+        int16_narrow(queries[:, head], row, n_rows, columns[p], totals[:, p * WIDTH:], 0, 0)
     for i in range(n_rows):
-        scratch.factors[i] = _weights_int16(totals[i], heads.query_scales[buffer, row + i, head], scratch.key_scales,
-                                            scratch.value_scales, n, scratch.scores[i], scratch.weights[i])
+        factors[i] = _weights_int16(totals[i], query_scales[row + i, head], tiles.key_scales, tiles.value_scales, n,
+                                    tiles.scores[i], weights[i])
     for p in range(size // WIDTH):
-        int16_narrow(scratch.weights, 0, n_rows, scratch.pairs[p, :(n + 1) // 2], narrow_total)
+        int16_narrow(weights, 0, n_rows, pairs[p, :(n + 1) // 2], sums, 0, 0)
         place = head * size + p * WIDTH
         for i in range(n_rows):
-            factor, target, sums = scratch.factors[i], scratch.mixed[first + i], narrow_total[i]
+            target = mixed[first + i]
             for j in range(0, WIDTH, LANES):
-                store(target, place + j, to_float(load(sums, j)) * factor)
+                store(target, place + j, to_float(load(sums[i], j)) * factors[i])
 
 
 @kernel(inline=True)
@@ -201,19 +175,39 @@ def _weights_float(scores, n):
     return ONE / F4(total(sums))
 
 
-@kernel(inline=True)
-def attend_float(row, n_rows, buffer, start, n, head, heads, scratch, first):
-    """As `attend_int16`; start: the first row of the values."""
-    scores, narrow_total, size = scratch.totals, scratch.narrow_total, heads.queries.shape[3]
+@kernel()
+def _attend_float(row, n_rows, start, n, head, heads, tiles, mixed, first):
+    """As `_attend_int16`; start: the first row of the values, which are read as they lie."""
+    queries, values, columns = (heads.queries.view(np.float32), heads.values.view(np.float32),
+                                tiles.columns.view(np.float32))
+    scores, sums, factors, size = tiles.totals, tiles.narrow_total, tiles.factors, queries.shape[2]
     for p in range((n + WIDTH - 1) // WIDTH):
-        float_narrow(heads.queries[buffer, :, head], row, n_rows, scratch.columns[p], scores[:, p * WIDTH:])
+        float_narrow(queries[:, head], row, n_rows, columns[p], scores[:, p * WIDTH:], 0, 0)
     for i in range(n_rows):
-        scratch.factors[i] = _weights_float(scores[i], n)
+        factors[i] = _weights_float(scores[i], n)
     for p in range(size // WIDTH):
-        values = heads.values[buffer, start:start + n, head, p * WIDTH:(p + 1) * WIDTH]
-        float_narrow(scores, 0, n_rows, values, narrow_total)
+        float_narrow(scores, 0, n_rows, values[start:start + n, head, p * WIDTH:(p + 1) * WIDTH], sums, 0, 0)
         place = head * size + p * WIDTH
         for i in range(n_rows):
-            factor, target, sums = scratch.factors[i], scratch.mixed[first + i], narrow_total[i]
+            target = mixed[first + i]
             for j in range(0, WIDTH, LANES):
-                store(target, place + j, load(sums, j) * factor)
+                store(target, place + j, load(sums[i], j) * factors[i])
+
+
+@kernel()
+def attend(share, n_shares, is_int8, first, n, row_offsets, offsets, heads, tiles, mixed):
+    """mixed[:n] = attention of the queries first:first + n, each to its sequence's keys: a share of the heads."""
+    n_heads = heads.keys.shape[1]
+    for sequence in range(len(row_offsets) - 1):
+        start, stop = max(first, row_offsets[sequence]), min(first + n, row_offsets[sequence + 1])
+        key, n_keys = offsets[sequence], offsets[sequence + 1] - offsets[sequence]
+        for head in range(cut(share, n_shares, n_heads), cut(share + 1, n_shares, n_heads) if start < stop else 0):
+            _lay_keys(heads.keys, key, n_keys, head, tiles.columns)
+            if is_int8:
+                _lay_values(key, n_keys, head, heads, tiles)
+            for row in range(start, stop, ROWS):
+                n_rows = min(ROWS, stop - row)
+                if is_int8:
+                    _attend_int16(row, n_rows, n_keys, head, heads, tiles, mixed, row - first)
+                else:
+                    _attend_float(row, n_rows, key, n_keys, head, heads, tiles, mixed, row - first)

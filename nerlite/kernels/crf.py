@@ -8,8 +8,10 @@ from nerlite.kernels.jit import kernel
 
 
 @kernel()
-def viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path):
-    """As the reference. Scratch: came_from (n_rows, n_tags) int16; state, following (n_tags,) float64."""
+def viterbi(crf):
+    """As the reference; crf: a `Viterbi`."""
+    emissions, offsets, start, transitions, end = crf.emissions, crf.offsets, crf.start, crf.transitions, crf.end
+    came_from, state, following, path = crf.work.came_from, crf.work.state, crf.work.following, crf.path
     n_tags = len(start)
     for sequence in range(len(offsets) - 1):
         first, stop = offsets[sequence], offsets[sequence + 1]
@@ -37,42 +39,37 @@ def viterbi(emissions, offsets, start, transitions, end, came_from, state, follo
 
 
 @kernel()
-def best_spans(emissions, offsets, start, transitions, end, labels, boundaries, outside, came_from, scratch, path,
-               spans, n_spans, out):
-    """As the reference: path, the first n_spans[0] of spans and of out, which have room for n_rows.
-
-    Scratch: came_from (n_rows, n_tags) int16; scratch (4 + 2 * n_tags + n_rows, n_tags) float64.
-    """
-    n_tags = len(start)
-    state, following, ways, scaled = scratch[0], scratch[1], scratch[2], scratch[3]
-    forward, backward, ahead = scratch[4:4 + n_tags], scratch[4 + n_tags:4 + 2 * n_tags], scratch[4 + 2 * n_tags:]
-    viterbi(emissions, offsets, start, transitions, end, came_from, state, following, path)
+def best_spans(best):
+    """As the reference: crf.path, and as many spans and log_probabilities as n_spans says; best: a `BestSpans`."""
+    viterbi(best.crf)
+    offsets, path, spans, labels, boundaries = best.crf.offsets, best.crf.path, best.spans, best.labels, best.boundaries
     n = 0
     for sequence in range(len(offsets) - 1):
         begin, stop = offsets[sequence], offsets[sequence + 1]
         for row in range(begin, stop):
             tag = path[row]
-            if tag == outside:
+            if tag == best.outside:
                 begin = row + 1
             elif row + 1 == stop or boundaries[tag, path[row + 1]]:
                 spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = sequence, begin, row + 1, labels[tag]
                 begin = row + 1
                 n += 1
-    n_spans[0] = n
+    best.crf.work.n_spans[0] = n
     if n > 0:
-        _log_probabilities(emissions, offsets, start, transitions, end, spans[:n], labels, boundaries, forward,
-                           backward, state, ways, following, scaled, ahead, out)
+        _log_probabilities(best, spans[:n])
 
 
 @kernel()
-def _log_probabilities(emissions, offsets, start, transitions, end, spans, labels, boundaries, forward, backward, state,
-                       ways, sums, scaled, ahead, out):
+def _log_probabilities(best, spans):
     """As the reference's `span_log_probabilities`: spans in order, none empty, none within another.
 
-    Scratch, float64: forward and backward (n_tags, n_tags); state, ways, sums, scaled (n_tags,); ahead (n_spans,
-    n_tags), the backward scores of the rows behind the spans. Other rows' scores are not kept: state holds one row's,
-    at first the backward ones, then the forward ones.
+    Other rows' scores than those ahead of spans are not kept: state holds one row's, at first the backward ones, then
+    the forward ones.
     """
+    crf, work, boundaries, out = best.crf, best.crf.work, best.boundaries, best.log_probabilities
+    emissions, offsets, start, transitions, end = crf.emissions, crf.offsets, crf.start, crf.transitions, crf.end
+    forward, backward, ahead, state, sums, ways, scaled = (work.forward, work.backward, work.ahead, work.state,
+                                                           work.following, work.ways, work.scaled)
     n_tags, i = len(start), 0
     for source in range(n_tags):
         for tag in range(n_tags):
@@ -104,8 +101,7 @@ def _log_probabilities(emissions, offsets, start, transitions, end, spans, label
         log_partition, row = _log_total(sums), first
         while i < after:
             while i < after and spans[i, 1] == row:
-                _pass(emissions, row, spans[i, 2], first, spans[i, 3], start, forward, labels, boundaries, state, ways,
-                      sums, scaled)
+                _pass(best, row, spans[i, 2], first, spans[i, 3])
                 if spans[i, 2] < stop:
                     _step(ways, forward, boundaries, True, emissions[spans[i, 2]], scaled, sums)
                 else:
@@ -130,12 +126,12 @@ def _log_probabilities(emissions, offsets, start, transitions, end, spans, label
 
 
 @kernel()
-def _pass(emissions, row, stop, first, label, start, forward, labels, boundaries, before, ways, following, scaled):
-    """ways = scores at the end of a span from row to stop; before: those of the row before, unless row is the first.
-
-    following, scaled: scratch.
-    """
-    n_tags = len(start)
+def _pass(best, row, stop, first, label):
+    """ways = scores at the end of a span from row to stop; state: those of the row before, unless row is the first."""
+    emissions, start, labels, boundaries, work = (best.crf.emissions, best.crf.start, best.labels, best.boundaries,
+                                                  best.crf.work)
+    forward, before, ways, following, scaled, n_tags = (work.forward, work.state, work.ways, work.following,
+                                                        work.scaled, len(start))
     if row == first:
         for tag in range(n_tags):
             following[tag] = start[tag] + np.float64(emissions[row, tag])

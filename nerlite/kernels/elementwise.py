@@ -143,8 +143,9 @@ def quantize_row(row, out):
 
 
 @kernel()
-def normalize(row, residual, weight, bias, eps, d, out):
+def normalize(row, residual, norm, eps, d, out):
     """Layer normalization of the sum of two rows, which replaces the first; d: their length but for zeros behind."""
+    weight, bias = norm.weight, norm.bias
     sums = squares = widen(floats(ZERO))
     for j in range(0, len(row), LANES):
         x = load(row, j) + load(residual, j)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nerlite.kernels.elementwise import I4, activate, quantize_row
 from nerlite.kernels.jit import LEVEL, kernel
 from nerlite.kernels.simd import LANES, highest, ints, load, store, to_float
 from nerlite.kernels.tiles import (
     COLUMNS,
-    FLOAT_ASKS,
-    INT8_ASKS,
     INT8_ROWS,
     LINE,
     ROWS,
@@ -23,6 +23,7 @@ from nerlite.kernels.tiles import (
 LINES_AHEAD = 6
 # How many lines a step of a panel takes.
 STEP_LINES = max(1, 4 * COLUMNS // LINE)
+FLOAT_ASKS, INT8_ASKS = LEVEL.asks_ahead, LEVEL.int8_asks_ahead
 # The most that weights of one sign may add up to, for their products with 0..127 to fit 16 bits.
 STRETCH, MOST_16 = LEVEL.stretch, 32767 // 127
 
@@ -34,11 +35,12 @@ def _share(n_rows, most):
     return (n_rows + n_tiles - 1) // n_tiles
 
 
-@kernel(inline=True)
-def quantize_rows(x, first, start, stop, quantized, row_scales):
-    """Quantize x[first + start:first + stop] for `linear_int8`."""
+@kernel()
+def quantize_rows(x, first, start, stop, width, quantized):
+    """Make rows start:stop of quantized of x[first + start:first + stop, :width], for a product of int8 weights."""
+    numbers, scales = quantized.numbers, quantized.scales
     for i in range(start, stop):
-        row_scales[i, 0], row_scales[i, 1] = quantize_row(x[first + i], quantized[i])
+        scales[i, 0], scales[i, 1] = quantize_row(x[first + i, :width], numbers[i])
 
 
 @kernel(inline=True)
@@ -71,13 +73,21 @@ def _fetch_ahead(panels, p, end, row, lines):
 
 
 @kernel()
-def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activation, out, first_panel, end):
-    """out[:n_rows] = activation(rows @ weight + bias), the columns of panels first_panel:end.
+def linear(layer, x, first, n_rows, quantized, total, activation, out, first_panel, end):
+    """out[:n_rows] = activation(x[first:first + n_rows] @ weight + bias), the columns of panels first_panel:end.
 
-    quantized: (any, d_in) uint8, the rows, and row_scales: (any, 2), each one's scale and lowest number; panels:
-    (n_panels, d_in / 4, COLUMNS, 4); constants: (n_panels, 3 or more, COLUMNS) column sums, scales, biases, and as
-    int32 `pack_int8`'s stretches; out: (rows, n_panels * COLUMNS); total: (INT8_ROWS, COLUMNS) int32, scratch.
+    layer: a `Linear`; quantized: what `quantize_rows` made of the rows, where that is of int8, and x is not read; out:
+    (rows, n_panels * COLUMNS); total: (tile_rows, COLUMNS) float32, scratch.
     """
+    if layer.is_int8:
+        _linear_int8(layer, n_rows, quantized, total.view(np.int32), activation, out, first_panel, end)
+    else:
+        _linear_float(layer, x, first, n_rows, total, activation, out, first_panel, end)
+
+
+@kernel()
+def _linear_int8(layer, n_rows, quantized, total, activation, out, first_panel, end):
+    panels, constants, numbers, scales = layer.panels, layer.constants, quantized.numbers, quantized.scales
     begun, lines = 0, _lines_ahead(panels, n_rows, INT8_ASKS)
     for p in range(first_panel, end):
         column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
@@ -88,10 +98,10 @@ def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activat
                 begin_int8(n)
                 begun = n
             ahead = _ahead(panels, p, end, part, n_rows, INT8_ASKS)
-            int8_product(quantized, row, n, panels[p], constants[p, 3:], ahead, total)
+            int8_product(numbers, row, n, panels[p], total, constants[p, 3:].ctypes.data, ahead)
             for i in range(n):
                 _fetch_ahead(panels, p, end, row + i, lines)
-                scale, lowest, sums, y = row_scales[row + i, 0], row_scales[row + i, 1], total[i], out[row + i]
+                scale, lowest, sums, y = scales[row + i, 0], scales[row + i, 1], total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
                     store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
@@ -100,8 +110,8 @@ def linear_int8(n_rows, quantized, row_scales, total, panels, constants, activat
 
 
 @kernel()
-def linear_float(x, first, n_rows, total, panels, constants, activation, out, first_panel, end):
-    """As `linear_int8` of x[first:first + n_rows], panels (n_panels, d_in, COLUMNS), total (ROWS, COLUMNS) float32."""
+def _linear_float(layer, x, first, n_rows, total, activation, out, first_panel, end):
+    panels, constants = layer.panels.view(np.float32), layer.constants
     lines = _lines_ahead(panels, n_rows, FLOAT_ASKS)
     for p in range(first_panel, end):
         bias = constants[p, 2]
@@ -109,7 +119,7 @@ def linear_float(x, first, n_rows, total, panels, constants, activation, out, fi
         while row < n_rows:
             n = _share(n_rows - row, ROWS)
             ahead = _ahead(panels, p, end, part, n_rows, FLOAT_ASKS)
-            float_product(x, first + row, n, panels[p], ahead, total)
+            float_product(x, first + row, n, panels[p], total, 0, ahead)
             for i in range(n):
                 _fetch_ahead(panels, p, end, row + i, lines)
                 sums, y = total[i], out[row + i]
@@ -118,7 +128,7 @@ def linear_float(x, first, n_rows, total, panels, constants, activation, out, fi
             row, part = row + n, part + 1
 
 
-@kernel(inline=True)
+@kernel()
 def _fits_16(weight, first, panel):
     """Say whether a stretch's products with 0..127 add up to int16 in each lane, which takes two of four rows."""
     stop, most = first + 4 * STRETCH, ints(I4(0))
@@ -133,7 +143,7 @@ def _fits_16(weight, first, panel):
     return stop <= len(weight) and highest(most) <= MOST_16
 
 
-@kernel(inline=True)
+@kernel()
 def _sort_stretches(weight, panel, stretches):
     """stretches = how many of a panel's fit 16 bits, then their numbers, then those of the others."""
     n, last = 0, (len(weight) + 4 * STRETCH - 1) // (4 * STRETCH)
@@ -148,12 +158,9 @@ def _sort_stretches(weight, panel, stretches):
 
 
 @kernel()
-def pack_int8(weight, panels, sums, stretches):
-    """Pack a weight (d_in, n_panels * COLUMNS) int8 and sum its columns.
-
-    panels: (n_panels, d_in / 4, COLUMNS) int32, four rows' numbers in each; sums: (n_panels, COLUMNS) int32;
-    stretches: (n_panels, one more than a panel has, at least) int32, of levels that have such: see `_sort_stretches`.
-    """
+def pack_int8(pack):
+    """Pack an int8 weight, four rows' numbers in each word, and sum its columns; pack: a `PackInt8`."""
+    weight, panels, sums, stretches = pack.weight, pack.panels, pack.sums, pack.stretches
     for p in range(panels.shape[0]):
         if STRETCH > 0:
             _sort_stretches(weight, p, stretches[p])

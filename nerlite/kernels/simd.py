@@ -16,11 +16,12 @@ from numba.core import cgutils
 from numba.core.typing import signature
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
+from nerlite.kernels.emit import F32, I32, call, splat
 from nerlite.kernels.jit import LEVEL
 
 LANES = LEVEL.lanes
 Emit = Callable[..., ir.Value]
-I1, I32, F32, F64 = ir.IntType(1), ir.IntType(32), ir.FloatType(), ir.DoubleType()
+I1, F64 = ir.IntType(1), ir.DoubleType()
 
 
 class Vector(types.Type):  # type: ignore[misc]
@@ -40,19 +41,6 @@ SCALARS = {FLOATS: types.float32, DOUBLES: types.float64, INTS: types.int32}
 class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Vector) -> None:
         super().__init__(manager, kind, kind.llvm)
-
-
-def splat(builder: Any, kind: ir.VectorType, value: ir.Value) -> ir.Value:
-    """Emit a vector that holds a value in each lane."""
-    undefined = ir.Constant(kind, ir.Undefined)
-    return builder.shuffle_vector(builder.insert_element(undefined, value, I32(0)), undefined,
-                                  ir.Constant(ir.VectorType(I32, kind.count), None))
-
-
-def call(builder: Any, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
-    """Emit a call of an LLVM intrinsic."""
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
 def _operator(function: Any, kind: Vector, result: Vector, emit: Emit) -> None:

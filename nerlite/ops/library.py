@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-import struct
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from nerlite.ops.arguments import KERNELS
 from nerlite.ops.arrays import are_as_expected
-from nerlite.ops.cpu import Level
-from nerlite.ops.signatures import SIGNATURES
+from nerlite.ops.levels import Level
+from nerlite.ops.records import Record
 from nerlite.ops.stamp import FOLDER, stamp
-
-_WORD, _DOUBLE = struct.Struct("q"), struct.Struct("d")
 
 
 class NoLibraryError(ImportError):
@@ -28,7 +23,7 @@ def library_path(level: Level) -> str:
     return os.path.join(FOLDER, f"{level.name}-{stamp()}.so")
 
 
-def load_library(levels: Sequence[Level]) -> Library:
+def load_library(levels: Sequence[Level]) -> Kernels:
     """Return the kernels for the first of the levels that has a library.
 
     Raises `NoLibraryError` where none of them has one that fits these sources, this Python and this system.
@@ -39,10 +34,19 @@ def load_library(levels: Sequence[Level]) -> Library:
     for level in levels:
         if os.path.exists(path := library_path(level)):
             try:
-                return Library(level, ctypes.CDLL(path))
+                return Kernels(level, _functions(ctypes.CDLL(path)))
             except (OSError, AttributeError) as error:  # AttributeError: a kernel is missing
                 refused.append(str(error))
     raise NoLibraryError("; ".join(refused) or _what_is_there(levels))
+
+
+def _functions(library: ctypes.CDLL) -> dict[str, Callable[[int], Any]]:
+    """Return a library's kernels, by name."""
+    functions = {}
+    for name in KERNELS:
+        functions[name] = function = getattr(library, f"nerlite_{name}")
+        function.argtypes, function.restype = [ctypes.c_void_p], None
+    return functions
 
 
 def _what_is_there(levels: Sequence[Level]) -> str:
@@ -58,48 +62,29 @@ def _what_is_there(levels: Sequence[Level]) -> str:
     return f"looked in {FOLDER} for kernels for {' or '.join(names) or 'this kind of CPU'}, stamp {stamp()}: {found}"
 
 
-class Library:
-    """A library's kernels as attributes: functions of the arrays and scalars that `SIGNATURES` lists."""
+class Kernels:
+    """The kernels as attributes: functions of the records in `KERNELS`."""
 
-    def __init__(self, level: Level, library: ctypes.CDLL) -> None:
-        """Take the kernels out of a library that is loaded."""
+    def __init__(self, level: Level, functions: Mapping[str, Callable[[int], Any]]) -> None:
+        """functions: each takes the address of its record's words."""
         self.level = level
-        for name in SIGNATURES:
-            function = getattr(library, f"nerlite_{name}")
-            function.argtypes, function.restype = [ctypes.c_void_p], None
-            setattr(self, name, Kernel(name, function))
+        for name, record in KERNELS.items():
+            setattr(self, name, Kernel(name, record, functions[name]))
 
-    @staticmethod
-    def bind(kernel: Kernel, *arguments: Any) -> Kernel:
-        """Return the kernel with its first arguments given, as `functools.partial` does."""
-        return Kernel(kernel.name, kernel.function, (*kernel.bound, *arguments))
+    def __getattr__(self, name: str) -> Kernel:
+        """For type checkers, which don't see that every kernel is an attribute."""
+        raise AttributeError(name)
 
 
 class Kernel:
-    """A library's kernel behind a check of its arguments, since machine code believes what it is given."""
+    """A kernel behind a check of its argument, since machine code believes what it is given; see also `Record`."""
 
-    def __init__(self, name: str, function: Callable[[int], None], bound: tuple[Any, ...] = ()) -> None:
-        """Give every call its first arguments, `bound`.
+    def __init__(self, name: str, record: type[Record], function: Callable[[int], Any]) -> None:
+        """Remember what it takes."""
+        self.name, self.record, self.function = name, record, function
 
-        function: takes the address of 64 bits for each parameter, an array object's address or a number.
-        """
-        self.name, self.function, self.bound = name, function, bound
-        self._begin = self._words(bound, SIGNATURES[name][:len(bound)])
-        self._parameters = SIGNATURES[name][len(bound):]
-
-    def __call__(self, *arguments: Any) -> None:
-        """Run the kernel; arguments: those that are not bound."""
-        words = self._begin + self._words(arguments, self._parameters)
-        self.function(words.buffer_info()[0])
-
-    def _words(self, arguments: tuple[Any, ...], parameters: list[tuple[str, np.dtype[Any], int]]) -> array[int]:
-        words = []
-        for argument, (parameter, dtype, n) in zip(arguments, parameters, strict=True):
-            if not n:
-                words.append(argument if dtype.kind == "i" else _WORD.unpack(_DOUBLE.pack(argument))[0])
-            elif argument.dtype == dtype and argument.ndim == n and argument.flags.c_contiguous:
-                words.append(id(argument))
-            else:
-                raise TypeError(f"{self.name}: {parameter}: expected {dtype} in {n} dimensions, "
-                                f"got {argument.dtype} {argument.shape}, strides {argument.strides}")
-        return array("q", words)
+    def __call__(self, arguments: Record) -> None:
+        """Run the kernel."""
+        if type(arguments) is not self.record:
+            raise TypeError(f"{self.name}: expected {self.record.__name__}, got {type(arguments).__name__}")
+        self.function(arguments.address)

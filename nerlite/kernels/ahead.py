@@ -1,0 +1,52 @@
+"""Kernels as object files, which need no numba to run and no Python: what libraries are linked from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+from numba import njit, types
+from numba.core.registry import cpu_target
+
+from nerlite.kernels.entries import entry_point
+from nerlite.kernels.jit import PART, PartCompiler
+
+
+def object_file(name: str) -> bytes:
+    """Return a kernel compiled for `jit.LEVEL`: an object file whose one public function is nerlite_NAME.
+
+    That takes the address of a record's words. Nothing is optimised before it is part of the whole, and that once.
+    """
+    machine = _machine()
+    module = _module(name)
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    code: bytes = machine.emit_object(module)
+    return code
+
+
+def _machine() -> Any:
+    triple, cpu, features = cpu_target.target_context.codegen().magic_tuple()
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=cpu, features=features, opt=3, reloc="pic", codemodel="default")
+
+
+def _module(name: str) -> Any:
+    """Return the LLVM code of a kernel and all that it calls."""
+    kinds = (types.intp,)
+    entry = njit(kinds, pipeline_class=PartCompiler, **PART)(entry_point(name)).overloads[kinds]
+    module = llvm.parse_bitcode(entry.library._final_module.as_bitcode())
+    # numba's own convention has two more arguments, for a result and an exception; kernels have neither.
+    inner = (f"i32 @{entry.fndesc.llvm_func_name}(i8** %result, {{i8*, i32, i8*, i8*, i32}}** %exception, "
+             "i64 %words)")
+    for each in (*module.functions, *module.global_variables):
+        if not each.is_declaration and each.name != entry.fndesc.llvm_func_name:
+            each.linkage = "internal"
+    module.link_in(llvm.parse_assembly(
+        f"declare {inner}\ndefine void @nerlite_{name}(i64 %words) {{\n"
+        "  %result = alloca i8*\n  %exception = alloca {i8*, i32, i8*, i8*, i32}*\n"
+        f"  call {inner}\n  ret void\n}}"))
+    module.get_function(entry.fndesc.llvm_func_name).linkage = "internal"
+    return module
