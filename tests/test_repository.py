@@ -169,6 +169,16 @@ def test_modules_are_short():
     assert {path: length for path, length in lengths.items() if length > 400} == {}
 
 
+def test_functions_take_few_arguments():
+    counts = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                given = node.args
+                counts[f"{name_of(path)}:{node.lineno}"] = len([*given.posonlyargs, *given.args, *given.kwonlyargs])
+    assert {place: count for place, count in counts.items() if count > 12} == {}
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
 def test_a_shipped_model_is_small_and_names_its_licence(model):
     assert re.search("licen[cs]e", (model / "README.md").read_text(encoding="utf-8"), re.IGNORECASE)

@@ -16,7 +16,10 @@ from nerlite.weights import Tensors
 
 
 class Encoder:
-    """Post-LayerNorm transformer. Source: Sanh et al. 2019 (DistilBERT), Devlin et al. 2019 (BERT)."""
+    """Post-LayerNorm transformer. Source: Sanh et al. 2019 (DistilBERT), Devlin et al. 2019 (BERT).
+
+    Its forward pass, line by line: `nerlite.ops.numpy_ops.EncoderLayers`, the reference that every backend agrees with.
+    """
 
     def __init__(self, ops: Ops, tensors: Tensors, config: EncoderConfig) -> None:
         """Prepare the weights of all layers for the backend."""

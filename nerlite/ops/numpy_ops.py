@@ -256,14 +256,16 @@ class EncoderLayers:
         head, characters: what makes scores of these states, and its other input → (n_asked, d), or (n_asked, n_tags)
         scores.
         """
-        x = layer_norm(embed(ids, positions, self._tables), *self._norm, self._eps)
+        x = layer_norm(embed(ids, positions, self._tables), *self._norm, self._eps)  # (n_rows, d)
         everything = np.arange(len(x)), offsets
         for i, (qkv, attention_out, attention_norm, ffn_in, ffn_out, ffn_norm, quantized) in enumerate(self._layers):
-            mine, mine_offsets = everything if i < len(self._layers) - 1 else (rows, row_offsets)
-            mixed = attention(qkv(x, offsets), offsets, self._n_heads, mine, mine_offsets, quantized=quantized)
-            x = layer_norm(x[mine] + attention_out(mixed, mine_offsets), *attention_norm, self._eps)
-            x = layer_norm(x + ffn_out(ffn_in(x, mine_offsets), mine_offsets), *ffn_norm, self._eps)
-        x = x if self._layers else x[rows]
+            mine, ends = everything if i < len(self._layers) - 1 else (rows, row_offsets)
+            heads = qkv(x, offsets)  # (n_rows, 3 * d): queries, keys, values
+            mixed = attention(heads, offsets, self._n_heads, mine, ends, quantized=quantized)  # (n_mine, d)
+            x = layer_norm(x[mine] + attention_out(mixed, ends), *attention_norm, self._eps)  # (n_mine, d)
+            inner = ffn_in(x, ends)  # (n_mine, d_inner)
+            x = layer_norm(x + ffn_out(inner, ends), *ffn_norm, self._eps)  # (n_mine, d)
+        x = x if self._layers else x[rows]  # (n_asked, d)
         return head(characters, x, row_offsets) if head else x
 
 
