@@ -6,9 +6,9 @@ import json
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from nerlite.lazy import Lazy
 from nerlite.tags import Span, from_spans
 from nerlite.text import Words
 
@@ -87,17 +87,17 @@ class Document:
         bounds: array[int] = vars(self)["bounds"]
         return bounds
 
-    @cached_property
+    @Lazy
     def words(self) -> list[str]:
         """The words; text[start:end] == word for its offsets."""
         return Words(self.text, self.bounds)[:]
 
-    @cached_property
+    @Lazy
     def offsets(self) -> list[tuple[int, int]]:
         """Where each word starts and ends, in code points, end exclusive."""
         return Words(self.text, self.bounds).offsets
 
-    @cached_property
+    @Lazy
     def tags(self) -> list[str]:
         """The IOB2 tag of each word, those of the entities."""
         starts = {start: word for word, start in enumerate(self.bounds[::2])}

@@ -22,6 +22,7 @@ from nerlite.characters import (
     decode,
     readable,
 )
+from nerlite.lazy import Lazy
 
 # What lies before a word: nothing, white space, one line break, or the end of a paragraph or of a table's cell, which
 # no entity crosses. Before the first word a paragraph ends.
@@ -184,7 +185,7 @@ class Words(Sequence[str]):
         """Where each word starts and ends, end exclusive."""
         return list(zip(self.bounds[::2], self.bounds[1::2], strict=True))
 
-    @functools.cached_property
+    @Lazy
     def breaks(self) -> bytes:
         """Of each word, what lies before it."""
         text, starts, ends = self.text, self.bounds[::2], self.bounds[1::2]
@@ -196,7 +197,7 @@ class Words(Sequence[str]):
             breaks[after:after + 1] = bytes([PARAGRAPH])[:len(breaks) - after]
         return bytes(breaks)
 
-    @functools.cached_property
+    @Lazy
     def forms(self) -> Sequence[str]:
         """What the network reads of each word, see `form`."""
         return Forms(self) if re.search(_MAY_DIFFER, self.text) else self
