@@ -13,7 +13,7 @@ Between backends float32 products differ in their last bits, and an LSTM with fl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,13 +38,10 @@ from nerlite.ops.parameters import (
     CharParameters,
     Embeddings,
     HeadParameters,
-    LayerParameters,
     LinearParameters,
     LSTMParameters,
-    Norm,
     beside,
 )
-from nerlite.threads import Workers
 
 F4 = np.float32
 name = "numpy"
@@ -233,40 +230,6 @@ def _attend_quantized(query: np.ndarray, key: np.ndarray, value: np.ndarray, fac
     mass = weights.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
     weights, weight_scale = quantize_heads(weights * value_scale.transpose(0, 2, 1))
     return (weights @ value).astype(np.float32) * (weight_scale / mass)
-
-
-class EncoderLayers:
-    """All layers of a post-LayerNorm transformer: attention and a feed-forward network, each added to its input."""
-
-    def __init__(self, tables: Embeddings, layers: Iterable[LayerParameters], n_layers: int, embedding_norm: Norm,
-                 n_heads: int, eps: float) -> None:
-        """Prepare the weights for this backend; layers (n_layers of them) may be made as they are asked for."""
-        self._tables, self._norm, self._n_heads, self._eps = tables, embedding_norm, n_heads, eps
-        self._layers = [(Linear(layer.qkv), Linear(layer.attention_out), layer.attention_norm,
-                         Linear(layer.ffn_in, "gelu" if layer.qkv.scale is None else "coarse_gelu"),
-                         Linear(layer.ffn_out), layer.ffn_norm, layer.qkv.scale is not None) for layer in layers]
-
-    def __call__(self, ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
-                 row_offsets: np.ndarray, workers: Workers | None = None, head: Head | None = None,
-                 characters: np.ndarray | None = None) -> np.ndarray:
-        """Return the last hidden state of the rows that are asked for; the last layer computes no others.
-
-        ids, positions: (n_rows,) int64, what is embedded; offsets: (n_seqs + 1,); rows: (n_asked,) of these, a sequence
-        after the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help; in this backend none does;
-        head, characters: what makes scores of these states, and its other input → (n_asked, d), or (n_asked, n_tags)
-        scores.
-        """
-        x = layer_norm(embed(ids, positions, self._tables), *self._norm, self._eps)  # (n_rows, d)
-        everything = np.arange(len(x)), offsets
-        for i, (qkv, attention_out, attention_norm, ffn_in, ffn_out, ffn_norm, quantized) in enumerate(self._layers):
-            mine, ends = everything if i < len(self._layers) - 1 else (rows, row_offsets)
-            heads = qkv(x, offsets)  # (n_rows, 3 * d): queries, keys, values
-            mixed = attention(heads, offsets, self._n_heads, mine, ends, quantized=quantized)  # (n_mine, d)
-            x = layer_norm(x[mine] + attention_out(mixed, ends), *attention_norm, self._eps)  # (n_mine, d)
-            inner = ffn_in(x, ends)  # (n_mine, d_inner)
-            x = layer_norm(x + ffn_out(inner, ends), *ffn_norm, self._eps)  # (n_mine, d)
-        x = x if self._layers else x[rows]  # (n_asked, d)
-        return head(characters, x, row_offsets) if head else x
 
 
 class CharLayers:
