@@ -204,7 +204,7 @@ class Words(Sequence[str]):
 
 
 # What a text has in which the network reads a word as another.
-_MAY_DIFFER = r"[^\t\n\f\r -~]|[&\\]|[%=][C-E]|[-=]\r?\n|\[[\d;]{0,20}[mK]|\S{16}"
+_MAY_DIFFER = r"[^\t\n\f\r -~]|[&\\]|%[2C-Ec-e]|=[C-Ec-e]|[-=]\r?\n|\[[\d;]{0,20}[mK]|\S{16}"
 # Words that are gone through together.
 _AT_ONCE = 4096
 
