@@ -24,6 +24,17 @@ FUZZ = --seconds 300
 fuzz: .venv/dev
 	$(BIN)/python tests/fuzz.py $(FUZZ)
 
+# Wheels for all systems, and what their libraries are and need.
+wheels: .venv/release
+	$(BIN)/python tools/build_wheels.py dist
+	$(BIN)/python -m pytest -q tests/test_targets.py tests/test_build.py
+
+# Kernels for ARM, built here, tested on an emulated machine: against the NumPy reference, and the golden files.
+arm: .venv/release
+	$(BIN)/python tools/build_kernels.py --target linux-aarch64
+	$(BIN)/python tools/arm_machine.py .venv/arm pytest hypothesis
+	PYTHONPATH=$(CURDIR) .venv/arm/python -m pytest -q tests/test_ops.py tests/test_golden.py
+
 # Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
 HOSTS = spacy presidio spark ray service pyinstaller
 integration: $(HOSTS:%=.venv/hosts/%.tested)
@@ -63,7 +74,8 @@ $(BIN)/python:
 .venv/runtime: EXTRAS = progress
 .venv/dev: EXTRAS = progress,sparknlp,dev
 .venv/bench: EXTRAS = bench
-.venv/runtime .venv/dev .venv/bench: pyproject.toml | $(BIN)/python
+.venv/release: EXTRAS = sparknlp,dev,release
+.venv/runtime .venv/dev .venv/bench .venv/release: pyproject.toml | $(BIN)/python
 	@echo "Installing nerlite from here, and what it needs, into .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@

@@ -27,6 +27,8 @@ VARIABLES = {variable.name: variable for variable in (
              "integrations.aws_lambda"),
     Variable("NERLITE_BUILD_LEVELS", "levels of CPU that a wheel's kernels are built for: names, all or none; "
              "if not set, this machine's", "pip install, build"),
+    Variable("NERLITE_BUILD_TARGET", "the system that a wheel's kernels are built for, such as linux-aarch64; "
+             "if not set, this one", "pip install, build"),
     Variable("NERLITE_DATA", "the folder with conll2003/ and sparknlp/", "tests, benchmarks"),
 )}
 

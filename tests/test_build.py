@@ -15,6 +15,9 @@ import pytest
 from nerlite.ops import cpu, library, stamp
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import targets  # noqa: E402
+
 pytest.importorskip("hatchling")
 pytest.importorskip("editables")
 
@@ -50,7 +53,8 @@ def test_what_a_build_asks_for_is_what_it_needs(checkout, tmp_path):
     assert not {"numba", "ziglang"} & names(call(checkout, "get_requires_for_build_wheel", NERLITE_BUILD_LEVELS="none"))
     (tmp_path / "cc").touch(mode=0o755)
     assert {"numba", "ziglang"} & names(call(checkout, "get_requires_for_build_wheel", PATH=str(tmp_path))) == {"numba"}
-    assert {"numba", "ziglang"} <= names(call(checkout, "get_requires_for_build_wheel", PATH=""))
+    for environment in ({"PATH": ""}, {"PATH": str(tmp_path), "NERLITE_BUILD_TARGET": "linux-aarch64"}):
+        assert {"numba", "ziglang"} <= names(call(checkout, "get_requires_for_build_wheel", **environment))
 
 
 def test_an_editable_install_compiles_nothing(checkout, tmp_path):
@@ -84,3 +88,25 @@ def test_a_wheel_has_the_kernels_of_the_machine_that_builds_it(checkout, tmp_pat
         assert sorted(name for name in file.namelist() if "libraries" in name) == sorted(
             ["nerlite/ops/libraries/stamp", f"nerlite/ops/libraries/{own.name}"])
         assert file.read(f"nerlite/ops/libraries/{own.name}") == own.read_bytes()
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_wheels_for_other_systems_have_their_tags_and_their_levels(checkout, tmp_path, name):
+    """Libraries that are there are not built again, so that this takes empty ones in their place."""
+    pytest.importorskip("numba")
+    pytest.importorskip("ziglang")
+    target = targets.TARGETS[name]
+    levels = [level for level in cpu.LEVELS.values()
+              if level.machine == target.machine and level.name not in target.lacks]
+    expected = [f"nerlite/ops/libraries/{Path(library.library_path(level, target.suffix)).name}" for level in levels]
+    made = [checkout / path for path in expected if not (checkout / path).exists()]
+    for path in made:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    wheel = call(checkout, "build_wheel", str(tmp_path), NERLITE_BUILD_TARGET=name)
+    for path in made:
+        path.unlink()
+    assert wheel.endswith(f"-py3-none-{target.wheel}.whl")
+    with zipfile.ZipFile(tmp_path / wheel) as file:
+        assert sorted(name for name in file.namelist() if "libraries" in name) == sorted(
+            [*expected, "nerlite/ops/libraries/stamp"])

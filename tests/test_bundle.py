@@ -154,3 +154,15 @@ def test_where_pip_fails_nothing_is_left(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert "bundle: pip failed with exit status 1; nothing was written" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("platforms", "levels", "target"), [
+    ((), "all", None), (("manylinux_2_28_aarch64", "manylinux2014_aarch64"), "all", "linux-aarch64"),
+    (("manylinux_2_17_x86_64",), "all", "linux-x86_64"), (("musllinux_1_2_x86_64",), "none", None),
+    (("win_amd64",), "none", None), (("manylinux_2_28_aarch64", "linux_x86_64"), "none", None)])
+def test_kernels_are_for_the_machine_that_will_run_the_bundle(platforms, levels, target):
+    spec = importlib.util.spec_from_file_location("bundle", ROOT / "tools" / "bundle.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    environment = module.kernels_for(platforms)
+    assert (environment["NERLITE_BUILD_LEVELS"], environment.get("NERLITE_BUILD_TARGET")) == (levels, target)

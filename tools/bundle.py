@@ -58,7 +58,7 @@ def bundle(destination: Path, platforms: Sequence[str] = ()) -> dict[str, int]:
         tags = [f"--platform={platform}" for platform in platforms]
         _pip_install(folder, "--only-binary=:all:", *tags, *requirements())
         # The machine that will run it may have another CPU than this one.
-        _pip_install(folder, str(ROOT), NERLITE_BUILD_LEVELS="none" if platforms else "all")
+        _pip_install(folder, str(ROOT), **kernels_for(platforms))
         for pattern in DROPPED:
             for path in list(folder.glob(pattern)):
                 if path.is_dir():
@@ -71,6 +71,17 @@ def bundle(destination: Path, platforms: Sequence[str] = ()) -> dict[str, int]:
         parts = weigh(folder)
         folder.replace(destination)
     return parts
+
+
+def kernels_for(platforms: Sequence[str]) -> dict[str, str]:
+    """Return the environment in which pip builds kernels for these platforms, or none where none fit."""
+    if not platforms:
+        return {"NERLITE_BUILD_LEVELS": "all"}
+    machines = {match[1] for match in (re.fullmatch(r"(?:manylinux|linux)\w*?_(x86_64|aarch64)", each)
+                                       for each in platforms) if match}
+    if len(machines) != 1:
+        return {"NERLITE_BUILD_LEVELS": "none"}
+    return {"NERLITE_BUILD_LEVELS": "all", "NERLITE_BUILD_TARGET": f"linux-{machines.pop()}"}
 
 
 def requirements() -> list[str]:

@@ -1,7 +1,8 @@
 """How pip and `python -m build` make a wheel: hatchling does, with the kernels compiled by this file's hook.
 
 A wheel has the kernels of the machine that builds it. NERLITE_BUILD_LEVELS names other levels, "all" of them for a
-release, or "none". An editable install compiles nothing: `python tools/build_kernels.py` does, and says how far it is.
+release, or "none"; NERLITE_BUILD_TARGET another system of those in `tools/targets.py`. An editable install compiles
+nothing: `python tools/build_kernels.py` does, and says how far it is.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 __all__ = ["KernelsHook", "build_editable", "build_sdist", "build_wheel", "get_requires_for_build_editable",
            "get_requires_for_build_sdist", "get_requires_for_build_wheel"]
 LEVELS = os.environ.get("NERLITE_BUILD_LEVELS", "").replace(",", " ").split()
+TARGET = os.environ.get("NERLITE_BUILD_TARGET", "")
 
 
 def get_requires_for_build_wheel(config_settings: dict[str, Any] | None = None) -> list[str]:
-    """Return what a wheel is built with: numba compiles, and where there is no C compiler ziglang links."""
+    """Return what a wheel is built with: numba compiles; without a C compiler, and for other systems, ziglang links."""
     needed = hatchling.get_requires_for_build_wheel(config_settings)
     if LEVELS != ["none"]:
         project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
         needed += [each for each in project["dependencies"] if re.match(r"numba\b", each)]
-        needed += [] if shutil.which("cc") else ["ziglang>=0.13"]
+        needed += ["ziglang>=0.13"] if TARGET or not shutil.which("cc") else []
     return needed
 
 
@@ -72,6 +74,8 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
         """
         from packaging.tags import platform_tags
 
+        if TARGET:
+            return str(runpy.run_path(str(Path(self.root, "tools", "targets.py")))["TARGETS"][TARGET].wheel)
         wanted = {int(minor) for path in libraries
                   for minor in re.findall(rb"\0GLIBC_2\.(\d+)", Path(self.root, path).read_bytes())}
         return f"manylinux_2_{max(17, *wanted)}_{platform.machine()}" if wanted else next(platform_tags())
@@ -80,11 +84,13 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
         """Return the libraries' paths from the root."""
         if LEVELS == ["none"]:
             return []
-        if not (importlib.util.find_spec("numba") and (shutil.which("cc") or importlib.util.find_spec("ziglang"))):
+        has_linker = importlib.util.find_spec("ziglang") or (shutil.which("cc") and not TARGET)
+        if not (importlib.util.find_spec("numba") and has_linker):
             self.app.display_warning("no numba, or no C compiler: this wheel has no kernels, so that numba compiles "
                                      "them when they are first called, or NumPy does their work")
             return []
-        tool = Path(self.root, "tools", "build_kernels.py")
-        done = subprocess.run([sys.executable, tool, *(["--levels", *LEVELS] if LEVELS else [])], cwd=self.root,
-                              stdout=subprocess.PIPE, text=True, check=True)
+        command = [sys.executable, str(Path(self.root, "tools", "build_kernels.py"))]
+        command += ["--levels", *LEVELS] if LEVELS else []
+        command += ["--target", TARGET] if TARGET else []
+        done = subprocess.run(command, cwd=self.root, stdout=subprocess.PIPE, text=True, check=True)
         return re.findall(r"^(nerlite\S+)  \d+ KB$", done.stdout, re.MULTILINE)

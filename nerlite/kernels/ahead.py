@@ -12,13 +12,15 @@ from nerlite.kernels.entries import entry_point
 from nerlite.kernels.jit import PART, PartCompiler
 
 
-def object_file(name: str) -> bytes:
+def object_file(name: str, triple: str = "") -> bytes:
     """Return a kernel compiled for `jit.LEVEL`: an object file whose one public function is nerlite_NAME.
 
-    That takes the address of a record's words. Nothing is optimised before it is part of the whole, and that once.
+    triple: LLVM's name of the system it is for, with the kind of CPU that numba compiles for; "" is this one.
+    It takes the address of a record's words. Nothing is optimised before it is part of the whole, and that once.
     """
-    machine = _machine()
+    machine = _machine(triple)
     module = _module(name)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = True
     builder = llvm.create_pass_builder(machine, options)
@@ -27,9 +29,9 @@ def object_file(name: str) -> bytes:
     return code
 
 
-def _machine() -> Any:
-    triple, cpu, features = cpu_target.target_context.codegen().magic_tuple()
-    return llvm.Target.from_triple(triple).create_target_machine(
+def _machine(triple: str) -> Any:
+    own, cpu, features = cpu_target.target_context.codegen().magic_tuple()
+    return llvm.Target.from_triple(triple or own).create_target_machine(
         cpu=cpu, features=features, opt=3, reloc="pic", codemodel="default")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,14 +14,16 @@ from nerlite.ops.levels import Level
 from nerlite.ops.records import Record
 from nerlite.ops.stamp import FOLDER, stamp
 
+SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+
 
 class NoLibraryError(ImportError):
     """No library of kernels fits; says which were looked for, where, and what is there instead."""
 
 
-def library_path(level: Level) -> str:
-    """Return where a level's library lies: its name says of which level and which sources it is."""
-    return os.path.join(FOLDER, f"{level.name}-{stamp()}.so")
+def library_path(level: Level, suffix: str = SUFFIX) -> str:
+    """Return where a level's library lies: its name says of which level, which sources and which system it is."""
+    return os.path.join(FOLDER, f"{level.name}-{stamp()}{suffix}")
 
 
 def load_library(levels: Sequence[Level]) -> Kernels:
@@ -52,7 +55,7 @@ def _functions(library: ctypes.CDLL) -> dict[str, Callable[[int], Any]]:
 def _what_is_there(levels: Sequence[Level]) -> str:
     """Say which libraries were looked for, and which lie there instead."""
     there = sorted(os.listdir(FOLDER)) if os.path.isdir(FOLDER) else []
-    libraries = [name for name in there if name.endswith(".so")]
+    libraries = [name for name in there if name.endswith(SUFFIX)]
     names = [level.name for level in levels if level.machine]
     stale = [name for name in libraries if name.rpartition("-")[0] in names]
     if stale:
