@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nerlite.ops import Ops
+from nerlite.ops.answers import wrong
 from nerlite.ops.compiled import CompiledOps
 from nerlite.ops.cpu import Level, cpu_levels
 from nerlite.ops.library import Kernels, NoLibraryError, library_path, load_library
@@ -26,7 +27,7 @@ def load_ops(backend: str) -> Ops:
         raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend in ("auto", "native"):
         try:
-            return CompiledOps("native", load_library(cpu_levels()))
+            return _proved(CompiledOps("native", load_library(cpu_levels())))
         except NoLibraryError as error:
             if backend == "native":
                 raise
@@ -45,6 +46,14 @@ def load_ops(backend: str) -> Ops:
     if backend == "auto":
         _warn(reason, "NumPy does their work, many times slower")
     return importlib.import_module("nerlite.ops.numpy_ops")
+
+
+def _proved(ops: CompiledOps) -> CompiledOps:
+    """Return the operations, which answer what is known; raise NoLibraryError where they do not."""
+    if names := wrong(ops):
+        raise NoLibraryError(f"{library_path(ops.level)} computes otherwise than it should on this CPU: "
+                             f"{', '.join(names)}")
+    return ops
 
 
 def kernels_of(backend: str) -> str:
