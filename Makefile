@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test fuzz integration install fix bench
+.PHONY: demo test fuzz soak integration install fix bench
 
 # A real document, tagged by the model in weights/: at once, by NumPy where this CPU's kernels have yet to be compiled.
 DEMO = $(BIN)/nerlite tag --whole --output table examples/eighty_days.txt
@@ -23,6 +23,11 @@ test: .venv/dev
 FUZZ = --seconds 300
 fuzz: .venv/dev
 	$(BIN)/python tests/fuzz.py $(FUZZ)
+
+# Threads and processes with one tagger for an hour, and five million different words: SOAK="--seconds 60" is shorter.
+SOAK = --seconds 3300
+soak: .venv/dev
+	$(BIN)/python tests/soak.py $(SOAK)
 
 # Wheels for all systems, and what their libraries are and need.
 wheels: .venv/release
