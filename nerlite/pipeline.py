@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any, SupportsIndex, TypeVar, overload
 
 from nerlite.backends import load_ops
@@ -99,19 +100,23 @@ class Tagger:
         return self._engine.documents([text], self._rules.read)[0]
 
     @overload
-    def pipe(self, texts: Iterable[str], *, batch_size: int = ...) -> Iterator[Document]: ...
+    def pipe(self, texts: Iterable[str], *, batch_size: int = ..., progress: bool = ...) -> Iterator[Document]: ...
     @overload
-    def pipe(self, texts: Iterable[tuple[str, Context]], *, batch_size: int = ...
+    def pipe(self, texts: Iterable[tuple[str, Context]], *, batch_size: int = ..., progress: bool = ...
              ) -> Iterator[tuple[Document, Context]]: ...
-    def pipe(self, texts: Iterable[Any], *, batch_size: int = 256) -> Iterator[Any]:
+    def pipe(self, texts: Iterable[Any], *, batch_size: int = 256, progress: bool = False) -> Iterator[Any]:
         """Tag many texts, or (text, context) pairs, `batch_size` at a time; yield results in order as they come.
 
         Long texts make smaller batches, so memory does not grow with their number. The results are those of tagging
         each text alone. A pair gives (document, context). Where an item is no text, or cannot be had, the error comes
         after the results of all before it.
+        progress: show a bar with words a second, and the time left where the texts have a len(); needs tqdm.
         """
         _check_texts(texts)
-        batch_size = _positive("batch_size", batch_size)
+        results = self._piped(texts, _positive("batch_size", batch_size))
+        return _shown(results, len(texts) if isinstance(texts, Sized) else None) if progress else results
+
+    def _piped(self, texts: Iterable[Any], batch_size: int) -> Iterator[Any]:
         error: Exception | None = None
         batch_texts: list[str] = []
         items: list[Any] = []
@@ -160,6 +165,22 @@ class Tagger:
         A text is its words, or its sentences, each a list of words: a model that sees breaks then sees where they end.
         """
         return self._engine.documents([_joined(text) for text in texts], self._rules.read_words)
+
+
+def _shown(results: Iterator[Any], total: int | None) -> Iterator[Any]:
+    """Yield the results while a bar shows how far they are."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        raise ImportError("progress: tqdm is missing: pip install 'nerlite[progress]'") from None
+    n_words, start = 0, time.perf_counter()
+    with tqdm(total=total, unit=" texts") as bar:
+        for result in results:
+            yield result
+            document = result[0] if isinstance(result, tuple) else result
+            n_words += len(document.bounds) // 2
+            bar.set_postfix_str(f"{n_words / (time.perf_counter() - start):,.0f} words/s", refresh=False)
+            bar.update()
 
 
 def _check_text(text: Any, name: str) -> None:

@@ -209,7 +209,7 @@ def test_bad_standard_input_is_named(run):
 def test_a_missing_file_is_refused_before_the_work_begins(run, tmp_path):
     (tmp_path / "a.txt").write_text("fine\n")
     assert run("tag", tmp_path / "a.txt", tmp_path / "b.txt") == (2, "", f"nerlite: {tmp_path}/b.txt: no such file\n")
-    assert run("tag", tmp_path) == (2, "", f"nerlite: {tmp_path}: Is a directory\n")
+    assert run("eval", tmp_path) == (2, "", f"nerlite: {tmp_path}: Is a directory\n")
     assert run("eval", tmp_path / "b.txt")[0] == 2
 
 

@@ -159,6 +159,22 @@ def test_tables_come_out_with_a_column_more(rows, form):
         [entity.to_dict() for entity in document.entities] for document in documents]
 
 
+def test_label_studio_reads_tasks_with_regions_in_its_own_offsets():
+    text = "\U0001f600 John"
+    document = Document(text, array("q", [0, 1, 2, 6]), [Entity("John", "PER", 2, 6, 0.75)])
+    writer = writer_named("labelstudio", "", WriteOptions())
+    tasks = json.loads("".join([writer.head(), writer.write(document, Record(text, "f:1", row={"id": 7})),
+                                writer.write(Document("", array("q"), []), Record("", "f:2")), writer.tail()]))
+    assert tasks[0] == {"data": {"id": 7, "text": text}, "predictions": [{
+        "model_version": "nerlite", "score": 0.75, "result": [{
+            "from_name": "label", "to_name": "text", "type": "labels", "score": 0.75,
+            "value": {"start": 3, "end": 7, "text": "John", "labels": ["PER"]}}]}]}
+    assert tasks[1]["predictions"][0]["result"] == []
+    again = writer_named("labelstudio", "", WriteOptions())
+    again.skip(Record("", "f:1"))
+    assert again.write(document, Record(text, "f:1")).startswith(",")
+
+
 def test_a_table_has_one_set_of_columns(document):
     writer = writer_named("csv", "", WriteOptions())
     assert writer.write(document, Record("x", "f:1", row={"n": 1, "x": None, "y": [1]})).startswith(

@@ -207,6 +207,13 @@ def test_what_would_be_gone_through_by_keys_or_columns_is_refused(tagger, texts)
         next(tagger.pipe(texts))
 
 
+def test_a_bar_shows_how_far_texts_are(tagger, capfd):
+    pytest.importorskip("tqdm")
+    assert list(tagger.pipe(TEXTS, progress=True)) == [tagger(text) for text in TEXTS]
+    assert list(tagger.pipe(((text, i) for i, text in enumerate(TEXTS[:2])), progress=True))[1][1] == 1
+    assert f"{len(TEXTS)}/{len(TEXTS)}" in capfd.readouterr().err
+
+
 def test_tag_words(tagger):
     words = ["EU", "rejects", "German", "call", "New York", ""]
     tags = tagger.tag(words)

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import nerlite
-from nerlite.cli import eval, info, redact, restore, tag, train, warmup
+from nerlite.cli import count, eval, info, redact, restore, tag, train, warmup
 from nerlite.errors import ModelError, readable
 from nerlite.io.records import InputError
 
-COMMANDS = (tag, redact, restore, eval, train, info, warmup)
+COMMANDS = (tag, count, redact, restore, eval, train, info, warmup)
 # Exit statuses; the last is what a shell reports for a process ended by SIGPIPE, 128 + 13.
 NO_OUTPUT, BAD_INPUT, CLOSED_PIPE = 1, 2, 141
 

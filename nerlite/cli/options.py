@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import nerlite
 from nerlite.backends import BACKENDS
 from nerlite.cli.console import say
+from nerlite.io import READERS
 from nerlite.io.records import InputError, ReadOptions
 
 
@@ -38,6 +39,33 @@ def of_input() -> argparse.ArgumentParser:
                         help="CoNLL input: the column of the word (default: the first that does not count words)")
     parser.add_argument("--encoding", type=encoding,
                         help="of all files (default: UTF-8, or what a byte order mark names)")
+    return parser
+
+
+def of_texts() -> argparse.ArgumentParser:
+    """Return the options of reading texts from files of any format, as a parent of a command's parser."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("files", nargs="*", default=["-"], metavar="FILE",
+                        help="files, folders (their text files), patterns such as 'a/**/*.txt', all of them plain or "
+                        "compressed (.gz, .bz2, .xz, .zst); default, and -: standard input")
+    parser.add_argument("--input-format", choices=("auto", *READERS), default="auto",
+                        help="auto: by the file's suffix, else txt: plain text, a document a line")
+    parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
+    parser.add_argument("--text-key", default="text", metavar="KEY",
+                        help="JSON: the key of the text (text), or the way to it, such as data.text")
+    parser.add_argument("--text-column", metavar="NAME", help="CSV and TSV: the column of the text (text)")
+    parser.add_argument("--on-error", choices=("stop", "skip"), default="stop",
+                        help="bad input: stop after all that came before (the default), or leave it out and say so")
+    return parser
+
+
+def of_entities() -> argparse.ArgumentParser:
+    """Return the options that choose entities, as a parent of a command's parser."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--label", action="append", default=[], metavar="LABELS",
+                        help="keep only these labels: PER, or PER,LOC; may be given again")
+    parser.add_argument("--min-score", type=probability, default=0.0, metavar="P",
+                        help="keep only entities of at least this probability, 0 to 1")
     return parser
 
 

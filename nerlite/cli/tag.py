@@ -11,16 +11,15 @@ from typing import Any
 
 import nerlite
 from nerlite.cli import options as common
-from nerlite.cli.console import Input, Output, display_name, say
-from nerlite.cli.documents import documents_of, records_of
+from nerlite.cli.console import Input, Output, display_name
+from nerlite.cli.documents import Failures, documents_of, records_of
 from nerlite.cli.files import expanded
 from nerlite.cli.target import FileTarget, run_of
-from nerlite.io import READERS, WRITERS, writer_named
+from nerlite.io import WRITERS, writer_named
 from nerlite.io.jsonl import TRUNCATED_KEY
 from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, Writer, select
 from nerlite.timings import Timings
 
-SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv", "conll": ".conll", "table": ".table", "html": ".html"}
 # What decides about the answers, and so has to be the same where a run goes on.
 DECISIVE = ("input_format", "whole", "text_key", "text_column", "by", "word_column", "encoding", "output", "label",
             "entities_key", "offsets", "min_score", "window", "agreement")
@@ -28,34 +27,20 @@ DECISIVE = ("input_format", "whole", "text_key", "text_column", "by", "word_colu
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    parser = commands.add_parser("tag", parents=[common.of_model(), common.of_input()], help="tag texts",
-                                 description="Tag texts from files or standard input.")
-    parser.add_argument("files", nargs="*", default=["-"], metavar="FILE",
-                        help="files, folders (their text files), patterns such as 'a/**/*.txt', all of them plain or "
-                        "compressed (.gz, .bz2, .xz, .zst); default, and -: standard input")
-    parser.add_argument("--input-format", choices=("auto", *READERS), default="auto",
-                        help="auto: by the file's suffix, else txt: plain text, a document a line")
-    parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
-    parser.add_argument("--text-key", default="text", metavar="KEY",
-                        help="JSON: the key of the text (text), or the way to it, such as data.text")
-    parser.add_argument("--text-column", metavar="NAME", help="CSV and TSV: the column of the text (text)")
+    parser = commands.add_parser("tag", help="tag texts", description="Tag texts from files.", parents=[
+        common.of_model(), common.of_texts(), common.of_input(), common.of_entities()])
     parser.add_argument("--output", choices=WRITERS,
                         help="jsonl: a JSON object a document (the default, unless --to has another suffix); csv, "
-                        "tsv: a row a document; conll: a word a line; table: for reading; html: a page for a browser")
+                        "tsv: a row a document; conll: a word a line; labelstudio: a task a document; table: for "
+                        "reading; html: a page for a browser")
     parser.add_argument("--to", metavar="PATH", help="write to a file, or into a folder (PATH/, or one that is there) "
                         "a file for each; a file is there once it is whole")
     parser.add_argument("--resume", action="store_true",
                         help="with --to: go on where an earlier run with the same options stopped")
-    parser.add_argument("--on-error", choices=("stop", "skip"), default="stop",
-                        help="bad input: stop after all that came before (the default), or leave it out and say so")
     parser.add_argument("--entities-key", default="entities", metavar="KEY",
                         help="JSON lines, CSV: the key, or column, that the entities get (entities)")
     parser.add_argument("--offsets", choices=("codepoint", "utf16", "utf8"), default="codepoint", metavar="UNIT",
                         help="what start and end count: codepoint (the default), utf16 as JavaScript and Java, or utf8")
-    parser.add_argument("--label", action="append", default=[], metavar="LABELS",
-                        help="keep only these labels: PER, or PER,LOC; may be given again")
-    parser.add_argument("--min-score", type=common.probability, default=0.0, metavar="P",
-                        help="keep only entities of at least this probability, 0 to 1")
     parser.add_argument("--timings", action="store_true", help="say on standard error where the time went")
     parser.set_defaults(run=run)
 
@@ -73,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     options.label = common.labels_of(options.label, tagger)
     if timings:
         timings.watch(tagger)
-    failures = _Failures(skip=options.on_error == "skip")
+    failures = Failures(skip=options.on_error == "skip")
     with Input(files, options.encoding) as streams:
         work = _Work(options, tagger, streams, failures, timings)
         if options.to is None:
@@ -88,39 +73,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-class _Failures:
-    """What could not be read: the first is an error; or, where it is to be left out, all are said and counted."""
-
-    def __init__(self, *, skip: bool) -> None:
-        self._skip, self._n_skipped = skip, 0
-        self.first: InputError | None = None
-
-    def fail(self, error: InputError) -> None:
-        """Take what is wrong; return where it is to be left out."""
-        if not self._skip:
-            raise error
-        self._n_skipped += 1
-        say(f"skipped: {error}")
-
-    def until_error(self, records: Iterator[Record]) -> Iterator[Record]:
-        """End at bad input instead of raising, so that all that came before it is tagged and written first."""
-        try:
-            yield from records
-        except InputError as error:
-            self.first = error
-
-    def report(self) -> None:
-        """Raise the error that ended the work, or say how much was left out."""
-        if self.first:
-            raise self.first
-        if self._n_skipped:
-            say(f"skipped: {self._n_skipped:,} in all")
-
-
 class _Work:
     """What a run has at hand for all of its outputs."""
 
-    def __init__(self, options: argparse.Namespace, tagger: nerlite.Tagger, streams: Input, failures: _Failures,
+    def __init__(self, options: argparse.Namespace, tagger: nerlite.Tagger, streams: Input, failures: Failures,
                  timings: Timings | None) -> None:
         self._options, self._tagger, self._streams = options, tagger, streams
         self._failures, self._timings = failures, timings
@@ -137,7 +93,7 @@ class _Work:
 
     def to_folder(self, files: list[str], folder: str) -> None:
         """Write a file for each; those that are there are whole."""
-        targets = [os.path.join(folder, name) for name in _names_in_folder(files, SUFFIXES[self._options.output])]
+        targets = [os.path.join(folder, name) for name in _names_in_folder(files, WRITERS[self._options.output])]
         os.makedirs(folder, exist_ok=True)
         for file, target in zip(files, targets, strict=True):
             if not (self._options.resume and os.path.exists(target)):
@@ -189,7 +145,9 @@ class _Work:
 def _format_of_target(path: str | None) -> str:
     """Return the format that a target's suffix stands for, JSON lines where it stands for none."""
     suffix = os.path.splitext(path or "")[1].lower()
-    return next((name for name, each in SUFFIXES.items() if each == suffix), "jsonl")
+    if suffix == ".json":
+        raise InputError(f"--to {path}: --output says which JSON: jsonl or labelstudio")
+    return next((name for name, each in WRITERS.items() if each == suffix), "jsonl")
 
 
 def _names_in_folder(files: list[str], suffix: str) -> list[str]:

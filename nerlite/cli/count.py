@@ -1,0 +1,95 @@
+"""nerlite count: the distinct names of a corpus, and how often each is there."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from nerlite.cli import options as common
+from nerlite.cli.console import Input
+from nerlite.cli.documents import Failures, documents_of, records_of
+from nerlite.cli.files import expanded
+from nerlite.document import Entity
+from nerlite.io.records import select
+
+_EDGES = re.compile(r"^[^\w(]+|(?:['’]s?|[^\w.)]+)$")
+
+
+class Name(NamedTuple):
+    """A name with how often it is there, and the other forms that were counted with it, most frequent first."""
+
+    label: str
+    text: str
+    n: int
+    others: list[str]
+
+
+class Names:
+    """Names by label; forms are one name where they differ in case, white space, Unicode's compatibility forms, a
+    possessive ending or marks at their edges alone.
+    """
+
+    def __init__(self) -> None:
+        self._forms: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+
+    def add(self, entities: Iterable[Entity]) -> None:
+        """Count entities."""
+        for entity in entities:
+            form = " ".join(entity.text.split())
+            self._forms[entity.label, _EDGES.sub("", unicodedata.normalize("NFKC", form)).casefold()][form] += 1
+
+    def most_common(self, least: int = 1) -> list[Name]:
+        """Return the names that are there at least so often, the most frequent first, then by label and text."""
+        names = []
+        for (label, _), forms in self._forms.items():
+            if forms.total() >= least:
+                first, *others = sorted(forms, key=lambda form: (-forms[form], form))
+                names.append(Name(label, first, forms.total(), others))
+        return sorted(names, key=lambda name: (-name.n, name.label, name.text))
+
+
+def add_to(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "count", parents=[common.of_model(), common.of_input(), common.of_texts(), common.of_entities()],
+        help="count the names of a corpus",
+        description="Print the distinct names of all files with their counts. Forms count as one name where they "
+        "differ in case, white space, a possessive ending or marks at their edges alone; the most frequent is shown.")
+    parser.add_argument("--output", choices=("table", "csv"), default="table",
+                        help="table: count, label, name (the default); csv: the other forms too")
+    parser.add_argument("--least", type=common.positive_integer, default=1, metavar="N",
+                        help="leave out names that are there less often")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tag what the files hold, count, and print once all is counted."""
+    files, tagger = expanded(options.files), common.load(options)
+    labels, names = common.labels_of(options.label, tagger), Names()
+    failures = Failures(skip=options.on_error == "skip")
+    read_options = common.read_options(options)._replace(fail=failures.fail)
+    with Input(files, options.encoding) as streams:
+        records = records_of(files, options.input_format, read_options, streams)
+        for document, _ in documents_of(tagger, records, streams):
+            names.add(select(document, labels, options.min_score).entities)
+    counted = names.most_common(options.least)
+    if options.output == "csv":
+        rows = csv.writer(sys.stdout, lineterminator="\n")
+        rows.writerow(["label", "name", "count", "other_forms"])
+        rows.writerows([name.label, name.text, name.n, "; ".join(name.others)] for name in counted)
+    else:
+        widths = [max((len(str(name[i])) for name in counted), default=0) for i in (2, 0)]
+        for name in counted:
+            print(f"{name.n:>{widths[0]}}  {name.label:<{widths[1]}}  {_printable(name.text)}")
+    failures.report()
+    return 0
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
