@@ -1,5 +1,6 @@
 """Many files, and files of answers: what is read, what is there when a run ends, and how another goes on."""
 
+import argparse
 import bz2
 import gzip
 import json
@@ -8,12 +9,18 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from nerlite import cli
+from nerlite.cli import options as common
 from nerlite.cli import target
+
+ROOT = Path(__file__).parent.parent
 
 LINE = "John lives in Berlin"
 
@@ -121,8 +128,57 @@ def test_only_files_can_be_gone_on_with(run, tmp_path):
         assert run(*arguments)[2].startswith("nerlite: --resume: expected files, and --to")
 
 
+FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@FORKS
+def test_processes_give_the_same_answers_in_order(run, tmp_path, monkeypatch):
+    rows = [json.dumps({"text": f"john of {'acme ' * (i % 9)}"} if i % 10 else {"text": None}) for i in range(200)]
+    (tmp_path / "a.jsonl").write_text("\n".join(rows))
+    (tmp_path / "b.conll").write_text("john O\nof O\n\nberlin O\n")
+    expected = run(tmp_path)
+    assert expected[0] == 0
+    assert run("--workers", 2, tmp_path) == expected
+    (tmp_path / "c.jsonl").write_text("{\n")
+    status, output, errors = run("--workers", 2, tmp_path)
+    assert (status, output) == (2, expected[1])
+    assert errors.startswith(f"nerlite: {tmp_path}/c.jsonl:1: not JSON")
+
+
+@FORKS
+def test_big_files_get_a_process_a_core(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text(LINE)
+    options = argparse.Namespace(workers=None, threads=None)
+    monkeypatch.setattr(common, "available_cores", lambda: 3)
+    common.choose_workers(options, [str(tmp_path / "a.txt")])
+    assert options.workers is None
+    monkeypatch.setattr(common, "BIG", 4)
+    for files, threads, expected in ((["-"], None, None), ([str(tmp_path / "a.txt")], 2, None),
+                                     ([str(tmp_path / "a.txt")], None, 3 if sys.platform == "linux" else None)):
+        options = argparse.Namespace(workers=None, threads=threads)
+        common.choose_workers(options, files)
+        assert options.workers == expected
+
+
+@FORKS
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc to see processes in")
+def test_processes_end_with_the_one_that_started_them(tiny_model):
+    command = [sys.executable, "-m", "nerlite", "tag", "--model", tiny_model, "--backend", "numpy", "--workers", "2"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"john\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["text"] == "john"  # while the pipe stays open
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) == 2
+        process.kill()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@FORKS
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_model, tmp_path, monkeypatch, form):
     files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]

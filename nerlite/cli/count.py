@@ -70,13 +70,15 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tag what the files hold, count, and print once all is counted."""
-    files, tagger = expanded(options.files), common.load(options)
+    files = expanded(options.files)
+    common.choose_workers(options, files)
+    tagger = common.load(options)
     labels, names = common.labels_of(options.label, tagger), Names()
     failures = Failures(skip=options.on_error == "skip")
     read_options = common.read_options(options)._replace(fail=failures.fail)
-    with Input(files, options.encoding) as streams:
+    with common.workers_of(options, tagger) as workers, Input(files, options.encoding) as streams:
         records = records_of(files, options.input_format, read_options, streams)
-        for document, _ in documents_of(tagger, records, streams):
+        for document, _ in documents_of(tagger, records, streams, workers):
             names.add(select(document, labels, options.min_score).entities)
     counted = names.most_common(options.least)
     if options.output == "csv":

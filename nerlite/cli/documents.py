@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nerlite
 from nerlite.cli.console import Input, display_name, say
 from nerlite.document import Document
 from nerlite.io import format_named, format_of
 from nerlite.io.records import InputError, ReadOptions, Record
+
+if TYPE_CHECKING:
+    from nerlite.cli.workers import Workers
 
 # What is tagged together: so many texts, or fewer that have about so many characters.
 BATCH_SIZE, BATCH_CHARACTERS = 32, 100_000
@@ -56,23 +59,28 @@ def records_of(files: Sequence[str], form: str, options: ReadOptions, streams: I
             options.fail(error)
 
 
-def documents_of(tagger: nerlite.Tagger, records: Iterable[Record], streams: Input
+def documents_of(tagger: nerlite.Tagger, records: Iterable[Record], streams: Input, workers: Workers | None = None
                  ) -> Iterator[tuple[Document, Record]]:
-    """Tag texts and texts that are words already, a batch at a time; where there is nothing to tag nothing is found."""
-    for batch in _batches(records, streams):
-        for kind, group in itertools.groupby(batch, key=lambda record: type(record.text)):
-            together = list(group)
-            texts: list[Any] = [record.text for record in together]
-            documents: Iterable[Document]
-            if kind is str:
-                documents = tagger.pipe(texts, batch_size=BATCH_SIZE)
-            elif kind is list:
-                documents = tagger.documents_of(texts)
-            else:
-                documents = [Document("", array("I"), []) for _ in together]
-            for document, record in zip(documents, together, strict=True):
-                streams.tagged(len(document.bounds) // 2)
-                yield document, record
+    """Tag texts, a batch at a time: here or, if there are any, by other processes; in order."""
+    batches = ((batch, [record.text for record in batch]) for batch in _batches(records, streams))
+    here = ((batch, _tagged(tagger, texts)) for batch, texts in batches)
+    for batch, documents in workers.map(_tagged, batches, lambda: streams.waits) if workers else here:
+        for document, record in zip(documents, batch, strict=True):
+            streams.tagged(len(document.bounds) // 2)
+            yield document, record
+
+
+def _tagged(tagger: nerlite.Tagger, texts: list[Any]) -> list[Document]:
+    """Tag texts and texts that are words already; where there is nothing to tag nothing is found."""
+    documents: list[Document] = []
+    for kind, group in itertools.groupby(texts, key=type):
+        if kind is str:
+            documents += tagger.pipe(list(group), batch_size=BATCH_SIZE)
+        elif kind is list:
+            documents += tagger.documents_of(list(group))
+        else:
+            documents += [Document("", array("I"), []) for _ in group]
+    return documents
 
 
 def _batches(records: Iterable[Record], streams: Input) -> Iterator[list[Record]]:

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nerlite
 from nerlite.cli import options as common
@@ -19,6 +19,9 @@ from nerlite.io import WRITERS, writer_named
 from nerlite.io.jsonl import TRUNCATED_KEY
 from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, Writer, select
 from nerlite.timings import Timings
+
+if TYPE_CHECKING:
+    from nerlite.cli.workers import Workers
 
 # What decides about the answers, and so has to be the same where a run goes on.
 DECISIVE = ("input_format", "whole", "text_key", "text_column", "by", "word_column", "encoding", "output", "label",
@@ -53,14 +56,18 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--text-key {options.text_key}: expected another key: the answer is written there")
     if options.resume and (not options.to or "-" in files):
         raise InputError("--resume: expected files, and --to FILE or FOLDER: only those can be gone on with")
+    if options.timings and options.workers:
+        raise InputError("--timings: expected no --workers: the time of other processes is not seen")
+    if not options.timings:
+        common.choose_workers(options, files)
     options.output = options.output or _format_of_target(options.to)
     tagger = (timings.of("loading", common.load) if timings else common.load)(options)
     options.label = common.labels_of(options.label, tagger)
     if timings:
         timings.watch(tagger)
     failures = Failures(skip=options.on_error == "skip")
-    with Input(files, options.encoding) as streams:
-        work = _Work(options, tagger, streams, failures, timings)
+    with common.workers_of(options, tagger) as workers, Input(files, options.encoding) as streams:
+        work = _Work(options, tagger, streams, failures, timings, workers)
         if options.to is None:
             work.to_output(files)
         elif options.to.endswith(("/", os.sep)) or os.path.isdir(options.to):
@@ -77,8 +84,8 @@ class _Work:
     """What a run has at hand for all of its outputs."""
 
     def __init__(self, options: argparse.Namespace, tagger: nerlite.Tagger, streams: Input, failures: Failures,
-                 timings: Timings | None) -> None:
-        self._options, self._tagger, self._streams = options, tagger, streams
+                 timings: Timings | None, workers: Workers | None) -> None:
+        self._options, self._tagger, self._streams, self._workers = options, tagger, streams, workers
         self._failures, self._timings = failures, timings
         self._read_options: ReadOptions = common.read_options(options)._replace(fail=failures.fail)
 
@@ -134,7 +141,7 @@ class _Work:
     def _answers(self, writer: Writer, records: Iterator[Record]) -> Iterator[str]:
         """Yield what is written of each text, in order; nothing of one that cannot be written and is left out."""
         write = self._timings.of("writing", writer.write) if self._timings else writer.write
-        for document, record in documents_of(self._tagger, records, self._streams):
+        for document, record in documents_of(self._tagger, records, self._streams, self._workers):
             try:
                 yield write(select(document, self._options.label, self._options.min_score), record)
             except InputError as error:
