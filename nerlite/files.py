@@ -24,8 +24,8 @@ class ModelDirectory:
 
     def __init__(self, path: AnyPath) -> None:
         """path: through links, if it has any; they are followed once, here."""
-        self.path = os.path.realpath(path)
         self._descriptor: int | None = None
+        self.path = os.path.realpath(path)
         if os.open in os.supports_dir_fd:
             try:
                 self._descriptor = os.open(self.path, _DIRECTORY | os.O_DIRECTORY)
@@ -37,8 +37,16 @@ class ModelDirectory:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
+        self._close()
+
+    def __del__(self) -> None:
+        """Close what an interrupt left open before a `with` statement had it."""
+        self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def file(self, name: str) -> ModelFile:
         """Return a file's path, which is good for opening it until the directory is closed."""
