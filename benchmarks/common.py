@@ -67,8 +67,8 @@ class Pairs(NamedTuple):
 
 def conll(part: str) -> list[list[str]]:
     """Return the sentences of CoNLL-2003's "train", "valid" or "test" as words."""
-    with (DATA / "conll2003" / f"{part}.txt").open(encoding="utf-8") as lines:
-        return [sentence.words for document in read_tagged(lines, part) for sentence in document]
+    lines = (DATA / "conll2003" / f"{part}.txt").read_text(encoding="utf-8").split("\n")
+    return [sentence.words for document in read_tagged(lines, part) for sentence in document]
 
 
 def sample(n: int, part: str = "test") -> list[Sentence]:

@@ -133,3 +133,7 @@ def test_a_missing_model_says_so():
         NerliteRecognizer("no-such-model")
     with pytest.raises(nerlite.ModelError, match="no-such-model"):
         AnalyzerEngine(nlp_engine=NerliteNlpEngine("no-such-model"))
+
+
+def test_the_example_prints_what_it_says(check_example):
+    check_example("in_presidio.py")

@@ -84,3 +84,7 @@ def test_dask_needs_no_adapter(expected):
     for scheduler in ("threads", "processes"):
         found = tagged.compute(scheduler=scheduler)["entities"].tolist()
         assert [None if each is None or each is pd.NA or each != each else list(each) for each in found] == expected
+
+
+def test_the_example_prints_what_it_says(check_example):
+    check_example("in_ray.py")

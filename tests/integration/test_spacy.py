@@ -174,3 +174,7 @@ def test_displacy_draws_documents(tagger):
     drawn = spacy.displacy.render(tagger(TEXT).to_displacy(), style="ent", manual=True, jupyter=False)
     assert drawn.count("<mark") == len(tagger(TEXT).entities) == 3
     assert "PER" in drawn
+
+
+def test_the_example_prints_what_it_says(check_example):
+    check_example("in_spacy.py")

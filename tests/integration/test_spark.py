@@ -205,3 +205,7 @@ def test_executors_take_nerlite_out_of_an_archive(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "FILES {'deps/nerlite/__init__.py'}" in done.stdout
     assert "FOUND ['LOC', 'ORG']" in done.stdout
+
+
+def test_the_example_prints_what_it_says(check_example):
+    check_example("in_spark.py")
