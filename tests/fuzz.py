@@ -334,7 +334,8 @@ def run_many(target: str, first: int, n: int) -> Iterator[tuple[int, str]]:
     _, status = os.waitpid(child, 0)
     if seed < first + n:
         ended = os.waitstatus_to_exitcode(status)
-        yield seed, {-signal.SIGALRM: f"took more than {SECONDS} seconds"}.get(ended, f"ended the process: {ended}")
+        too_long = ended in (-signal.SIGALRM, -signal.SIGPROF)
+        yield seed, f"took more than {SECONDS} seconds" if too_long else f"ended the process: {ended}"
 
 
 def _work(target: str, first: int, n: int, results: int) -> None:
@@ -344,14 +345,17 @@ def _work(target: str, first: int, n: int, results: int) -> None:
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY,) * 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for each in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(each, signal.SIG_DFL)
     for seed in range(first, first + n):
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.alarm(10 * SECONDS)  # for what waits, on a machine that may be busy otherwise
         try:
             ended = run(target, seed)
         except BaseException as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             ended = f"{type(error).__name__}: {str(error)[:200]!r} at {Path(place.filename).name}:{place.lineno}"
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
         os.write(results, f"{ended}\n".encode("utf-8", "backslashreplace"))
 
