@@ -8,9 +8,9 @@ Prints, and how long it took:
     |label|name   |count|
     +-----+-------+-----+
     |PER  |Obama  |50   |
+    |ORG  |Siemens|50   |
     |LOC  |Berlin |50   |
     |LOC  |Paris  |50   |
-    |ORG  |Siemens|50   |
     +-----+-------+-----+
     root: id, text, document, token, ner, ner_chunk
 """
@@ -42,7 +42,7 @@ with tempfile.TemporaryDirectory() as folder:
     seconds = time.time() - started
     entities = spark.read.parquet(folder).select(explode("entities").alias("entity"))
     names = entities.groupBy(col("entity.label").alias("label"), col("entity.text").alias("name")).count()
-    names.orderBy(col("count").desc(), "name").orderBy(col("label").desc(), "name").show(truncate=False)
+    names.orderBy(col("label").desc(), "name").show(truncate=False)
 
 # For who comes from Spark NLP: its columns.
 print("root:", ", ".join(annotate(texts).columns))
