@@ -41,7 +41,7 @@ arm: .venv/release
 	PYTHONPATH=$(CURDIR) .venv/arm/python -m pytest -q tests/test_ops.py tests/test_golden.py
 
 # Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
-HOSTS = spacy presidio spark ray service pyinstaller
+HOSTS = spacy presidio spark ray service pyinstaller results
 integration: $(HOSTS:%=.venv/hosts/%.tested)
 
 .venv/hosts/%.tested: .venv/hosts/%.installed tests/integration/test_%.py

@@ -172,9 +172,9 @@ def lambda_text(texts: list[str]) -> Work:
 
 
 def _lambda(bodies: list[str]) -> Work:
-    from nerlite.integrations.aws_lambda import handler, tagger
+    from nerlite.integrations.aws_lambda import handler
 
-    tagger().threads = 1
+    os.environ["OMP_NUM_THREADS"] = "1"  # the handler's tagger takes as many threads as the function has cores
     events = [{"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "body": body} for body in bodies]
     return lambda: drained(map(handler, events))
 

@@ -110,8 +110,11 @@ def annotate(frame: DataFrame, column: str = "text", model: str | None = None, *
     columns goes on working; a model converted from Spark NLP gives its annotations of one document a batch. A null
     text has none, an empty array in each column.
 
-    model, backend, window: as in `nerlite.load`. ValueError where the frame has such a column already.
+    model, backend, window: as in `nerlite.load`. ValueError where the frame has such a column already, or no column of
+    texts.
     """
+    if column not in frame.columns:
+        raise ValueError(f"column: expected one of the frame's, {', '.join(frame.columns)}, got {column!r}")
     settings = Settings(model, backend, window)
     schema = _with_columns(frame.schema, [StructField(name, ANNOTATIONS, metadata={"annotatorType": kind})
                                           for name, kind in ANNOTATOR_TYPES.items()])

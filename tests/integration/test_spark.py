@@ -128,6 +128,8 @@ def test_annotate_has_spark_nlps_schema(frame, tagger):
                 {**each, "metadata": {"sentence": "0", **each["metadata"]}, "embeddings": []} for each in annotations]
     with pytest.raises(ValueError, match="'token' already"):
         annotate(annotated.select("text", "token"))
+    with pytest.raises(ValueError, match="one of the frame's, id, text, got 'body'"):
+        annotate(frame, "body")
 
 
 def test_what_is_made_of_a_spark_nlp_pipeline_gives_its_data_frame(spark, data, tmp_path):
