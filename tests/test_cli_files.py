@@ -2,6 +2,7 @@
 
 import argparse
 import bz2
+import datetime
 import gzip
 import json
 import lzma
@@ -128,6 +129,49 @@ def test_only_files_can_be_gone_on_with(run, tmp_path):
         assert run(*arguments)[2].startswith("nerlite: --resume: expected files, and --to")
 
 
+def test_parquet_keeps_its_columns_and_their_types(run, tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(target, "ROWS_IN_GROUP", 3)
+    table = pa.table({"id": pa.array(range(8), pa.int16()), "body": ["john", None, "acme", "", *["berlin"] * 4],
+                      "when": pa.array([datetime.datetime(2024, 1, i, tzinfo=datetime.UTC) for i in range(1, 9)])})
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert run("--text-column", "body", "--to", tmp_path / "out.parquet", tmp_path / "in.parquet") == (0, "", "")
+    found = pq.read_table(tmp_path / "out.parquet")
+    assert found.drop_columns("entities").equals(table)
+    assert pq.ParquetFile(tmp_path / "out.parquet").num_row_groups == 3
+    status, output, _ = run("--text-column", "body", tmp_path / "in.parquet")
+    rows = [json.loads(line) for line in output.splitlines()]
+    assert status == 0
+    assert [row["entities"] for row in rows] == found.column("entities").to_pylist()
+    assert any(row["entities"] for row in rows)
+    assert [row["body"] for row in rows] == table.column("body").to_pylist()
+    (tmp_path / "a.txt").write_text("john\n\n")
+    (tmp_path / "b.csv").write_text("text,n\nberlin,1\n")
+    assert run("--to", tmp_path / "b.parquet", tmp_path / "b.csv")[0] == 0
+    assert pq.read_table(tmp_path / "b.parquet").column("n").to_pylist() == ["1"]
+    (tmp_path / "none.txt").touch()
+    assert run("--to", tmp_path / "none.parquet", tmp_path / "none.txt")[0] == 0
+    assert pq.read_table(tmp_path / "none.parquet").column_names == ["text", "entities"]
+    for arguments, message in ((["--to", "x.parquet", tmp_path / "a.txt", tmp_path / "b.csv"], "expected the columns"),
+                               ([tmp_path / "in.parquet"], "no column 'text'; --text-column"),
+                               (["--text-column", "id", tmp_path / "in.parquet"], "expected strings, got int16"),
+                               (["--input-format", "parquet", tmp_path / "a.txt"], "not a readable Parquet file"),
+                               (["--output", "parquet", tmp_path / "a.txt"], "--output parquet: expected --to")):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(target, "ROWS_IN_GROUP", 2)
+        status, _, errors = run(*arguments)
+        assert (status, message in errors) == (2, True), errors
+
+
+def test_parquet_without_its_package_is_an_error_that_says_what_to_do(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "a.txt").write_text("john")
+    for arguments in (["--to", tmp_path / "a.parquet"], ["--input-format", "parquet"]):
+        assert "pip install 'nerlite[parquet]'" in run(*arguments, tmp_path / "a.txt")[2]
+
+
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
@@ -179,7 +223,7 @@ def test_processes_end_with_the_one_that_started_them(tiny_model):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @FORKS
-@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_model, tmp_path, monkeypatch, form):
     files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     rng = random.Random(form)
@@ -187,6 +231,9 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_
         texts = [" ".join(["john", "acme", "the", "berlin"][:rng.randint(0, 4)]) for _ in range(150)]
         file.write_text("".join(json.dumps({"text": text, "n": i}) + "\n" for i, text in enumerate(texts)))
     monkeypatch.setattr(target, "SECONDS_BETWEEN", 0.002)
+    monkeypatch.setattr(target, "ROWS_IN_GROUP", 7)
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
     arguments = ["tag", "--model", str(tiny_model), "--backend", "numpy", "--threads", "1", "--output", form,
                  *map(str, files)]
     start = time.perf_counter()

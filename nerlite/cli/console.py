@@ -137,6 +137,14 @@ class Input:
             speed = self._n_words / (time.monotonic() - self._start or 1)
             self._bar.set_postfix_str(f"{speed:,.0f} words/s", refresh=False)
 
+    def whole(self, file: str) -> str:
+        """Return the path of a file that is read by something else; the bar takes it as read."""
+        if not os.path.isfile(file):
+            raise InputError(f"{display_name(file)}: expected a file, which can be read from any place")
+        if self._bar is not None:
+            self._bar.update(os.path.getsize(file))
+        return file
+
     def read(self, file: str) -> Iterator[bytes]:
         """Yield the file's lines in UTF-8, each when it arrives; `InputError` where the system cannot read it."""
         if file == "-" and sys.stdin is None:

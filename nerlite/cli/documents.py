@@ -54,7 +54,11 @@ def records_of(files: Sequence[str], form: str, options: ReadOptions, streams: I
     for file in files:
         try:
             reader = format_named(format_of(file) if form == "auto" else form)
-            yield from reader.read(streams.read(file), display_name(file), options)
+            name = display_name(file)
+            if hasattr(reader, "read_file"):  # of bytes that are no lines
+                yield from reader.read_file(streams.whole(file), name, options)
+            else:
+                yield from reader.read(streams.read(file), name, options)
         except InputError as error:  # the rest of this file cannot be read
             options.fail(error)
 

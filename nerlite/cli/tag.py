@@ -6,7 +6,7 @@ import argparse
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import nerlite
@@ -14,7 +14,8 @@ from nerlite.cli import options as common
 from nerlite.cli.console import Input, Output, display_name
 from nerlite.cli.documents import Failures, documents_of, records_of
 from nerlite.cli.files import expanded
-from nerlite.cli.target import FileTarget, run_of
+from nerlite.cli.target import FileTarget, ParquetTarget, run_of
+from nerlite.document import Document
 from nerlite.io import WRITERS, writer_named
 from nerlite.io.jsonl import TRUNCATED_KEY
 from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, Writer, select
@@ -34,8 +35,8 @@ def add_to(commands: Any) -> None:
         common.of_model(), common.of_texts(), common.of_input(), common.of_entities()])
     parser.add_argument("--output", choices=WRITERS,
                         help="jsonl: a JSON object a document (the default, unless --to has another suffix); csv, "
-                        "tsv: a row a document; conll: a word a line; labelstudio: a task a document; table: for "
-                        "reading; html: a page for a browser")
+                        "tsv, parquet: a row a document; conll: a word a line; labelstudio: a task a document; table: "
+                        "for reading; html: a page for a browser")
     parser.add_argument("--to", metavar="PATH", help="write to a file, or into a folder (PATH/, or one that is there) "
                         "a file for each; a file is there once it is whole")
     parser.add_argument("--resume", action="store_true",
@@ -61,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.timings:
         common.choose_workers(options, files)
     options.output = options.output or _format_of_target(options.to)
+    if options.output == "parquet" and options.to is None:
+        raise InputError("--output parquet: expected --to FILE or FOLDER")
     tagger = (timings.of("loading", common.load) if timings else common.load)(options)
     options.label = common.labels_of(options.label, tagger)
     if timings:
@@ -87,6 +90,7 @@ class _Work:
                  timings: Timings | None, workers: Workers | None) -> None:
         self._options, self._tagger, self._streams, self._workers = options, tagger, streams, workers
         self._failures, self._timings = failures, timings
+        self._write_options = WriteOptions(options.entities_key, options.offsets)
         self._read_options: ReadOptions = common.read_options(options)._replace(fail=failures.fail)
 
     def to_output(self, files: list[str]) -> None:
@@ -94,8 +98,12 @@ class _Work:
         writer = self._writer(files)
         with Output() as output:
             output.write(writer.head())
-            for text in self._answers(writer, self._records(files)):
-                output.write(text)
+            write = self._timed(lambda document, record: output.write(writer.write(document, record)))
+            for document, record in self._documents(self._records(files)):
+                try:
+                    write(document, record)
+                except InputError as error:
+                    self._failures.fail(error)
             output.write(writer.tail())
 
     def to_folder(self, files: list[str], folder: str) -> None:
@@ -111,42 +119,44 @@ class _Work:
         """Write a file; where a run goes on, behind the texts that the earlier one answered."""
         if self._options.resume and os.path.exists(path):
             return
-        options, writer = {name: getattr(self._options, name) for name in DECISIVE}, self._writer(files)
-        target = FileTarget(path, run_of(files, options, self._tagger.path), resume=self._options.resume)
-        is_whole = False
+        target, is_whole = self._target(files, path), False
         try:
             records = self._records(files)
             for record in itertools.islice(records, target.n_done):
-                writer.skip(record)
-            if not target.n_done:
-                target.write(writer.head())
-            for text in self._answers(writer, records):
-                target.write(text)
-                target.done(target.n_done + 1)
-            target.write(writer.tail())
+                target.skip(record)
+            add = self._timed(target.add)
+            for document, record in self._documents(records):
+                try:
+                    add(document, record)
+                except InputError as error:
+                    self._failures.fail(error)
+                    target.leave_out()
             is_whole = self._failures.first is None
         finally:
             target.close(is_whole=is_whole)
 
+    def _target(self, files: list[str], path: str) -> FileTarget | ParquetTarget:
+        options, resume = {name: getattr(self._options, name) for name in DECISIVE}, self._options.resume
+        run = run_of(files, options, self._tagger.path)
+        if self._options.output == "parquet":
+            return ParquetTarget(path, run, resume=resume, options=self._write_options)
+        return FileTarget(path, run, self._writer(files), resume=resume)
+
     def _writer(self, files: list[str]) -> Writer:
-        title = ", ".join(map(display_name, files))
-        write_options = WriteOptions(self._options.entities_key, self._options.offsets)
-        return writer_named(self._options.output, title, write_options)
+        return writer_named(self._options.output, ", ".join(map(display_name, files)), self._write_options)
 
     def _records(self, files: list[str]) -> Iterator[Record]:
         records = self._failures.until_error(
             records_of(files, self._options.input_format, self._read_options, self._streams))
         return self._timings.each("reading", records) if self._timings else records
 
-    def _answers(self, writer: Writer, records: Iterator[Record]) -> Iterator[str]:
-        """Yield what is written of each text, in order; nothing of one that cannot be written and is left out."""
-        write = self._timings.of("writing", writer.write) if self._timings else writer.write
+    def _documents(self, records: Iterator[Record]) -> Iterator[tuple[Document, Record]]:
+        """Tag, and keep of each document what is asked for."""
         for document, record in documents_of(self._tagger, records, self._streams, self._workers):
-            try:
-                yield write(select(document, self._options.label, self._options.min_score), record)
-            except InputError as error:
-                self._failures.fail(error)
-                yield ""
+            yield select(document, self._options.label, self._options.min_score), record
+
+    def _timed(self, write: Callable[[Document, Record], None]) -> Callable[[Document, Record], None]:
+        return self._timings.of("writing", write) if self._timings else write
 
 
 def _format_of_target(path: str | None) -> str:

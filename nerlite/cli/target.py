@@ -9,13 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import time
 from typing import Any, NamedTuple
 
-from nerlite.io.records import InputError
+from nerlite.document import Document
+from nerlite.io import parquet
+from nerlite.io.records import InputError, Record, WriteOptions, Writer
 
 # So often it is written down how far a file is good; what an interrupted run did after it is done again.
 SECONDS_BETWEEN = 1.0
+# Texts of one row group of Parquet.
+ROWS_IN_GROUP = 8192
 
 
 class Progress(NamedTuple):
@@ -32,16 +37,12 @@ class FileTarget:
     n_done: texts that an earlier run has answered.
     """
 
-    def __init__(self, path: str, run: dict[str, Any], *, resume: bool) -> None:
+    def __init__(self, path: str, run: dict[str, Any], writer: Writer, *, resume: bool) -> None:
         """Open the file. run: what says which run this is; resume: go on with what an earlier one left."""
-        self._path, self._run = path, run
+        self._path, self._run, self._writer = path, run, writer
         self._partial, self._progress = f"{path}.partial", f"{path}.progress"
-        if os.path.lexists(path):
-            raise InputError(f"--to {path}: there already")
-        left = self._left()
-        if left and not resume:
-            raise InputError(f"--to {path}: an earlier run was interrupted; --resume goes on with it, and without "
-                             f"{self._progress} it begins anew")
+        _refuse_existing(path)
+        left = self._left(resume=resume)
         self.n_done, self._n_bytes = (left.texts, left.bytes) if left else (0, 0)
         try:
             self._file = open(self._partial, "r+b" if left else "wb")  # noqa: SIM115
@@ -51,53 +52,164 @@ class FileTarget:
             raise InputError(f"--to {path}: {error.strerror}") from None
         self._saved = time.monotonic()
         if not left:
+            self._write(writer.head())
             self._save()
 
-    def write(self, text: str) -> None:
-        """Write a part of the answers; a lone surrogate, which UTF-8 does not have, comes out as JSON's escape."""
-        data = text.encode("utf-8", "backslashreplace")
-        self._file.write(data)
-        self._n_bytes += len(data)
+    def skip(self, record: Record) -> None:
+        """Go on behind a text that an earlier run has answered."""
+        self._writer.skip(record)
 
-    def done(self, n_texts: int) -> None:
-        """Say that so many texts are answered by all that was written: from time to time this is kept."""
-        self.n_done = n_texts
+    def add(self, document: Document, record: Record) -> None:
+        """Write a document, one more text that is done; from time to time what there is is kept."""
+        self._write(self._writer.write(document, record))
+        self.leave_out()
         if time.monotonic() - self._saved >= SECONDS_BETWEEN:
             self._save()
 
+    def leave_out(self) -> None:
+        """Take one more text as done, with no answer."""
+        self.n_done += 1
+
     def close(self, *, is_whole: bool) -> None:
         """Keep what there is; is_whole: under its own name."""
+        if is_whole:
+            self._write(self._writer.tail())
         self._save()
         self._file.close()
         if is_whole:
             os.rename(self._partial, self._path)
             os.unlink(self._progress)
 
-    def _left(self) -> Progress | None:
+    def _write(self, text: str) -> None:
+        """Write text; a lone surrogate, which UTF-8 does not have, comes out as JSON's escape."""
+        data = text.encode("utf-8", "backslashreplace")
+        self._file.write(data)
+        self._n_bytes += len(data)
+
+    def _left(self, *, resume: bool) -> Progress | None:
         """Return how far an earlier run came; None where there was none."""
-        try:
-            with open(self._progress, encoding="utf-8") as file:
-                left = Progress(**json.load(file))
-            if os.path.getsize(self._partial) < left.bytes:
-                raise ValueError(f"{self._partial} is shorter than it was")
-        except FileNotFoundError:
+        if not os.path.exists(self._progress):
             return None
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{self._progress}: not the progress of a run: {error}") from None
-        if changed := [key for key in self._run if left.run.get(key) != self._run[key]]:
-            raise InputError(f"--resume: not the same as in the run that {self._progress} is of: {', '.join(changed)}")
-        return left
+        left = _read_json(self._progress)
+        _check_left(left, self._run, self._progress, resume=resume)
+        try:
+            progress = Progress(**left)
+            is_long_enough = os.path.getsize(self._partial) >= progress.bytes
+        except (OSError, TypeError):
+            is_long_enough = False
+        if not is_long_enough:
+            raise InputError(f"{self._progress}: {self._partial} is not what it says")
+        return progress
 
     def _save(self) -> None:
         """Write down how far the file is good, once it is there for good."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        with open(f"{self._progress}.new", "w", encoding="utf-8") as file:
-            json.dump(Progress(self.n_done, self._n_bytes, self._run)._asdict(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{self._progress}.new", self._progress)
+        _write_json(self._progress, Progress(self.n_done, self._n_bytes, self._run)._asdict())
         self._saved = time.monotonic()
+
+
+def _refuse_existing(path: str) -> None:
+    if os.path.lexists(path):
+        raise InputError(f"--to {path}: there already")
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = json.load(file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not the progress of a run: {error}") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _write_json(path: str, value: dict[str, Any]) -> None:
+    """Write a file that is there whole or not at all, for good."""
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(f"{path}.new", path)
+
+
+def _check_left(left: dict[str, Any], run: dict[str, Any], path: str, *, resume: bool) -> None:
+    """Refuse what another run left, or any where it is not to be gone on with."""
+    if not resume:
+        raise InputError("--to: an earlier run was interrupted; --resume goes on with it, and without "
+                         f"{path} it begins anew")
+    of_left = left.get("run")
+    if changed := [key for key in run if not isinstance(of_left, dict) or of_left.get(key) != run[key]]:
+        raise InputError(f"--resume: not the same as in the run that {path} is of: {', '.join(changed)}")
+
+
+class ParquetTarget:
+    """As `FileTarget`, for Parquet, which is no file before its end is written: row groups are files in FILE.parts.
+
+    n_done: texts that earlier runs have answered, and those that this one has written since.
+    """
+
+    def __init__(self, path: str, run: dict[str, Any], *, resume: bool, options: WriteOptions) -> None:
+        """Begin, or go on; arguments as in `FileTarget`; options: how entities are written."""
+        self._path, self._parts = path, f"{path}.parts"
+        _, self._parquet = parquet.arrow(f"--to {path}")
+        _refuse_existing(path)
+        self.n_done, self._paths, schema = 0, list[str](), None
+        run_file = os.path.join(self._parts, "run.json")
+        if os.path.exists(run_file):
+            _check_left(_read_json(run_file), run, run_file, resume=resume)
+            while os.path.exists(part := self._part(len(self._paths))):
+                schema = self._parquet.read_schema(part)
+                self.n_done = int(schema.metadata[b"nerlite.texts"])
+                self._paths.append(part)
+        else:
+            os.makedirs(self._parts, exist_ok=True)
+            _write_json(run_file, {"run": run})
+        self._tables = parquet.Tables(path, options, schema and schema.remove_metadata())
+        self._waiting: list[tuple[Document, Record]] = []
+
+    def add(self, document: Document, record: Record) -> None:
+        """Take a document, one more text that is done."""
+        self._waiting.append((document, record))
+        if len(self._waiting) == ROWS_IN_GROUP:
+            self._flush()
+
+    def skip(self, record: Record) -> None:
+        """Go on behind a text that an earlier run has answered."""
+
+    def leave_out(self) -> None:
+        """Take one more text as done, with no answer."""
+        self.n_done += 1
+
+    def close(self, *, is_whole: bool) -> None:
+        """Keep whole row groups; is_whole: put them together, under the file's own name."""
+        if not is_whole:
+            return
+        if self._waiting or not self._paths:
+            self._flush()
+        schema = self._parquet.read_schema(self._paths[0]).remove_metadata()
+        with self._parquet.ParquetWriter(f"{self._path}.new", schema) as writer:
+            for part in self._paths:
+                writer.write_table(self._parquet.read_table(part).cast(schema))
+        os.rename(f"{self._path}.new", self._path)
+        shutil.rmtree(self._parts)
+
+    def _part(self, number: int) -> str:
+        return os.path.join(self._parts, f"{number:06}.parquet")
+
+    def _flush(self) -> None:
+        """Write a row group, which is there whole or not at all."""
+        waiting, self._waiting = self._waiting, []
+        try:
+            table = self._tables.table(waiting)
+        except InputError:
+            self.n_done += len(waiting) - 1  # where they may be left out, together with the last
+            raise
+        self.n_done += len(waiting)
+        part = self._part(len(self._paths))
+        marked = table.replace_schema_metadata({"nerlite.texts": str(self.n_done)})
+        self._parquet.write_table(marked, f"{part}.new")
+        os.rename(f"{part}.new", part)
+        self._paths.append(part)
 
 
 def run_of(files: list[str], options: dict[str, Any], model: str) -> dict[str, Any]:

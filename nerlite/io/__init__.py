@@ -17,10 +17,11 @@ READERS = {
     "json": (".json",),
     "csv": (".csv",),
     "tsv": (".tsv", ".tab"),
+    "parquet": (".parquet", ".pq"),
     "conll": (".conll", ".bio", ".iob", ".iob2"),
 }
 WRITERS = {"jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv", "conll": ".conll", "labelstudio": ".json",
-           "table": ".table", "html": ".html"}
+           "parquet": ".parquet", "table": ".table", "html": ".html"}
 # What would be tagged with its markup or as no text at all; --input-format txt does so all the same.
 UNREAD = (".docx", ".epub", ".htm", ".html", ".odt", ".pdf", ".rtf", ".xhtml", ".xls", ".xlsx", ".xml", ".zip")
 _SUFFIXES = {suffix: name for name, suffixes in READERS.items() for suffix in suffixes}

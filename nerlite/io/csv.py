@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from nerlite.document import Document
 from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, decoded_lines, entity_dicts
@@ -107,7 +107,7 @@ class _Line:
         self.text += text
 
 
-def _row(record: Record, document: Document | None = None) -> dict[str, object]:
+def _row(record: Record, document: Document | None = None) -> Mapping[str, object]:
     if record.row is not None:
         return record.row
     return {"text": document.text if document and record.text is not None else ""}
@@ -117,4 +117,4 @@ def _field(value: object) -> str:
     """Return a value as a field: a text as it is, nothing for null, else JSON."""
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)

@@ -96,5 +96,5 @@ def write(document: Document, record: Record, options: WriteOptions) -> str:
     if taken := [key for key in (options.entities_key, TRUNCATED_KEY) if key in row]:
         raise InputError(f"{record.where}: key {taken[0]!r}: there already, and the answer is written there; "
                          "--entities-key names another key for the entities")
-    source = json.dumps(row, ensure_ascii=False) if record.json is None else record.json
+    source = json.dumps(dict(row), ensure_ascii=False, default=str) if record.json is None else record.json
     return f"{source[:-1].rstrip()}{', ' if row else ''}{json.dumps(answer, ensure_ascii=False)[1:]}\n"

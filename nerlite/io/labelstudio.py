@@ -31,7 +31,7 @@ class Writer:
         data = {**(record.row or {}), "text": document.text}
         task = {"data": data, "predictions": [{"model_version": "nerlite", "score": round(mean, 4), "result": regions}]}
         separator, self._is_first = "\n" if self._is_first else ",\n", False
-        return separator + json.dumps(task, ensure_ascii=False)
+        return separator + json.dumps(task, ensure_ascii=False, default=str)
 
     def tail(self) -> str:
         """Return the array's end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from nerlite.document import Document, Entity, OffsetUnit
@@ -46,7 +46,7 @@ class Record(NamedTuple):
 
     text: str | list[list[str]] | None
     where: str
-    row: dict[str, Any] | None = None
+    row: Mapping[str, Any] | None = None
     json: str | None = None
     conll: ConllDocument | None = None
 

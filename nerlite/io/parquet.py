@@ -1,0 +1,118 @@
+"""Parquet, by pyarrow: a row a text, whose columns are kept, and a column of entities, a list of structs a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nerlite.document import Document
+from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, entity_dicts
+
+# Rows that are read together.
+ROWS_READ = 1024
+
+
+def arrow(name: str) -> tuple[Any, Any]:
+    """Return the modules pyarrow and pyarrow.parquet; name: the file that they are for, for `InputError`."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError(f"{name}: Parquet takes a package: pip install 'nerlite[parquet]'") from None
+    return pyarrow, pyarrow.parquet
+
+
+def read_file(file: str, name: str, options: ReadOptions) -> Iterator[Record]:
+    """Yield the text of each row, in the column options.text_column, "text" by default; some rows in memory at once."""
+    pa, pq = arrow(name)
+    try:
+        with pq.ParquetFile(file) as parquet:
+            column = "text" if options.text_column is None else options.text_column
+            schema = parquet.schema_arrow
+            if column not in schema.names:
+                raise InputError(f"{name}: no column {column!r}; --text-column names the one with the texts; there are "
+                                 f"{', '.join(map(repr, schema.names)):.500}")
+            kind = schema.field(column).type
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+                raise InputError(f"{name}: column {column!r}: expected strings, got {kind}")
+            number = 0
+            for batch in parquet.iter_batches(ROWS_READ):
+                for i, text in enumerate(batch.column(column).to_pylist()):
+                    number += 1
+                    yield Record(text, f"{name}:{number}", row=Row(batch, i))
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{name}: not a readable Parquet file: {error}") from None
+
+
+class Row(Mapping[str, Any]):
+    """A row of a batch, its values made when they are asked for."""
+
+    def __init__(self, batch: Any, index: int) -> None:
+        """batch: of pyarrow."""
+        self.batch, self.index = batch, index
+
+    def __getitem__(self, name: str) -> Any:
+        return self.batch.column(name)[self.index].as_py()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.batch.schema.names)
+
+    def __len__(self) -> int:
+        return len(self.batch.schema.names)
+
+
+class Tables:
+    """Makes tables of documents; all have the columns of the first."""
+
+    def __init__(self, name: str, options: WriteOptions, schema: Any = None) -> None:
+        """Make the first table's columns those of all; schema: of an earlier table, pyarrow's."""
+        self._pa, _ = arrow(name)
+        self._options, self.schema = options, schema
+        entity = [("text", self._pa.string()), ("label", self._pa.string()), ("start", self._pa.int64()),
+                  ("end", self._pa.int64()), ("score", self._pa.float64())]
+        self._entities = self._pa.list_(self._pa.struct(entity))
+
+    def table(self, documents: list[tuple[Document, Record]]) -> Any:
+        """Return a table of pyarrow's."""
+        key, where = self._options.entities_key, documents[0][1].where if documents else "no texts"
+        try:
+            table = self._columns([record for _, record in documents])
+            if key in table.column_names:
+                raise InputError(f"{where}: column {key!r}: there already, and the answer is written there; "
+                                 "--entities-key names another for the entities")
+            entities = [entity_dicts(document, self._options.offset_unit) for document, _ in documents]
+            table = table.append_column(key, self._pa.array(entities, self._entities))
+            if self.schema is None:
+                self.schema = table.schema
+            if set(table.column_names) != set(self.schema.names):
+                raise InputError(f"{where}: expected the columns that the first text has: "
+                                 f"{', '.join(map(repr, self.schema.names)):.500}")
+            return table.select(self.schema.names).cast(self.schema)
+        except (self._pa.ArrowException, UnicodeError, TypeError, OverflowError) as error:
+            raise InputError(f"{where} and the texts after it: no rows of one table: {error}") from None
+
+    def _columns(self, records: list[Record]) -> Any:
+        """Return what came with the texts; where nothing did, the texts."""
+        parts: list[Any] = []
+        rows: list[dict[str, Any]] = []
+        for record in records:
+            if isinstance(record.row, Row):
+                parts += self._pending(rows)
+                parts.append(self._pa.Table.from_batches([record.row.batch.slice(record.row.index, 1)]))
+            else:
+                text = record.text if record.text is None or isinstance(record.text, str) else " ".join(
+                    word for sentence in record.text for word in sentence)
+                rows.append({"text": text} if record.row is None else dict(record.row))
+        parts += self._pending(rows)
+        if not parts:
+            return self._pa.table({"text": self._pa.array([], self._pa.string())})
+        return self._pa.concat_tables(parts, promote_options="permissive").combine_chunks()
+
+    def _pending(self, rows: list[dict[str, Any]]) -> list[Any]:
+        if not rows:
+            return []
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        known = {field.name: field.type for field in self.schema} if self.schema is not None else {}
+        columns = [self._pa.array([row.get(name) for row in rows], known.get(name)) for name in names]
+        rows.clear()
+        return [self._pa.table(columns, names)]
