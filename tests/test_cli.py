@@ -574,7 +574,7 @@ def test_timings_say_where_the_time_went_and_change_nothing(run):
 
 
 def test_messages_are_without_control_characters(run, capfdbinary):
-    assert run("tag", "\x1b[31mred.txt")[2] == "nerlite: \\x1b[31mred.txt: no such file\n"
+    assert run("eval", "\x1b[31mred.txt")[2] == "nerlite: \\x1b[31mred.txt: no such file\n"
     with pytest.raises(SystemExit):
         cli.main(["tag", "--\x1b[31m"])
     assert rb"\x1b[31m" in capfdbinary.readouterr().err
