@@ -79,9 +79,11 @@ def test_compressed_files(run, tmp_path, suffix, compress):
 def test_markup_is_not_tagged_in_silence(run, tmp_path):
     for name in ("a.html", "a.pdf"):
         (tmp_path / name).write_text("<b>John</b>")
-        status, output, errors = run(tmp_path / name)
-        assert (status, output) == (2, "")
-        assert "its text has to be taken out first" in errors
+    status, output, errors = run(tmp_path / "a.pdf")
+    assert (status, output) == (2, "")
+    assert "its text has to be taken out first" in errors
+    status, output, errors = run(tmp_path / "a.html")
+    assert (status, texts_of(output)) == (0, ["John"]) or "pip install 'nerlite[html]'" in errors
     assert texts_of(run("--input-format", "txt", tmp_path / "a.html")[1]) == ["<b>John</b>"]
     (tmp_path / "a.csv").write_text("name\nJohn\n")
     assert run(tmp_path / "a.csv")[2].startswith(f"nerlite: {tmp_path}/a.csv:1: no column 'text'; --text-column")

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import re
+import sys
 from array import array
 
 import pytest
@@ -116,8 +117,8 @@ def test_a_format_is_found_by_its_name_and_by_its_files_suffix():
         assert "".join([writer.head(), writer.write(nothing, Record("", "f:1")), writer.tail()]).endswith("\n")
     assert [format_of(f"a{suffix}") for suffix in (".JSONL", ".iob", ".txt", "", ".csv.gz", ".tsv.ZST", ".gz")] == [
         "jsonl", "conll", "txt", "txt", "csv", "tsv", "txt"]
-    for suffix in (".html", ".pdf", ".XML.gz", ".docx"):
-        with pytest.raises(InputError, match=f"^a{suffix}: expected text, JSON, CSV or CoNLL columns, got"):
+    for suffix in (".pdf", ".DOCX.gz"):
+        with pytest.raises(InputError, match=f"^a{suffix}: expected text, markup, a table or CoNLL columns, got"):
             format_of(f"a{suffix}")
 
 
@@ -171,6 +172,41 @@ def test_label_studio_reads_tasks_with_regions_in_its_own_offsets():
     again = writer_named("labelstudio", "", WriteOptions())
     again.skip(Record("", "f:1"))
     assert again.write(document, Record(text, "f:1")).startswith(",")
+
+
+@pytest.mark.parametrize(("form", "source", "text"), [
+    ("html", "<title>x</title><h1>Angela\n Merkel</h1><p>met <b>Barack</b> Obama<!-- not -->.<br>In&nbsp;Paris",
+     "Angela Merkel\n\nmet Barack Obama.\nIn Paris"),
+    ("html", "<table><tr><td>A</td><td>B</td></tr><tr><th>C</th></tr></table><script>x</script>", "A\tB\nC"),
+    ("html", "<ul><li>M&uuml;ller</li> <li>Berlin</li></ul><p hidden>x</p>", "Müller\n\nBerlin"),
+    ("html", "<div>" * 2000 + "deep", "deep"),
+    ("html", "plain", "plain"),
+    ("xml", "<?xml version='1.0' encoding='iso-8859-1'?><a><p>Z\xfcrich &amp; <name>Basel</name>.</p><p>Bern</p></a>",
+     "Zürich & Basel.\n\nBern"),
+    ("xml", "<!DOCTYPE a [<!ENTITY b 'x'><!ENTITY f SYSTEM 'file:///etc/hostname'>]><a><c>1&f;</c><c>2</c></a>",
+     "1&f;\n\n2"),
+])
+def test_markup_is_read_as_a_reader_sees_it(form, source, text):
+    pytest.importorskip("lxml")
+    encoding = "latin-1" if "iso-8859-1" in source else "utf-8"
+    record, = format_named(form).read(io.BytesIO(source.encode(encoding)), "f", ReadOptions())
+    assert record == Record(text, "f")
+
+
+def test_markup_that_cannot_be_read_is_named():
+    pytest.importorskip("lxml")
+    with pytest.raises(InputError, match=r"^f: not readable: "):
+        list(format_named("xml").read([b"<a>"], "f", ReadOptions()))
+    with pytest.raises(InputError, match=r"^f: not readable: Excessive depth"):
+        list(format_named("html").read([b"<div>" * 3000, b"deep"], "f", ReadOptions()))
+    assert list(format_named("html").read([b" "], "f", ReadOptions())) == []
+
+
+def test_markup_without_its_package_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lxml", None)
+    for form in ("html", "xml"):
+        with pytest.raises(InputError, match=r"pip install 'nerlite\[html\]'"):
+            list(format_named(form).read([b"<a/>"], "f", ReadOptions()))
 
 
 def test_a_table_has_one_set_of_columns(document):

@@ -18,12 +18,14 @@ READERS = {
     "csv": (".csv",),
     "tsv": (".tsv", ".tab"),
     "parquet": (".parquet", ".pq"),
+    "html": (".html", ".htm", ".xhtml"),
+    "xml": (".xml",),
     "conll": (".conll", ".bio", ".iob", ".iob2"),
 }
 WRITERS = {"jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv", "conll": ".conll", "labelstudio": ".json",
            "parquet": ".parquet", "table": ".table", "html": ".html"}
-# What would be tagged with its markup or as no text at all; --input-format txt does so all the same.
-UNREAD = (".docx", ".epub", ".htm", ".html", ".odt", ".pdf", ".rtf", ".xhtml", ".xls", ".xlsx", ".xml", ".zip")
+# What would be tagged as no text at all; --input-format txt does so all the same.
+UNREAD = (".docx", ".epub", ".odt", ".pdf", ".rtf", ".xls", ".xlsx", ".zip")
 _SUFFIXES = {suffix: name for name, suffixes in READERS.items() for suffix in suffixes}
 
 
@@ -45,6 +47,6 @@ def format_of(file: AnyPath) -> str:
     """
     suffix = os.path.splitext(inner_name(os.fspath(file)))[1].lower()
     if suffix in UNREAD:
-        raise InputError(f"{file}: expected text, JSON, CSV or CoNLL columns, got {suffix}; its text has to be taken "
-                         "out first (--input-format txt tags it as it stands)")
+        raise InputError(f"{file}: expected text, markup, a table or CoNLL columns, got {suffix}; its text has to be "
+                         "taken out first (--input-format txt tags it as it stands)")
     return _SUFFIXES.get(suffix, "txt")

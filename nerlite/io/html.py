@@ -1,10 +1,31 @@
-"""HTML: one page of all documents, for a browser; see `nerlite.page`."""
+"""HTML: in, a file's text as a reader sees it; out, one page of all documents for a browser, see `nerlite.page`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 from nerlite.document import Document
-from nerlite.io.records import InputError, Record, WriteOptions
+from nerlite.io.markup import CELL, LINE, PARAGRAPH, parser_of, record_of
+from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions
 from nerlite.page import Page
+
+_UNSEEN = {"head", "script", "style", "template", "noscript", "svg", "math", "select", "datalist", "object", "iframe"}
+_INLINE = {"a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i",
+           "img", "ins", "kbd", "label", "mark", "nobr", "q", "s", "samp", "small", "span", "strike", "strong", "sub",
+           "sup", "time", "tt", "u", "var", "wbr"}
+_BREAKS = {"br": LINE, "tr": LINE, "td": CELL, "th": CELL}
+
+
+def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
+    """Yield the file's text: blocks are paragraphs, cells are parted by tabs, white space is as a browser shows it."""
+    yield from record_of(b"".join(lines), name, *parser_of(name, "HTMLParser", huge_tree=True), _break)
+
+
+def _break(element: Any) -> str | None:
+    if element.tag in _UNSEEN or "hidden" in element.attrib:
+        return None
+    return _BREAKS.get(element.tag, "" if element.tag in _INLINE else PARAGRAPH)
 
 
 class Writer:
