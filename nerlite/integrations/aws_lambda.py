@@ -88,4 +88,4 @@ def _response(status: int, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if environment.read("AWS_LAMBDA_RUNTIME_API"):
-    tagger()  # while the function starts: Lambda then gives it a whole core, whatever its memory
+    tagger()  # while the function starts, when Lambda gives it more CPU than its memory entitles it to
