@@ -29,7 +29,7 @@ from nerlite.text import split_words
 from nerlite.weights import read_tensors
 
 ROOT = Path(__file__).resolve().parent.parent
-MODEL = ROOT / "weights" / "conll2003-minilm-l6"
+MODEL = ROOT / "weights" / "english-minilm-l6"
 DATA = Path(os.environ.get("NERLITE_DATA", ROOT.parent / "shared" / "data"))
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", tempfile.gettempdir())) / "nerlite-benchmarks"
 # Variables that change a library's kernels or threads; a fresh process starts without them.

@@ -41,7 +41,7 @@ from nerlite.tags import tag_names
 from nerlite.weights import expected_tensors, stored_as, write_tensors
 
 ROOT = Path(__file__).resolve().parent.parent
-TOKENIZER = ROOT / "weights" / "conll2003-minilm-l6" / "tokenizer.json"
+TOKENIZER = ROOT / "weights" / "english-minilm-l6" / "tokenizer.json"
 # Spark NLP 3.2.1, 768-wide pair, CoNLL test, Zen 4 at 102 GFLOP/s a core: words/s of a data frame by threads,
 # and of one sentence at a time on one; seconds from start to first entities.
 SPARK_DATA_FRAME, SPARK_SINGLE, SPARK_GFLOPS = {1: 383, 2: 596}, 306, 102

@@ -25,7 +25,7 @@ from nerlite.weights import read_tensors
 
 Context = TypeVar("Context")
 
-DEFAULT_MODEL = "conll2003-minilm-l6"
+DEFAULT_MODEL = "english-minilm-l6"
 # More than any machine has; each has memory of its own.
 MOST_THREADS = 1024
 HUB_NAME = ("; nothing is downloaded: a checkpoint of Hugging Face's, once it is here, becomes a model directory by "
