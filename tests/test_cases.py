@@ -7,7 +7,8 @@ import pytest
 import nerlite
 
 # What the model has wrong, words and breaks being right: a town in a table's cells, a fruit in capitals.
-KNOWN_WRONG = {"Tim Cook\tApple\tCupertino\nAngela Merkel\tCDU\tBerlin", "ANGELA MERKEL MET TIM COOK OF APPLE IN BERLIN"}
+KNOWN_WRONG = {"Tim Cook\tApple\tCupertino\nAngela Merkel\tCDU\tBerlin",
+               "ANGELA MERKEL MET TIM COOK OF APPLE IN BERLIN"}
 
 
 @pytest.fixture(scope="module")
