@@ -31,7 +31,7 @@ def run(archive, *arguments):
 
 
 def test_a_model_beside_it_is_read(archive):
-    done = run(archive, PACKAGE.parent / "weights" / "conll2003-minilm-l6")
+    done = run(archive, PACKAGE.parent / "weights" / "english-minilm-l6")
     assert done.stdout.splitlines() == [str(Path(archive, "nerlite", "__init__.py")), "['PER', 'LOC']"], done.stderr
 
 
