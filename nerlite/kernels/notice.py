@@ -11,7 +11,7 @@ from numba.core import event
 from nerlite.environment import read
 from nerlite.kernels.jit import LEVEL
 
-TEXT = ("nerlite: numba compiles kernels for this CPU ({level}); that takes a minute or two, and only once where it "
+TEXT = ("nerlite: numba compiles kernels for this CPU ({level}); that takes half a minute, and only once where it "
         "can keep them{folder}. Kernels that are built ahead of time spare it: see nerlite's README.\n")
 
 
