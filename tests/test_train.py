@@ -73,7 +73,7 @@ def test_a_handle_is_one_word_and_no_name():
 
 def test_windows_hold_every_sentence_once_in_every_layout(corpus):
     tags = Tags(["LOC", "PER"])
-    documents = read_set(corpus, SetRules("train.txt"), tags)
+    documents = 5 * read_set([corpus], SetRules("train.txt"), tags)
     sizes = Counter({word: 1 for document in documents for sentence in document for word in sentence.words})
     words = [word for document in documents for sentence in document for word in sentence.words]
     kinds = {}
@@ -95,10 +95,24 @@ def test_a_sentence_that_fits_no_window_is_left_out():
 
 def test_documents_are_seen_as_often_as_their_set_says(corpus):
     tags = Tags(["LOC", "PER"])
-    sets = [(SetRules(name), read_set(corpus, SetRules(name), tags)) for name in ("train.txt", "valid.txt")]
+    sets = [(SetRules(name), read_set([corpus], SetRules(name), tags)) for name in ("train.txt", "valid.txt")]
     documents = list(seen(sets, {"train.txt": 2.5}, random.Random(0)))
     assert len(documents) == 2.5 * len(sets[0][1]) + len(sets[1][1])
     assert all(2 <= sum(each is document for each in documents) <= 3 for document in sets[0][1])
+    by_rules = [(SetRules("train.txt", share=0.5), sets[0][1])]
+    assert len(list(seen(by_rules, {}, random.Random(0)))) == 0.5 * len(sets[0][1])
+    assert len(list(seen(by_rules, {"train.txt": 1}, random.Random(0)))) == len(sets[0][1])
+
+
+def test_a_set_lies_in_the_first_folder_that_has_it(corpus, tmp_path):
+    rules, tags = SetRules("train.txt"), Tags(["LOC", "PER"])
+    other = tmp_path / "other"
+    other.mkdir()
+    assert read_set([other, corpus], rules, tags) == read_set([corpus], rules, tags)
+    (other / "train.txt").write_text("Ada B-PER\n")
+    assert [[sentence.words for sentence in each] for each in read_set([other, corpus], rules, tags)] == [[["Ada"]]]
+    with pytest.raises(OSError, match="missing"):
+        read_set([other, corpus], SetRules("missing.txt"), tags)
 
 
 def test_the_shipped_models_recipe_can_be_read():
@@ -114,7 +128,7 @@ def test_cases():
 
 def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
     tags = Tags(["LOC", "PER"])
-    names = names_of(read_set(corpus, SetRules("train.txt"), tags))
+    names = names_of(read_set([corpus], SetRules("train.txt"), tags))
     assert set(map(tuple, names["PER"])) <= {tuple(name.split()) for name in NAMES}
     mask = tags.mask()
     windows = list(listings(names, tags, 200, CASES, random.Random(3)))
@@ -189,7 +203,7 @@ def test_the_engine_gives_what_training_saw(trained, corpus):
     network = Network(config, pieces.line_id)
     tensors = float_tensors(read_tensors(config, trained / "model.safetensors"))
     network.load_state_dict(state_of(tensors, config, config, pieces.line_id))
-    documents = read_set(corpus, SetRules("valid.txt"), tags)
+    documents = read_set([corpus], SetRules("valid.txt"), tags)
     texts = [([word for sentence in document for word in sentence.words],
               [kind for sentence in document for kind in (PARAGRAPH, *[SPACE] * (len(sentence.words) - 1))])
              for document in documents]

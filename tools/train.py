@@ -38,20 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a JSON file, see nerlite/training/recipe.py; its "
                         "start is a package with a Hugging Face checkpoint")
-    parser.add_argument("--data", type=Path, default=os.environ.get("NERLITE_DATA"), help="folder of the sets "
-                        "(default: NERLITE_DATA)")
+    parser.add_argument("--data", type=Path, action="append", metavar="DIR", help="a folder of sets, looked at before "
+                        "those of later ones and NERLITE_DATA")
     parser.add_argument("--out", type=Path, required=True, help="model directory to write; absent or empty")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for last.pt and best.pt")
     parser.add_argument("--resume", action="store_true", help="go on from last.pt")
     options = parser.parse_args(arguments)
     try:
-        if options.data is None:
+        data = [*(options.data or []), *map(Path, filter(None, [os.environ.get("NERLITE_DATA")]))]
+        if not data:
             raise ModelError("--data: expected the folder of the sets, or NERLITE_DATA to name it")
         recipe = read_recipe(options.recipe)
         with tempfile.TemporaryDirectory() as folder:
             encoder = Path(folder) / recipe.start
             convert_hf.convert(package_model(recipe.start), encoder)
-            train(recipe._replace(start=str(encoder)), options.data, options.checkpoints, options.out, dtype="float32",
+            train(recipe._replace(start=str(encoder)), data, options.checkpoints, options.out, dtype="float32",
                   resume=options.resume, report=lambda line: print(line, flush=True))
     except (ModelError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     recipe = Recipe(options.name or out.resolve().name, tuple(training), tuple(valid), str(start), _line_piece(start),
                     epochs=options.epochs, frozen_epochs=min(1, options.epochs - 1), seed=options.seed, characters=3)
     checkpoints = options.checkpoints or out.with_name(f"{out.resolve().name}.checkpoints")
-    train(recipe, Path(), checkpoints, out, dtype=options.dtype, resume=options.resume,
+    train(recipe, [Path()], checkpoints, out, dtype=options.dtype, resume=options.resume,
           report=lambda line: print(line, flush=True))
     print(f"wrote {out}")
     return 0

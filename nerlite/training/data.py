@@ -23,7 +23,7 @@ from nerlite.training.recipe import SetRules
 
 SCHEME: Literal["BIOES"] = "BIOES"
 # 0: a sentence a window; else the most pieces.
-WINDOW_SIZES = (0, 0, 64, 128, 256)
+WINDOW_SIZES = (0, 0, 0, 64, 128, 256)
 # Words of a line, where prose is wrapped.
 NARROWEST, WIDEST = 4, 16
 
@@ -105,33 +105,38 @@ def join_handles(words: Sequence[str], tags: Sequence[str]) -> tuple[list[str], 
     return out_words, out_tags
 
 
-def read_set(folder: Path, rules: SetRules, tags: Tags) -> list[list[Sentence]]:
-    """Read a CoNLL file's documents; a file without document lines has sentences that stand alone."""
+def read_set(folders: Sequence[Path], rules: SetRules, tags: Tags) -> list[list[Sentence]]:
+    """Read a CoNLL file's documents; a file without document lines has sentences that stand alone.
+
+    folders: it lies in the first of them that has it.
+    """
     documents = [[tags.read(sentence.words, sentence.tags, rules) for sentence in document]
-                 for document in _documents(folder / rules.path)]
+                 for document in _documents(folders, rules)]
     return documents if len(documents) > 1 else [[sentence] for document in documents for sentence in document]
 
 
-def labels_of(folder: Path, sets: Iterable[SetRules]) -> list[str]:
+def labels_of(folders: Sequence[Path], sets: Iterable[SetRules]) -> list[str]:
     """Return the labels that sets have by their rules, sorted."""
     labels: set[str | None] = set()
     for rules in sets:
-        found = {span.label for document in _documents(folder / rules.path) for sentence in document
+        found = {span.label for document in _documents(folders, rules) for sentence in document
                  for span in to_spans(sentence.tags)}
         labels.update(rules.labels.get(label, label) for label in found)
     return sorted(label for label in labels if label)
 
 
-def _documents(path: Path) -> Iterator[list[Tagged]]:
+def _documents(folders: Sequence[Path], rules: SetRules) -> Iterator[list[Tagged]]:
+    paths = [folder / rules.path for folder in folders]
+    path = next(filter(Path.exists, paths), paths[0])
     with path.open("rb") as file:
         yield from read_tagged(texts_of(file, str(path)), str(path))
 
 
 def seen(sets: Iterable[tuple[SetRules, list[list[Sentence]]]], shares: Mapping[str, float], rng: random.Random
          ) -> Iterator[list[Sentence]]:
-    """Yield the documents of all sets, each as often as the share of its set says, a part of 1 by chance."""
+    """Yield the documents of all sets, each as often as the share of its set says; shares: other ones, by path."""
     for rules, documents in sets:
-        times, part = divmod(shares.get(rules.path, 1), 1)
+        times, part = divmod(shares.get(rules.path, rules.share), 1)
         yield from documents * int(times) + rng.sample(documents, round(part * len(documents)))
 
 

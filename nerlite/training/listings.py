@@ -106,10 +106,12 @@ def _object(page: _Page) -> None:
 
 def _inline(page: _Page) -> None:
     rng = page.rng
-    label = rng.choice(page.labels)
+    label, kind = rng.choice(page.labels), SPACE
     for _ in range(rng.randint(2, 7)):
-        page.name(SPACE, label)
-        page.put(SPACE, rng.choice((",", "and", "/", ";", "|", "&")))
+        page.name(kind, label)
+        mark = rng.choice((",", "and", "/", ";", "|", "&"))
+        page.put(SPACE, mark)
+        kind = PARAGRAPH if mark == "|" else SPACE
 
 
 def _among_han(page: _Page) -> None:
@@ -119,11 +121,12 @@ def _among_han(page: _Page) -> None:
         page.name(NONE, rng.choice(page.labels))
 
 
-def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool = False, cells: bool = False) -> None:
+def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool = False, cells: bool = False,
+          border: str = "") -> None:
     """Write rows of the same columns, under a head sometimes.
 
     between: what parts cells; bullet: whether one stands before each row; cells: whether the splitter sees where they
-    end.
+    end; border: what stands at both ends of a row.
     """
     rng = page.rng
     columns = [rng.choice((*page.labels, *page.labels, "")) for _ in range(rng.randint(1, 4))]
@@ -135,6 +138,9 @@ def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool 
         if bullet:
             page.put(kind, rng.choice(("-", "*", "•", f"{number + 1}.")))
             kind = SPACE
+        if border:
+            page.put(kind, border)
+            kind = PARAGRAPH
         for i, label in enumerate(columns):
             if i:
                 if mark := between(rng):
@@ -144,6 +150,8 @@ def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool 
                 page.put(kind, *page.key(label))
             else:
                 page.cell(kind, label)
+        if border:
+            page.put(SPACE, border)
 
 
 def _lines(page: _Page) -> None:
@@ -159,7 +167,7 @@ def _commas(page: _Page) -> None:
 
 
 def _pipes(page: _Page) -> None:
-    _rows(page, between=lambda rng: "|", cells=page.rng.random() < 0.5)
+    _rows(page, between=lambda rng: "|", cells=True, border=page.rng.choice(("", "|")))
 
 
 def _cells(page: _Page) -> None:

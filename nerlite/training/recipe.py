@@ -18,22 +18,23 @@ Case = Literal["as it is", "lower", "upper", "title"]
 class SetRules(NamedTuple):
     """A labelled set: a CoNLL file and how its labels are read.
 
-    path: relative to the folder of the data. labels: the set's label → the model's, "" for one that is none of the
-    model's, or null where it may be any or none; a label that is missing stands for itself. hidden: labels of the
-    model's that the set does not annotate, so that its O may be one of them. handles: whether "@" and the word after it
-    are one word that is no name.
+    path: relative to the folder of the data, or to one of them. labels: the set's label → the model's, "" for one that
+    is none of the model's, or null where it may be any or none; a label that is missing stands for itself. hidden:
+    labels of the model's that the set does not annotate, so that its O may be one of them. handles: whether "@" and the
+    word after it are one word that is no name. share: how often an epoch sees its documents, a part of 1 by chance.
     """
 
     path: str
     labels: dict[str, str | None] = {}  # noqa: RUF012  # nobody writes into it
     hidden: tuple[str, ...] = ()
     handles: bool = False
+    share: float = 1.0
 
 
 class LastEpoch(NamedTuple):
     """What is other in the last epoch, when rates are low: nearer to the text that counts most.
 
-    cases: as in `Recipe`; shares: a training set's path → how often its documents are seen, 1 where it is not named.
+    cases: as in `Recipe`; shares: a training set's path → its share, as in the other epochs where it is not named.
     """
 
     cases: dict[str, int]

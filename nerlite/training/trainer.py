@@ -304,11 +304,11 @@ def _read_checkpoint(path: Path, origin: dict[str, Any]) -> dict[str, Any]:
     return checkpoint
 
 
-def train(recipe: Recipe, data: Path, checkpoints: Path, out: Path, *, dtype: Literal["int8", "float32"],
+def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *, dtype: Literal["int8", "float32"],
           resume: bool = False, report: Report) -> None:
     """Train by a recipe and write the model directory out, stored as dtype.
 
-    data: the folder that the sets' paths start from; checkpoints: a folder for last.pt, from which `resume` goes on,
+    data: the folders that the sets' paths start from; checkpoints: a folder for last.pt, from which `resume` goes on,
     and best.pt; report: takes lines about the progress. Raises `ModelError`, before any training, for a start or a set
     that cannot be used, an out in use, and checkpoints of another run.
     """
@@ -320,7 +320,8 @@ def train(recipe: Recipe, data: Path, checkpoints: Path, out: Path, *, dtype: Li
     start_config = read_config(start / "config.json")
     tags = Tags(labels_of(data, recipe.train))
     if not tags.labels:
-        raise ModelError(f"{data}: expected labels in {', '.join(rules.path for rules in recipe.train)}, got none")
+        raise ModelError(f"{', '.join(map(str, data))}: expected labels in "
+                         f"{', '.join(rules.path for rules in recipe.train)}, got none")
     training = [(rules, read_set(data, rules, tags)) for rules in recipe.train]
     valid = [(rules, read_set(data, rules, tags)) for rules in recipe.valid]
     documents = [document for _, each in training for document in each]
