@@ -286,7 +286,7 @@ def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
             rate = recipe.encoder_rate if name.startswith("encoder.") else recipe.head_rate
             groups.setdefault((rate, WEIGHT_DECAY if parameter.ndim > 1 else 0.0), []).append(parameter)
     return torch.optim.AdamW([{"params": parameters, "lr": rate, "rate": rate, "weight_decay": decay}
-                              for (rate, decay), parameters in groups.items()])
+                              for (rate, decay), parameters in groups.items()], fused=True)
 
 
 def _save(content: dict[str, Any], path: Path) -> None:
