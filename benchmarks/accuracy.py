@@ -1,10 +1,12 @@
 """How right the entities are: FB1 by conlleval's rules and calibration, on CoNLL-2003 and on open sets.
 
-    python benchmarks/accuracy.py [--model DIR] [--spacy MODEL …] [--test]
+    python benchmarks/accuracy.py [--model DIR …] [--spacy MODEL …] [--test]
+    python benchmarks/accuracy.py --details [--model DIR] [--test]
 
 Reads the sets from `NERLITE_DATA`, prints a Markdown table. A row says which words a model was given: those of the
 set, by sentence or by document, or text that they were joined to (`natural_text.py`). Without `--test` the test part is
-left out: models are chosen without it.
+left out: models are chosen without it. `--details` prints other tables of one model: by label, by length, and how often
+scores are right.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 
 import nerlite
 from nerlite.document import Document
-from nerlite.evaluate import evaluate
+from nerlite.evaluate import Report, evaluate
 from nerlite.io.conll import Sentence, read_tagged, texts_of
 from nerlite.tags import Span, from_spans, to_spans
 
@@ -106,23 +108,44 @@ def by_nerlite(ner: nerlite.Tagger) -> Tagging:
     return lambda texts: [spans_of(document) for document in ner.documents_of(texts)]
 
 
-def measure(part: Part, tagger: Tagging) -> tuple[float, float]:
-    """Return FB1 in percent, and the expected calibration error of the entities found."""
+class Tagged(NamedTuple):
+    """A sentence, and the spans that were found in it, with scores."""
+
+    sentence: Sentence
+    found: list[tuple[Span, float]]
+
+
+def tagged(part: Part, tagger: Tagging) -> list[Tagged]:
+    """Tag a part's sentences."""
     documents = read(part)
     sentences = [sentence for document in documents for sentence in document]
-    gold = [sentence.tags for sentence in sentences]
     if part.by_document:
         whole = tagger([[sentence.words for sentence in document] for document in documents])
         found = [each for document, spans in zip(documents, whole, strict=True)
                  for each in by_sentence(document, spans)]
     else:
         found = tagger([[sentence.words] for sentence in sentences])
-    found = [[(span, score) for span, score in spans if span.label in part.labels] for spans in found]
-    tags = [from_spans((span for span, _ in spans), len(sentence.words), "IOB2")
+    return [Tagged(sentence, [(span, score) for span, score in spans if span.label in part.labels])
             for sentence, spans in zip(sentences, found, strict=True)]
-    right = [(score, span in to_spans(given)) for given, spans in zip(gold, found, strict=True)
-             for span, score in spans]
-    return evaluate(gold, tags).overall.fb1, calibration_error(right)
+
+
+def evaluation(sentences: Iterable[Tagged]) -> Report:
+    """Compare what was found with what was annotated."""
+    sentences = list(sentences)
+    return evaluate([each.sentence.tags for each in sentences],
+                    [from_spans((span for span, _ in each.found), len(each.sentence.words), "IOB2")
+                     for each in sentences])
+
+
+def scored(sentences: Iterable[Tagged]) -> list[tuple[float, bool]]:
+    """Return the score of each span that was found, and whether it is right."""
+    return [(score, span in to_spans(each.sentence.tags)) for each in sentences for span, score in each.found]
+
+
+def measure(part: Part, tagger: Tagging) -> tuple[float, float]:
+    """Return FB1 in percent, and the expected calibration error of the entities found."""
+    sentences = tagged(part, tagger)
+    return evaluation(sentences).overall.fb1, calibration_error(scored(sentences))
 
 
 def by_sentence(document: Sequence[Sentence], spans: Iterable[tuple[Span, float]]) -> list[list[tuple[Span, float]]]:
@@ -147,6 +170,45 @@ def calibration_error(right: Sequence[tuple[float, bool]]) -> float:
     scores, correct = (np.array(column, float) for column in zip(*right, strict=True))
     bins = np.minimum((scores * N_BINS).astype(int), N_BINS - 1)
     return float(sum(abs(scores[bins == i].sum() - correct[bins == i].sum()) for i in range(N_BINS)) / len(scores))
+
+
+LENGTHS = ((1, 5), (6, 15), (16, 30), (31, 1000))
+
+
+def details(tagger: Tagging, *, test: bool) -> Iterator[str]:
+    """Yield the lines of tables about one model: by label, by length, and how often scores are right."""
+    news = f"CoNLL {'test' if test else 'valid'}, by document"
+    wanted = (news, news.replace("document", "sentence"), "UNER-EWT dev", "Tweebank dev")
+    sets = {part.name: tagged(part, tagger) for part in parts(test=test) if part.name in wanted}
+    yield "| FB1 | all | " + " | ".join(ALL_LABELS) + " |"
+    yield "|---" * (2 + len(ALL_LABELS)) + "|"
+    for name, sentences in sets.items():
+        result = evaluation(sentences)
+        by_label = (f"{result.labels[label].fb1:.1f}" if label in result.labels else "" for label in ALL_LABELS)
+        yield f"| {name} | {result.overall.fb1:.1f} | " + " | ".join(by_label) + " |"
+    yield ""
+    yield "| words of the sentence | " + " | ".join(sets) + " |"
+    yield "|---" * (1 + len(sets)) + "|"
+    for low, high in LENGTHS:
+        of_length = [[each for each in sentences if low <= len(each.sentence.words) <= high]
+                     for sentences in sets.values()]
+        title = f"{low} to {high}" if high < LENGTHS[-1][1] else f"{low} and more"
+        yield f"| {title} | " + " | ".join(f"{evaluation(each).overall.fb1:.1f}" for each in of_length) + " |"
+    for name in (news, "UNER-EWT dev"):
+        yield from ["", *reliability(name, scored(sets[name]))]
+
+
+def reliability(name: str, right: Sequence[tuple[float, bool]]) -> Iterator[str]:
+    """Yield a plot of how many names of a score are right: # up to that share, | where the scores themselves are."""
+    width = 50
+    yield f"    {name}: score, names, share that is right"
+    for i in range(N_BINS):
+        own = [(score, is_right) for score, is_right in right if min(int(score * N_BINS), N_BINS - 1) == i]
+        if own:
+            score, share = (sum(column) / len(own) for column in zip(*own, strict=True))
+            bar = list(("#" * round(share * width)).ljust(width))
+            bar[min(round(score * width), width - 1)] = "|"
+            yield f"    {i / N_BINS:.1f} {len(own):5} {share:5.2f} {''.join(bar).rstrip()}"
 
 
 # OntoNotes' labels, spaCy's, in CoNLL-2003's.
@@ -183,7 +245,11 @@ def main() -> None:
     parser.add_argument("--model", action="append", help="a model directory or name (default: the shipped one)")
     parser.add_argument("--spacy", action="append", default=[], help="an installed spaCy pipeline")
     parser.add_argument("--test", action="store_true", help="with CoNLL-2003's test part")
+    parser.add_argument("--details", action="store_true", help="by label and by length, and how often scores are right")
     options = parser.parse_args()
+    if options.details:
+        print(*details(by_nerlite(nerlite.load((options.model or [None])[0])), test=options.test), sep="\n")
+        return
     taggers = {str(name or nerlite.load().config.name): by_nerlite(nerlite.load(name))
                for name in options.model or [None]}
     taggers |= {name: by_spacy(name) for name in options.spacy}

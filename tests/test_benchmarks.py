@@ -7,6 +7,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
+import accuracy
 import kernels
 import natural_text
 import redaction
@@ -56,3 +57,23 @@ def test_redaction_counts_every_name_and_word_once(tiny_model, tmp_path):
     hidden = [tag != "O" for tag in tagger.documents_of([[["the", "john", "of", "acme"], ["berlin", "x"]]])[0].tags]
     assert counts["all"]["whole"] == 9 * (hidden[0] + all(hidden[1:3]) + hidden[4])
     assert counts["words"]["lost"] == 9 * (hidden[3] + hidden[5])
+
+
+def test_reliability_is_the_share_that_is_right_in_each_bin():
+    lines = list(accuracy.reliability("x", [(0.95, True), (0.97, True), (0.99, False), (0.42, False), (0.48, True)]))
+    assert [line.split()[:3] for line in lines[1:]] == [["0.4", "2", "0.50"], ["0.9", "3", "0.67"]]
+    assert lines[1].index("|") - lines[1].index("#") == round(0.45 * 50)  # where the scores are
+
+
+def test_details_count_what_was_found(tmp_path, monkeypatch):
+    for name in ("conll2003/valid.txt", "open/ewt.dev.conll", "open/btc.dev.conll", "open/tweebank.dev.conll"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("Ada B-PER\nran O\n\nRome B-LOC\n")
+    monkeypatch.setattr(accuracy, "DATA", tmp_path)
+
+    def find(texts):
+        return [[(accuracy.Span(0, 1, "PER"), 0.9)] for _ in texts]
+
+    lines = list(accuracy.details(find, test=False))
+    assert "| UNER-EWT dev | 50.0 | 0.0 |  |  | 66.7 |" in lines
+    assert any(line.startswith("| 1 to 5 |") and " 50.0 |" in line for line in lines)

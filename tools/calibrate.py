@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if config.calibration:
             raise ModelError(f"{path}: calibration: expected null, got one already")
         ner, tags = nerlite.load(options.model), Tags(nerlite.load(options.model).labels)
-        sets = [answers(ner, read_set(Path(os.environ["NERLITE_DATA"]), rules, tags), rules)
+        sets = [answers(ner, read_set([Path(os.environ["NERLITE_DATA"])], rules, tags), rules)
                 for rules in read_recipe(options.recipe).valid]
         others = 2 * max(1, len(sets) - 1)
         weights = np.concatenate([np.full(len(scores), 1 / len(scores) / (others if i else 1))
