@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import nerlite
+from nerlite.evaluate import evaluate
+from nerlite.io.conll import read_tagged, texts_of
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -37,3 +41,17 @@ def test_frames(run):
     assert lines[1][:-1] == ["0", "a", "Ada", "Lovelace", "PER", "0", "12"]
     assert lines[4][:-1] == ["3", "c", "Royal", "Society", "ORG", "4", "17"]
     assert sorted(lines[6:]) == [["LOC", "1"], ["ORG", "1"], ["PER", "2"]]
+
+
+def test_recipes_train_a_model_of_their_own_labels(tmp_path):
+    pytest.importorskip("torch")
+    files, model = ROOT / "examples/recipes", tmp_path / "recipes"
+    arguments = [files / "train.conll", "--valid", files / "valid.conll", "--out", model, "--epochs", "6"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "nerlite", "train", *arguments], env=environment, check=True)
+    ner = nerlite.load(model)
+    assert ner.labels == ["FOOD", "QUANTITY"]
+    with (files / "valid.conll").open("rb") as file:
+        sentences = [sentence for document in read_tagged(texts_of(file, "valid"), "valid") for sentence in document]
+    found = ner.tag([sentence.words for sentence in sentences])
+    assert evaluate([sentence.tags for sentence in sentences], found).overall.fb1 > 80

@@ -30,7 +30,8 @@ def add_to(commands: Any) -> None:
                         help="a model directory or the name of a shipped model to begin with (default: the shipped "
                         "one); all of it where the tags are the same, else its encoder")
     parser.add_argument("--name", help="the model's name (default: that of DIR)")
-    parser.add_argument("--epochs", type=common.positive_integer, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--epochs", type=common.positive_integer, default=5, metavar="N",
+                        help="how often the files are read (default: 5; a few hundred sentences need a dozen)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--dtype", choices=("int8", "float32"), default="int8", help="how to store it (default: int8)")
     parser.add_argument("--checkpoints", type=Path, metavar="DIR",
