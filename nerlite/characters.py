@@ -11,6 +11,8 @@ import unicodedata
 INVISIBLE = ("\\x00-\\x08\\x0e-\\x1a\\x7f-\\x84\\x86-\\x9a\\x9c-\\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891"
              "\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
              "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f")
+# White space, but for the space itself.
+ODD_SPACE = "\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # ECMA-48's control sequences (colours and the like), and operating system commands (links, titles).
 CONTROL = (r"(?:\x1b(?:\[[0-?]*+[\ -/]*+[@-~]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\)|[()][0-9A-B])?"
            r"|\x9b(?:\d{1,3}(?:;\d{1,3}){0,4}m)?)")

@@ -7,7 +7,6 @@ nor digit.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +15,8 @@ from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import split_tag
 from nerlite.text import PARAGRAPH, can_bound
 
+# Words that are looked at together.
+WORDS_AT_ONCE = 4096
 # What a word is, as bits: the first of a paragraph or cell, the last of one, one that no entity begins or ends with.
 FIRST, LAST, INNER = 1, 2, 4
 
@@ -43,7 +44,14 @@ def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
     lies before each.
     """
     ends = np.frombuffer(breaks + bytes([PARAGRAPH]), np.uint8) == PARAGRAPH
-    inner = np.fromiter((not (form.isalpha() or can_bound(form)) for form in forms), bool, len(forms))
-    empty = np.fromiter(map(operator.not_, forms), bool, len(forms))
-    kinds: np.ndarray = (FIRST * (ends[:-1] | empty) + LAST * (ends[1:] | empty) + INNER * inner).astype(np.uint8)
+    kinds = (FIRST * ends[:-1] + LAST * ends[1:]).astype(np.uint8)
+    for start in range(0, len(forms), WORDS_AT_ONCE):
+        some = forms[start:start + WORDS_AT_ONCE]
+        others = np.flatnonzero(~np.fromiter(map(str.isalpha, some), bool, len(some)))
+        kinds[start + others] |= np.array([_kind(some[i]) for i in others.tolist()], np.uint8)
     return kinds
+
+
+def _kind(form: str) -> int:
+    """Return what a word is that is not of letters alone."""
+    return FIRST | LAST | INNER if not form else 0 if can_bound(form) else INNER

@@ -6,9 +6,11 @@ import functools
 import itertools
 import re
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, overload
+
+import numpy as np
 
 from nerlite.characters import (
     APOSTROPHE,
@@ -16,6 +18,7 @@ from nerlite.characters import (
     INVISIBLE,
     LETTER_REFERENCE,
     NOTES,
+    ODD_SPACE,
     REFERENCE,
     SPACE_REFERENCE,
     classes,
@@ -66,10 +69,15 @@ class Rule(NamedTuple):
 # In order of precedence. Repetitions are possessive or bounded, so that a pass is linear in the text; those of groups
 # would remember each round as well, 90 bytes a character. The first two give most words as others would, twice as fast.
 RULES = (
-    Rule("plain word", rf"[A-Za-z]++(?=[\s,;!?)\]]|\Z) | (?!(?:{_TITLES})\.)[a-z]{{3,}}+(?=\.\s)",
-         "spring, in Paris.", "spring , in Paris ."),
+    Rule("plain word", r"""[A-Za-z]++(?:-[A-Za-z0-9]++)*+(?=[\s,;?)\]]|!(?!\w)|\Z)
+          | [0-9]++(?:[.,-][0-9]++)*+(?=[\s;?)\]]|,(?!\d)|\Z)""",
+         "spring, in the mid-1990s, of 1,500.5", "spring , in the mid-1990s , of 1,500.5"),
     Rule("plain mark", r"""[(),;"](?=[\w\s]) | \.(?=\s)""",
          'a ("b"), c. ', 'a ( " b " ) , c .'),
+    Rule("plain word before a full stop or clitic", rf"""
+            (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{_TITLES})|{_PLACES})\.)[A-Za-z]++
+          | [A-Za-z]{{2,}}+(?='s\s)""",
+         "in Spain's capital. ", "in Spain 's capital ."),
     Rule("address", r"""(?:(?i:[a-z]{2,12}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
             <alnum>++ | [/@#%=+$] | -(?!-[A-Z]) | (?:\.(?![A-Z][a-z]*(?!\S))|[:!?*~_])++(?=[\w/@#%=+$&-]|(?<=_)\()
           | \\/ | ,(?=-?\d) | ;(?=\w{1,20}=) | &(?:amp;|(?!\#?\w{1,8};)) | (?<=[/=])<ideograph>++
@@ -144,7 +152,7 @@ RULES = (
 def _pattern(*, ascii_only: bool) -> re.Pattern[str]:
     """Return what parts words, if anything, and then what a word is; at the end of a text that is empty."""
     own = classes(ascii_only=ascii_only)
-    pattern = (rf"(?:(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE})*+(?P<word>"
+    pattern = (rf"[ ]?+(?:(?=[!-$'-<>-~])|(?:(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE})*+)(?P<word>"
                + "|".join(rule.pattern for rule in RULES) + r"|\Z)")
     while (filled := re.sub(r"(?<!P)<(\w+)>", lambda match: f"(?:{own[match[1]]})", pattern)) != pattern:
         pattern = filled
@@ -188,36 +196,35 @@ class Words(Sequence[str]):
     @Lazy
     def breaks(self) -> bytes:
         """Of each word, what lies before it."""
-        text, starts, ends = self.text, self.bounds[::2], self.bounds[1::2]
-        gaps = map(slice, itertools.chain([0], ends), starts)
-        breaks = bytearray(map(_KINDS.__getitem__, map(text.__getitem__, gaps)))
-        breaks[:1] = bytes([PARAGRAPH])[:len(breaks)]
-        for match in re.finditer(_ENDS_CELL, text):
-            after = bisect_right(starts, match.end() - 1)
-            breaks[after:after + 1] = bytes([PARAGRAPH])[:len(breaks) - after]
-        return bytes(breaks)
+        text, bounds = self.text, np.asarray(self.bounds)
+        # As if a word began where the text ends.
+        starts, ends = np.append(bounds[::2], np.uint32(len(text))), np.append(np.uint32(0), bounds[1::2])
+        breaks, odd = np.minimum(starts - ends, SPACE).astype(np.uint8), starts - ends > 1
+        odd[np.searchsorted(starts, _spans(_ODD_GAP, text)[1::2])] = True
+        gaps = zip(ends[odd].tolist(), starts[odd].tolist(), strict=True)
+        breaks[odd] = [_KINDS[text[start:end]] for start, end in gaps]
+        breaks[np.searchsorted(starts, _spans(_ENDS_CELL, text)[1::2])] = PARAGRAPH
+        breaks[0] = PARAGRAPH
+        return breaks[:-1].tobytes()
 
     @Lazy
     def forms(self) -> Sequence[str]:
         """What the network reads of each word, see `form`."""
-        return Forms(self) if re.search(_MAY_DIFFER, self.text) else self
-
-
-# What a text has in which the network reads a word as another.
-_MAY_DIFFER = r"[^\t\n\f\r -~]|[&\\]|%[2C-Ec-e]|=[C-Ec-e]|[-=]\r?\n|\[[\d;]{0,20}[mK]|\S{16}"
-# Words that are gone through together.
-_AT_ONCE = 4096
+        bounds = np.asarray(self.bounds)
+        spans = np.concatenate([_spans(_ODD_WORD, self.text), _spans(_ODD_PAIR, self.text)])
+        firsts, stops = np.searchsorted(bounds[1::2], spans[::2], "right"), np.searchsorted(bounds[::2], spans[1::2])
+        odd = set(np.flatnonzero(bounds[1::2] - bounds[::2] > _SHORT).tolist())
+        odd.update(itertools.chain.from_iterable(map(range, firsts.tolist(), stops.tolist())))
+        others = {i: read for i in sorted(odd) if (read := form(word := self[i])) != word}
+        return Forms(self, others) if others else self
 
 
 class Forms(Sequence[str]):
     """What the network reads of a text's words: only those that it reads as others are kept."""
 
-    def __init__(self, words: Words) -> None:
-        """Go through all words once."""
-        self._words = words
-        self._others = {start + i: read for start in range(0, len(words), _AT_ONCE)
-                        for i, word in enumerate(words[start:start + _AT_ONCE]) if (read := form(word)) != word}
-        self._places = list(self._others)
+    def __init__(self, words: Words, others: dict[int, str]) -> None:
+        """others: of words that it reads as others, in their order, what it reads."""
+        self._words, self._others, self._places = words, others, list(others)
 
     def __len__(self) -> int:
         return len(self._words)
@@ -227,15 +234,26 @@ class Forms(Sequence[str]):
     @overload
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
-        if not isinstance(index, slice):
-            return form(self._words[index])
         which = range(len(self))[index]
+        if isinstance(which, int):
+            return self._others[which] if which in self._others else self._words[which]
         if which.step != 1:
             return [self[i] for i in which]
-        words = self._words[index]
+        words = self._words[which.start:which.stop]
         for place in self._places[bisect_left(self._places, which.start):bisect_left(self._places, which.stop)]:
             words[place - which.start] = self._others[place]
         return words
+
+
+# What a gap has that is no single space; what a word has that the network reads as another: characters, and pairs.
+_ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b]"
+_ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
+_ODD_WORD, _ODD_PAIR, _SHORT = rf"{_ODD}{_ODD}*+", r"-\r?\n|''|\[[\d;]{0,20}[mK]", 15
+
+
+def _spans(pattern: str, text: str) -> np.ndarray:
+    """Return where a pattern is found in a text: start, end, start, end and so on."""
+    return np.fromiter(itertools.chain.from_iterable(map(re.Match.span, re.finditer(pattern, text))), np.int64)
 
 
 def _typecode(text: str) -> str:
@@ -254,8 +272,8 @@ class _Kinds(dict[str, int]):
 
 
 # Words after which a cell or paragraph begins: borders of tables, tags that end a block, white space written out.
-_ENDS_CELL = (r"[|¦│┃║‖｜]|(?:<|&lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;)"
-              r"|\\t(?![a-z])|\\n\\n")
+_ENDS_CELL = (r"[|¦│┃║‖｜<&\\](?:(?<=[^<&\\])|(?<=\\)(?:t(?![a-z])|n\\n)"
+              r"|(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
 
 
 def _kind(gap: str) -> int:
@@ -333,10 +351,11 @@ def form(word: str) -> str:
     return word
 
 
-def can_bound(word: str) -> bool:
-    """Whether an entity may begin or end with a word: there is a letter or a digit in it that is no symbol."""
-    return (not word.endswith(("\u20e3", "\ufe0f"))
-            and any(char.isalpha() or char.isdecimal() for char in form(word)))
+def can_bound(form: str) -> bool:
+    """Whether an entity may begin or end with a word read so: it has a letter or a digit that is no symbol."""
+    if form.isascii():
+        return form.isalnum() or (len(form) > 1 and re.search("[A-Za-z0-9]", form) is not None)
+    return not form.endswith(("\u20e3", "\ufe0f")) and any(char.isalpha() or char.isdecimal() for char in form)
 
 
 def _read(word: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerlite.characters import INVISIBLE
+from nerlite.characters import INVISIBLE, ODD_SPACE
 from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, _pattern, can_bound, form, join_words, split_words
 
 
@@ -68,7 +68,7 @@ PIECES = st.lists(st.sampled_from([
     "Ber", "lin", "M", "é", "中", " ", "\n", "\t", "-", "'s", ".", "...", "_", "&", "&amp;", "&uuml;", "&nbsp;",
     "&shy;", "&#39;", "\\u00fc", "\\n", "\\", "%20", "%C3%BC", "=", "{\\\"o}", "\x1b[31m", "\\033[0m", "\u00ad",
     "\u200d", "\ufe0f", "\u0301", "❤", "1", "²", "|", "https://x.org/", "a@b.org", "<br>", "Ａ", "ﬁ",
-    "9e107d9d372bb6826bd81d3542a419d6", "\b", "\x00"])).map("".join)
+    "9e107d9d372bb6826bd81d3542a419d6", "\b", "\x00", "[0m", "-\n", "''", "’", "ж"])).map("".join)
 
 
 @given(st.text() | PIECES)
@@ -79,11 +79,18 @@ def test_a_form_is_its_own_form(text):
     assert list(words.forms) == words.forms[:] == list(map(form, words))
 
 
+ALL = "".join(map(chr, range(sys.maxunicode + 1)))
+
+
 def test_nobody_sees_what_unicode_calls_format_or_control():
     seen = re.compile(f"[^{INVISIBLE}\x1b\x9b\\s]")
-    assert not [code for code in range(sys.maxunicode + 1) if seen.match(chr(code)) is None and _is_seen(chr(code))
-                and unicodedata.category(chr(code)) != "Cn"]
-    assert not [code for code in range(sys.maxunicode + 1) if seen.match(chr(code)) and not _is_seen(chr(code))]
+    assert not [char for char in ALL if seen.match(char) is None and _is_seen(char)
+                and unicodedata.category(char) != "Cn"]
+    assert not [char for char in ALL if seen.match(char) and not _is_seen(char)]
+
+
+def test_white_space_is_what_python_calls_so():
+    assert re.findall(f"[ {ODD_SPACE}]", ALL) == re.findall(r"\s", ALL)
 
 
 @pytest.mark.parametrize("category", ["Cf", "Cc", "Mn", "Mc", "Me", "So", "Sk", "Sm", "Sc", "Po", "Pd", "Ps", "Pf"])
@@ -157,8 +164,8 @@ def test_forms(word, expected):
 
 
 def test_an_entity_is_bounded_by_letters_or_digits():
-    assert all(map(can_bound, ["Jr.", "U.S.", "7", "'s", "M&uuml;ller", "北京", "Ｂ"]))
-    assert not any(map(can_bound, ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①", "ℹ️"]))
+    assert all(can_bound(form(word)) for word in ["Jr.", "U.S.", "7", "'s", "M&uuml;ller", "北京", "Ｂ"])
+    assert not any(can_bound(form(word)) for word in ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①", "ℹ️"])
 
 
 @pytest.mark.parametrize("unit", ["a-", "é-", "a.", "A.", "1,", "don't", "-a", ".5", "a&b", "A&", "A&amp;", "!", "日",
