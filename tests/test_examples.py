@@ -46,7 +46,7 @@ def test_frames(run):
 def test_recipes_train_a_model_of_their_own_labels(tmp_path):
     pytest.importorskip("torch")
     files, model = ROOT / "examples/recipes", tmp_path / "recipes"
-    arguments = [files / "train.conll", "--valid", files / "valid.conll", "--out", model, "--epochs", "6"]
+    arguments = [files / "train.conll", "--valid", files / "valid.conll", "--out", model, "--epochs", "12"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "nerlite", "train", *arguments], env=environment, check=True)
     ner = nerlite.load(model)

@@ -13,12 +13,14 @@ import nerlite
 from nerlite.cli import main
 from nerlite.config import read_config
 from nerlite.errors import ModelError
+from nerlite.ops import numpy_ops
+from nerlite.ops.parameters import LinearParameters
 from nerlite.tags import allowed_transitions, tag_names, to_spans
 from nerlite.text import LINE, PARAGRAPH, SPACE
 from nerlite.training.data import Sentence, Tags, in_case, join_handles, names_of, read_set, seen, windows_of
 from nerlite.training.listings import listings
 from nerlite.training.recipe import Recipe, SetRules, read_recipe
-from nerlite.weights import expected_tensors, float_tensors, read_tensors
+from nerlite.weights import INT8_LIMIT, expected_tensors, float_tensors, read_tensors
 
 NAMES, PLACES = ("John Smith", "Ada", "Grace Li"), ("Berlin", "New York")
 CASES = {"as it is": 1}
@@ -188,6 +190,25 @@ def test_a_run_writes_a_model_of_the_files_labels(trained):
     card = (trained / "README.md").read_text(encoding="utf-8")
     assert "Finds LOC, PER" in card and "CoNLL-2003" not in card
     assert nerlite.load(trained, backend="numpy").labels == ["LOC", "PER"]
+
+
+def test_training_for_int8_computes_as_int8_does():
+    torch = pytest.importorskip("torch")
+    from nerlite.training.network import Linear
+
+    torch.manual_seed(0)
+    layer = Linear(40, 24)
+    layer.quantized = True
+    x = torch.randn(9, 40) * torch.logspace(-3, 3, 9)[:, None]
+    weight = layer.weight.detach().numpy().T
+    scale = np.abs(weight).max(0) / INT8_LIMIT
+    weight = np.rint(weight / scale).astype(np.int8)
+    reference = numpy_ops.Linear(LinearParameters(weight, layer.bias.detach().numpy(), scale))
+    np.testing.assert_allclose(layer(x).detach().numpy(), reference(x.numpy(), np.array([0, 9])), rtol=1e-4, atol=1e-4)
+    x.requires_grad_()
+    layer(x).sum().backward()
+    rounded = weight.astype(np.float32) * scale
+    np.testing.assert_allclose(x.grad[0], rounded.sum(1), rtol=1e-4, atol=1e-5)  # as if nothing were rounded
 
 
 def test_the_engine_gives_what_training_saw(trained, corpus):

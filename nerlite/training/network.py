@@ -13,6 +13,7 @@ from torch.nn import functional
 from nerlite.config import CharCNNConfig, CharLSTMConfig, Config, EncoderConfig
 from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import allowed_transitions
+from nerlite.weights import INT8_LIMIT
 
 ENCODER_DROPOUT, HEAD_DROPOUT = 0.1, 0.3
 
@@ -36,6 +37,33 @@ class Batch(NamedTuple):
     which: Tensor
 
 
+@torch.no_grad()
+def _rounding(x: Tensor) -> Tensor:
+    """Return what int8's levels of each row, `nerlite.ops.numpy_ops.quantize_rows`, add to x (..., n)."""
+    lowest, highest = x.amin(-1, keepdim=True).float().clamp(max=0), x.amax(-1, keepdim=True).float().clamp(min=0)
+    scale = ((highest - lowest) / 127).clamp(min=1e-30)
+    return ((x - lowest) / scale).round() * scale + lowest - x
+
+
+@torch.no_grad()
+def _weight_rounding(weight: Tensor) -> Tensor:
+    """Return what int8's levels add to a weight (n_outputs, n_inputs); `nerlite.weights.quantize` finds better ones."""
+    scale = weight.abs().amax(1, keepdim=True).clamp(min=1e-30) / INT8_LIMIT
+    return (weight / scale).round() * scale - weight
+
+
+class Linear(nn.Linear):
+    """A linear layer that computes, if `quantized`, with int8's levels, and learns as if not (Jacob et al. 2018)."""
+
+    quantized = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., n_inputs) → (..., n_outputs)."""
+        if not self.quantized:
+            return super().forward(x)
+        return functional.linear(x + _rounding(x), self.weight + _weight_rounding(self.weight), self.bias)
+
+
 class EncoderLayer(nn.Module):
     """One transformer layer, normalised after each sum."""
 
@@ -43,11 +71,11 @@ class EncoderLayer(nn.Module):
         super().__init__()
         hidden, inner = config.hidden_size, config.intermediate_size
         self.n_heads = config.num_attention_heads
-        self.qkv = nn.Linear(hidden, 3 * hidden)
-        self.attention_out = nn.Linear(hidden, hidden)
+        self.qkv = Linear(hidden, 3 * hidden)
+        self.attention_out = Linear(hidden, hidden)
         self.attention_norm = nn.LayerNorm(hidden, config.layer_norm_eps)
-        self.ffn_in = nn.Linear(hidden, inner)
-        self.ffn_out = nn.Linear(inner, hidden)
+        self.ffn_in = Linear(hidden, inner)
+        self.ffn_out = Linear(inner, hidden)
         self.ffn_norm = nn.LayerNorm(hidden, config.layer_norm_eps)
         self.dropout = nn.Dropout(ENCODER_DROPOUT)
 
@@ -90,7 +118,12 @@ class Encoder(nn.Module):
 
 
 class BiLSTM(nn.Module):
-    """LSTMs over padded sequences, as they are and reversed: faster than PyTorch's over packed ones."""
+    """LSTMs over padded sequences, as they are and reversed: faster than PyTorch's over packed ones.
+
+    If `quantized`, they read int8's levels; their weights are not rounded.
+    """
+
+    quantized = False
 
     def __init__(self, n_inputs: int, n_hidden: int) -> None:
         super().__init__()
@@ -101,6 +134,8 @@ class BiLSTM(nn.Module):
         """Return the states (n, longest, 2 * n_hidden) after each of x (n, longest, n_inputs), of some lengths (n,)."""
         places = torch.arange(x.shape[1])
         reversed_ = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)[..., None]
+        if self.quantized:
+            x = x + _rounding(x)
         turned = x.gather(1, reversed_.expand(x.shape))
         onward, backward = self.left_to_right(x)[0], self.right_to_left(turned)[0]
         return torch.cat([onward, backward.gather(1, reversed_.expand(backward.shape))], 2)
@@ -163,18 +198,23 @@ class CRF(nn.Module):
 class Network(nn.Module):
     """The whole network."""
 
-    def __init__(self, config: Config, line_piece: int | None = None) -> None:
+    def __init__(self, config: Config, line_piece: int | None = None, *, quantized: bool = False) -> None:
+        """quantized: whether linear layers compute as those of an int8 model do."""
         super().__init__()
         chars, context = config.chars, config.context
         if chars is None or chars.cnn is None or chars.lstm is None or context is None:
             raise ValueError("config: expected chars.cnn, chars.lstm and context")
         self.encoder = Encoder(config.encoder, line_piece)
         self.chars = CharFeatures(len(chars.alphabet) + 1, chars.cnn, chars.lstm)
-        self.dense = nn.Linear(config.features_size, context.dense_size)
+        self.dense = Linear(config.features_size, context.dense_size)
         self.lstm = BiLSTM(context.dense_size, context.lstm_hidden_size)
         self.emissions = nn.Linear(config.emission_input_size, len(config.tags))
         self.crf = CRF(config.tags, config.scheme)
         self.dropout = nn.Dropout(HEAD_DROPOUT)
+        for module in self.modules():
+            if isinstance(module, Linear):
+                module.quantized = quantized
+        self.lstm.quantized = quantized
         self.autocast = False  # whether the encoder's products are of bfloat16
 
     def forward(self, batch: Batch) -> Tensor:

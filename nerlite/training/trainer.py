@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nerlite.config import (
     BreaksConfig,
@@ -44,7 +44,7 @@ from nerlite.weights import float_tensors, read_tensors
 WINDOW = 256
 EVALUATION_PIECES = 4096
 WEIGHT_DECAY, CLIP_NORM, LOSS_DIVISOR = 0.01, 5.0, 32
-# Of the moving average of the weights, which is what is kept: about the last epoch.
+# At most, of the moving average of the weights, which is what is kept: about the last epoch.
 AVERAGE_DECAY = 0.998
 UNKNOWN_CHARACTER_RATE = 0.01
 Report = Callable[[str], None]
@@ -191,15 +191,13 @@ def f1(network: Network, documents: Sequence[Sequence[Sentence]], reader: Reader
 class Trainer:
     """The network in training, its optimizer, and the moving average of its weights.
 
-    origin: what checkpoints say of the run; report: takes lines about its progress.
+    network: with the weights to begin with; origin: what checkpoints say of the run; report: takes lines about its
+    progress.
     """
 
-    def __init__(self, recipe: Recipe, config: Config, state: dict[str, Tensor], reader: Reader, line_piece: int | None,
-                 origin: dict[str, Any], report: Report) -> None:
-        torch.manual_seed(recipe.seed)
-        self.recipe, self.reader, self.origin, self.report = recipe, reader, origin, report
-        self.network = Network(config, line_piece)
-        self.network.load_state_dict(state, strict=False)
+    def __init__(self, recipe: Recipe, network: Network, reader: Reader, origin: dict[str, Any], report: Report
+                 ) -> None:
+        self.recipe, self.network, self.reader, self.origin, self.report = recipe, network, reader, origin, report
         self.network.encoder.word_embeddings.weight.requires_grad_(False)
         self.network.autocast = torch.backends.mkldnn.is_available() and _has_bfloat16()
         self.average = copy.deepcopy(self.network)
@@ -240,7 +238,7 @@ class Trainer:
             (loss / LOSS_DIVISOR).backward()
             nn.utils.clip_grad_norm_([p for p in self.network.parameters() if p.grad is not None], CLIP_NORM)
             self.optimizer.step()
-            self._update_average()
+            self._update_average(1 - 1 / len(batches))
             loss_sum, n_words = loss_sum + loss.item(), n_words + int(inputs.word_mask.sum())
             if i % 50 == 49 or i + 1 == len(batches):
                 self.report(f"epoch {self.epoch + 1}/{recipe.epochs} batch {i + 1}/{len(batches)} loss "
@@ -259,9 +257,9 @@ class Trainer:
             group["lr"] = group["rate"] * factor
 
     @torch.no_grad()
-    def _update_average(self) -> None:
+    def _update_average(self, decay: float) -> None:
         self.step += 1
-        decay = min(AVERAGE_DECAY, self.step / (self.step + 10))
+        decay = min(AVERAGE_DECAY, decay, self.step / (self.step + 10))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
 
     def evaluate(self, sets: Sequence[tuple[SetRules, list[list[Sentence]]]], tags: Tags, path: Path) -> None:
@@ -308,9 +306,10 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
           resume: bool = False, report: Report) -> None:
     """Train by a recipe and write the model directory out, stored as dtype.
 
-    data: the folders that the sets' paths start from; checkpoints: a folder for last.pt, from which `resume` goes on,
-    and best.pt; report: takes lines about the progress. Raises `ModelError`, before any training, for a start or a set
-    that cannot be used, an out in use, and checkpoints of another run.
+    Where that is int8, the network is trained and evaluated as it computes then. data: the folders that the sets' paths
+    start from; checkpoints: a folder for last.pt, from which `resume` goes on, and best.pt; report: takes lines about
+    the progress. Raises `ModelError`, before any training, for a start or a set that cannot be used, an out in use, and
+    checkpoints of another run.
     """
     check_destination(out)
     best_path, last_path = checkpoints / "best.pt", checkpoints / "last.pt"
@@ -332,8 +331,10 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     last = _read_checkpoint(last_path, origin) if resume and last_path.exists() else None
     tensors = float_tensors(read_tensors(start_config, start / "model.safetensors"))
     line_piece = pieces.line_id if config.breaks else None
-    trainer = Trainer(recipe, config, state_of(tensors, start_config, config, line_piece), reader, line_piece, origin,
-                      report)
+    torch.manual_seed(recipe.seed)
+    network = Network(config, line_piece, quantized=dtype == "int8")
+    network.load_state_dict(state_of(tensors, start_config, config, line_piece), strict=False)
+    trainer = Trainer(recipe, network, reader, origin, report)
     if last:
         trainer.resume(last)
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -351,7 +352,6 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
         trainer.evaluate(valid, tags, best_path)
         _save(trainer.checkpoint(), last_path)
     best = _read_checkpoint(best_path, origin)
-    network = Network(config, line_piece)
     network.load_state_dict(best["network"])
     tokenizer_json = (start / "tokenizer.json").read_text(encoding="utf-8")
     write_model(config._replace(dtype=dtype), tensors_of(network), tokenizer_json, _card(recipe, config, best), out)
@@ -377,5 +377,5 @@ def _card(recipe: Recipe, config: Config, best: dict[str, Any]) -> str:
     sets = ", ".join(rules.path for rules in recipe.train)
     return (f"# {recipe.name}\n\nFinds {', '.join(sorted({tag[2:] for tag in config.tags if tag != 'O'}))}. Trained by "
             f"`nerlite train` on {sets}, from {Path(recipe.start).name}; the weights are those after epoch "
-            f"{best['epoch']} of {recipe.epochs}.\n\n| F1, float32 | by document | by sentence |\n|---|---|---|\n"
+            f"{best['epoch']} of {recipe.epochs}.\n\n| F1 | by document | by sentence |\n|---|---|---|\n"
             f"{rows}\n\nTags ({config.scheme}): {' '.join(config.tags)}\n")
