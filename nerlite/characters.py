@@ -21,8 +21,9 @@ _IDEOGRAPHS = ("\u0e00-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17f
                "\u3021-\u302f\u3031-\u3035\u303b\u303c\u3041-\u309f\u30a1-\u30fa\u30fc-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
                "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U0001aff0-\U0001b2ff"
                "\U00020000-\U0003ffff")
-# Numbers that point to a note, or are a list's.
-NOTES = "¹²³⁰⁴-⁹①-⒛⓪-⓿❶-➓"
+# Numbers that point to a note, or are a list's; those of formulas too where no capital is before them.
+NOTES = "¹²³⁰⁴-⁹₀-₉①-⒛⓪-⓿❶-➓"
+FORMULA = "(?:(?<=[A-Z)])|(?<=[A-Z][a-z]))[₀-₉]++"
 # Scripts of the second plane, letters of mathematics, variation selectors.
 _SCRIPTS = ("\U00010000-\U0001afef\U0001b300-\U0001cfff\U0001d400-\U0001d7ff\U0001df00-\U0001efff"
             "\U000e0100-\U000e01ef")
@@ -40,20 +41,20 @@ LETTER_REFERENCE = rf"""(?=[&\\%={{])(?:
         | \#[xX]0*+(?![dDfF]7;)(?:[c-fC-F][0-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f]{{2}}|1[0-9A-Fa-f]{{3}}));
     | \\{{1,2}}u(?!00[dDfF]7)(?:00[c-fC-F]|0[1-9A-Fa-f][0-9A-Fa-f]|1[0-9A-Fa-f]{{2}})[0-9A-Fa-f]
     | \\x{_LEAD}(?:\\x{_BYTE}){{1,2}} | \\x(?![dDfF]7)[c-fC-F][0-9A-Fa-f]
-    | %{_LEAD}(?:%{_BYTE}){{1,2}} | ={_LEAD}(?:={_BYTE}){{1,2}}
+    | %{_LEAD}(?:%{_BYTE}){{1,2}} | ={_LEAD}(?:={_BYTE}){{1,2}} | (?<=[A-Za-z])=[EF][0-9A-F](?=[a-z\s.,;:!?<)]|\Z)
     | \{{\\["'`^~=.][A-Za-z]\}} | \{{\\["'`^~=.cvuHk]\{{[A-Za-z]\}}\}} | \\["'`^~=.cvuHk]\{{[A-Za-z]\}}
     | (?<=[A-Za-z])\\["^~][aeiouyn] | \{{\\(?:ss|[oOlL]|a[ae]|A[AE]|oe|OE)\}})"""
 SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy|Tab|NewLine
       | \#0*+(?:9|1[03]|32|160|173|819[2-9]|820[0-7]|823[2-9]|65279)
       | \#[xX]0*+(?:9|[aAdD]|20|[aA]0|[aA][dD]|200[0-9A-Fa-f]|202[89A-Fa-f]|[fF][eE][fF]{2}));
-    | (?<=[A-Za-z])%20(?=[A-Za-z]) | [%=]C2[%=]A0)"""
-APOSTROPHE = (r"(?:['’]|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);|\\u2019|\\'"
-              r"|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99)")
+    | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | [%=]C2[%=]A0)"""
+APOSTROPHE = (r"(?:['’]|(?<=[A-Za-z])''(?=[A-Za-z])|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
+              r"|\\u2019|\\'|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99)")
 REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}});
     | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
     | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}
     | [%=]E2(?:[%=]{_BYTE}){{2}})"""
-_ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|%20|{REFERENCE})"
+_ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|[%=]20|{REFERENCE})"
 _FIRST = frozenset("&\\%={")
 _LATEX = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307",
           "c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b", "k": "\u0328"}

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nerlite.forms import can_bound
 from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import split_tag
-from nerlite.text import PARAGRAPH, can_bound
+from nerlite.text import PARAGRAPH
 
 # Words that are looked at together.
 WORDS_AT_ONCE = 4096

@@ -146,7 +146,7 @@ class OwnRules:
         entities: list[Entity] = []
         for part in decoded:  # which agree on what lies across a seam; where they did not, the first one holds
             entities += [entity for entity in part if not entities or entity.start >= entities[-1].end]
-        return Document(text.words.text, text.words.bounds, entities)
+        return Document(text.words.text, text.words.all_bounds, entities)
 
 
 def calibrated(probability: float, slope: float, shift: float) -> float:

@@ -6,15 +6,17 @@ import functools
 import itertools
 import re
 from array import array
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, overload
 
 import numpy as np
 
+from nerlite.abbreviations import ENDS, ENDS_TOO, PLACES, STARTS, TITLES
 from nerlite.characters import (
     APOSTROPHE,
     CONTROL,
+    FORMULA,
     INVISIBLE,
     LETTER_REFERENCE,
     NOTES,
@@ -23,33 +25,25 @@ from nerlite.characters import (
     SPACE_REFERENCE,
     classes,
     decode,
-    readable,
 )
+from nerlite.forms import Forms
+from nerlite.forms import form as form
 from nerlite.lazy import Lazy
+from nerlite.unseen import TIE, without
 
 # What lies before a word: nothing, white space, one line break, or the end of a paragraph or of a table's cell, which
 # no entity crosses. Before the first word a paragraph ends.
 NONE, SPACE, LINE, PARAGRAPH = range(4)
 
 _CLITIC = rf"{APOSTROPHE}(?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b(?![\\&])"
-# Titles and companies are abbreviated in any case, places and months only as they are written here: "ill" is a word.
-_TITLES = "adm|bros|capt|cie|co|corp|dr|gen|gov|inc|jr|lt|ltd|maj|messrs|mr|mrs|ms|prof|sen|sgt|sr|st|ste|vs"
-_PLACES = ("Ala|Ariz|Ark|Assn|Aug|Ave|Calif|Col|Colo|Conn|Cos|Dec|Del|Feb|Fla|Ft|Ga|Hon|Ill|Ind|Jan|Kan|Ky|La|Mass|Md|"
-           "Mich|Minn|Miss|Mo|Mt|Neb|Nev|Nov|Oct|Okla|Ont|Ore|Pa|Ph|Rep|Reps|Rev|Sens|Sept|Tenn|Tex|Va|Wash|Wis|Wyo")
-# What a full stop joins to the letters before it: ends of domains and of file names. Those of the second kind are words
-# too, with which a sentence may begin.
-_ENDS = ("com|org|net|edu|gov|mil|int|info|biz|io|ai|eu|uk|de|fr|es|nl|ch|ca|au|jp|cn|ru|br|kr|se|dk|fi|pl|cz|hu|gr|pt|"
-         "ie|nz|za|mx|ar|tv|cc|ly|gl|gg|fm|tk|co|asia|mobi|s?html?|xhtml|php|aspx?|jsp|m?js|jsx|tsx?|s?css|jsonl?|xml|"
-         "xsd|ya?ml|toml|ini|cfg|conf|csv|tsv|txt|md|rst|tex|pdf|docx?|xlsx?|pptx?|odt|rtf|epub|jpe?g|png|gif|svg|bmp|"
-         "tiff?|webp|ico|mp[34]|avi|mov|mkv|wav|ogg|flac|zip|gz|tar|tgz|bz2|xz|rar|7z|exe|dll|msi|dmg|iso|deb|rpm|jar|"
-         "apk|py[ci]?|ipynb|java|cpp|hpp|cs|rb|rs|sh|ps1|sql|sqlite|db|log|bak|tmp|(?-i:[ch])")
-_ENDS_TOO = "in|it|is|at|no|so|to|be|me|my|us|as|am|do|go|by|la|id|im|app|dev|news|blog|shop|online|site|live|lock|bat"
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
-_WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\n"
+_WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\[nN]"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
             r" | \[\d{1,3}(?:;\d{1,3}){0,4}m(?=[A-Za-z\[]) | \[0m")
 # A part of a domain.
 _LABEL = "[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62}[A-Za-z0-9À-ɏ])?"
+# A part of a path.
+_FILE = r"(?:[\w$%~@+-]|\.(?=\w))++"
 _BASE64 = "[A-Za-z0-9+/_-]"
 
 
@@ -75,7 +69,7 @@ RULES = (
     Rule("plain mark", r"""[(),;"](?=[\w\s]) | \.(?=\s)""",
          'a ("b"), c. ', 'a ( " b " ) , c .'),
     Rule("plain word before a full stop or clitic", rf"""
-            (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{_TITLES})|{_PLACES})\.)[A-Za-z]++
+            (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES})|{PLACES})\.)[A-Za-z]++
           | [A-Za-z]{{2,}}+(?='s\s)""",
          "in Spain's capital. ", "in Spain 's capital ."),
     Rule("address", r"""(?:(?i:[a-z]{2,12}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
@@ -86,10 +80,16 @@ RULES = (
     Rule("mail address", rf"""[A-Za-z0-9À-ɏ][\w.+-]{{0,63}}@[A-Za-z0-9À-ɏ][\w-]{{0,63}}
             \.{_LABEL}(?:\.(?![A-Z][a-z]*(?![\w.-])){_LABEL})*+""",
          "write:me@a.org.Thanks", "write : me@a.org . Thanks"),
+    Rule("path", rf"""(?<![\w\\])(?:[A-Za-z]:(?!\\[nrt][A-Z\s\\])|\\(?=\\\w))
+            (?:\\{{1,2}}{_FILE}(?:(?:\ [\w.-]{{1,32}}){{1,3}}(?=\\))?+)++
+          | (?<![\w/<&.])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?""",
+         r"from \\pc\My Files\new.txt, to /usr/new.", r"from \\pc\My Files\new.txt , to /usr/new ."),
     Rule("handle", r"(?<![\w@])@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
          "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home"),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
-            {_BASE64}++={{0,2}}""",
+            {_BASE64}++={{0,2}}(?:(?<={_BASE64}{{60}})\r?\n[\ \t]{{0,16}}(?![A-Z]?[a-z]*+(?:\s|\Z))
+                {_BASE64}++={{0,2}}(?=[\ \t]{{0,16}}\r?(?:\n|\Z)))*+
+          | =\?[A-Za-z0-9-]{{2,20}}\?[bB]\?{_BASE64}*+=*\?=""",
          "base64,VGhlIHF1aWNrIGJyb3duIGZveCBqdW1w+cyBv==", "base64 , VGhlIHF1aWNrIGJyb3duIGZveCBqdW1w+cyBv=="),
     Rule("version", r"""[vV]?\d+(?:\.\d+)++
             (?:[-+.]?(?i:alpha|beta|rc|pre|preview|dev|post|snapshot|build|final|release|a|b)[.-]?\d*)+(?!\w)""",
@@ -102,14 +102,23 @@ RULES = (
          "in sci.space.news", "in sci.space.news"),
     Rule("academic degree", r"(?<!\w)(?:(?i:Ph\.D)|[BM]\.Sc|[BM]\.Ed|D\.Phil|LL\.[BM])\b\.?",
          "a Ph.D. in physics", "a Ph.D. in physics"),
-    Rule("abbreviation", rf"(?<!\w)(?:(?i:{_TITLES})|{_PLACES})\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)",
+    Rule("abbreviation", rf"(?<!\w)(?:(?i:{TITLES})|{PLACES})\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)",
          "Dr.Smith of Acme Corp. (Ill.-based)", "Dr. Smith of Acme Corp. ( Ill.-based )"),
     Rule("number, abbreviated", r"(?<!\w)(?i:nos?)\.(?=\s?\d)",
          "See No. 5 or No.7? No.", "See No. 5 or No. 7 ? No ."),
-    Rule("initial", r"(?<!\w)[A-Z]\.(?=\s+[A-Z]|[A-Z][a-z])",
-         "J. Smith and Mr.B.Obama", "J. Smith and Mr. B. Obama"),
+    Rule("initial", rf"""(?<!\w)[A-Z]\.(?=(?![^\S\n]*+\n[^\S\n]*+\n)(?:\s++|~)(?!The\s|(?:{STARTS})\s[a-z])[A-Z]
+          | [A-Z][a-z])""",
+         "J. Smith took vitamin D. He met Mr.B.Obama", "J. Smith took vitamin D . He met Mr. B. Obama"),
     Rule("number of an item", r"^\d{1,3}\.(?=[^\S\n])",
          "1. Mansell\n2. Prost in 1992.", "1. Mansell 2. Prost in 1992 ."),
+    Rule("mark in a name", r"""(?<!\w)(?:[A-Z]!(?=[a-z]{2})|[A-Z][a-z]{0,8}\$(?=[a-z]{2})|[A-Z]\$(?=[A-Z]{2})
+            | [A-Z][a-z]++(?:"[A-Z]"|“[A-Z]”)(?=[A-Z][a-z]))[A-Za-z]++
+          | (?<!\w)(?:[A-Z]\#|[A-Za-z]++\+\+)(?![\w#+]) | (?<![\w.])\.NET\b""",
+         'P!nk in Toys"R"Us; C#, C++', 'P!nk in Toys"R"Us ; C# , C++'),
+    Rule("word grown together", rf"""(?<!\w)[A-Z][a-zß-ɏ]++(?=\d{{5}}(?!\w)|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}(?!\w)
+            |\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
+          | (?<!\w)\d{{5}}(?=[A-Z][a-z]{{2}}) | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
+         "in Berlin10557, Oslo.it; 'Rome'is Smith1,2", "in Berlin 10557 , Oslo . it ; ' Rome ' is Smith 1,2"),
     Rule("currency", r"(?<!\w)[A-Z]{1,3}\$",
          "US$5.50", "US$ 5.50"),
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
@@ -124,17 +133,18 @@ RULES = (
          "Spain's police; they'll go", "Spain 's police ; they 'll go"),
     Rule("abbreviation in capitals", r"(?<!\w)[A-Z]{1,4}(?:&(?:amp;)?[A-Z]{1,4}){1,3}(?!\w)",
          "AT&T, R&amp;D and Marks&Spencer", "AT&T , R&amp;D and Marks & Spencer"),
-    Rule("word", rf"""(?:<word>++|{LETTER_REFERENCE})(?:(?:
+    Rule("word", rf"""(?:<word>++|{LETTER_REFERENCE}|{FORMULA})(?:(?:
             (?<=[a-zß-ɏ])[-‐]\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
           | (?<=[a-z])=\r?\n(?=[a-z]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
           | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC}){APOSTROPHE} | (?<=[lL])·(?=[lL])
-          | \.(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{_ENDS})|(?:{_ENDS_TOO})(?!\s+\w))(?![\w&]))
-          | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|&shy;)++)?+(?:<word>++|{LETTER_REFERENCE}))*+""",
+          | \.(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{ENDS})|(?:{ENDS_TOO})(?!\s+\w))(?![\w&]))
+          | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|&shy;)++
+          )?+(?:<word>++|{LETTER_REFERENCE}|{FORMULA}))*+""",
          "Wash-\nington: O’Brien-like 3.14, google.com.It", "Wash-\nington : O’Brien-like 3.14 , google.com . It"),
     Rule("ideographs", r"<ideograph>++",
          "在London的Google公司", "在 London 的 Google 公司"),
     Rule("note", rf"[{NOTES}]++",
-         "Berlin² and Paris¹²", "Berlin ² and Paris ¹²"),
+         "Berlin², Paris¹² and Rome₃, but H₂O", "Berlin ² , Paris ¹² and Rome ₃ , but H₂O"),
     Rule("control written out", _WRITTEN,
          r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo"),
     Rule("reference", REFERENCE,
@@ -152,7 +162,7 @@ RULES = (
 def _pattern(*, ascii_only: bool) -> re.Pattern[str]:
     """Return what parts words, if anything, and then what a word is; at the end of a text that is empty."""
     own = classes(ascii_only=ascii_only)
-    pattern = (rf"[ ]?+(?:(?=[!-$'-<>-~])|(?:(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE})*+)(?P<word>"
+    pattern = (rf"[ ]?+(?:(?=[!-$'-<>-z])|(?:(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE}|{TIE})*+)(?P<word>"
                + "|".join(rule.pattern for rule in RULES) + r"|\Z)")
     while (filled := re.sub(r"(?<!P)<(\w+)>", lambda match: f"(?:{own[match[1]]})", pattern)) != pattern:
         pattern = filled
@@ -163,12 +173,15 @@ class Words(Sequence[str]):
     """The words of a text, each cut out of it when it is asked for: a million take 8 MB instead of 200.
 
     bounds: where they lie, in code points: start, end, start, end and so on; breaks: of each word, what lies before it
-    (`NONE`, `SPACE`, `LINE` or `PARAGRAPH`): seen in the text where it is not given.
+    (`NONE`, `SPACE`, `LINE` or `PARAGRAPH`): seen in the text where it is not given; read: the text as it is read, if
+    otherwise (see `nerlite.unseen`); unread: where words lie, as bounds, that are white space there.
     """
 
-    def __init__(self, text: str, bounds: Iterable[int], breaks: bytes | None = None) -> None:
+    def __init__(self, text: str, bounds: Iterable[int], breaks: bytes | None = None, read: str | None = None,
+                 unread: Sequence[int] = ()) -> None:
         """Keep the text and where its words are."""
         self.text, self.bounds = text, bounds if isinstance(bounds, array) else array(_typecode(text), bounds)
+        self._read, self._unread = text if read is None else read, unread
         if breaks is not None:
             self.breaks = breaks
 
@@ -193,10 +206,17 @@ class Words(Sequence[str]):
         """Where each word starts and ends, end exclusive."""
         return list(zip(self.bounds[::2], self.bounds[1::2], strict=True))
 
+    @property
+    def all_bounds(self) -> array[int]:
+        """Where all words lie, those too that are white space to a reader."""
+        if not self._unread:
+            return self.bounds
+        return array(self.bounds.typecode, np.sort(np.concatenate([self.bounds, self._unread])).tolist())
+
     @Lazy
     def breaks(self) -> bytes:
         """Of each word, what lies before it."""
-        text, bounds = self.text, np.asarray(self.bounds)
+        text, bounds = self._read, np.asarray(self.bounds)
         # As if a word began where the text ends.
         starts, ends = np.append(bounds[::2], np.uint32(len(text))), np.append(np.uint32(0), bounds[1::2])
         breaks, odd = np.minimum(starts - ends, SPACE).astype(np.uint8), starts - ends > 1
@@ -211,38 +231,13 @@ class Words(Sequence[str]):
     def forms(self) -> Sequence[str]:
         """What the network reads of each word, see `form`."""
         bounds = np.asarray(self.bounds)
-        spans = np.concatenate([_spans(_ODD_WORD, self.text), _spans(_ODD_PAIR, self.text)])
+        text, words = self._read, self if self._read is self.text else Words(self._read, self.bounds)
+        spans = np.concatenate([_spans(_ODD_WORD, text), _spans(_ODD_PAIR, text)])
         firsts, stops = np.searchsorted(bounds[1::2], spans[::2], "right"), np.searchsorted(bounds[::2], spans[1::2])
         odd = set(np.flatnonzero(bounds[1::2] - bounds[::2] > _SHORT).tolist())
         odd.update(itertools.chain.from_iterable(map(range, firsts.tolist(), stops.tolist())))
-        others = {i: read for i in sorted(odd) if (read := form(word := self[i])) != word}
-        return Forms(self, others) if others else self
-
-
-class Forms(Sequence[str]):
-    """What the network reads of a text's words: only those that it reads as others are kept."""
-
-    def __init__(self, words: Words, others: dict[int, str]) -> None:
-        """others: of words that it reads as others, in their order, what it reads."""
-        self._words, self._others, self._places = words, others, list(others)
-
-    def __len__(self) -> int:
-        return len(self._words)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        which = range(len(self))[index]
-        if isinstance(which, int):
-            return self._others[which] if which in self._others else self._words[which]
-        if which.step != 1:
-            return [self[i] for i in which]
-        words = self._words[which.start:which.stop]
-        for place in self._places[bisect_left(self._places, which.start):bisect_left(self._places, which.stop)]:
-            words[place - which.start] = self._others[place]
-        return words
+        others = {i: read for i in sorted(odd) if (read := form(word := words[i])) != word}
+        return Forms(words, others) if others else words
 
 
 # What a gap has that is no single space; what a word has that the network reads as another: characters, and pairs.
@@ -282,7 +277,7 @@ def _kind(gap: str) -> int:
     A tab that indents a line ends nothing, nor do spaces. Two spaces are a line break: they part columns, but words of
     justified lines too.
     """
-    gap = re.sub(rf"{CONTROL}|[{INVISIBLE}]", "", decode(gap), flags=re.VERBOSE)
+    gap = re.sub(rf"{CONTROL}|[{INVISIBLE}]", "", decode(gap), flags=re.VERBOSE).replace("~", " ")
     if not gap:
         return NONE
     lines = re.split("\r*\n|\r|[\v\x85\u2028]", gap)
@@ -303,11 +298,16 @@ def split_words(text: str) -> Words:
     numbers, abbreviations, initials, addresses and hyphenated words; clitics ('s, n't) are words of their own.
     """
     bounds = array(_typecode(text))
-    for match in _pattern(ascii_only=text.isascii()).finditer(text):
+    read, unseen = without(text)
+    for match in _pattern(ascii_only=text.isascii()).finditer(read):
         bounds.extend(match.span(1))
     while bounds and bounds[-1] == bounds[-2]:  # the end of the text
         del bounds[-2:]
-    return Words(text, bounds)
+    if not unseen:
+        return Words(text, bounds)
+    starts, ends = bounds[::2], bounds[1::2]
+    outside = [span for span in unseen if bisect_right(starts, span[0]) == bisect_right(ends, span[0])]
+    return Words(text, bounds, read=read, unread=[*itertools.chain.from_iterable(outside)])
 
 
 def join_words(words: Sequence[str], starts: Iterable[int] = ()) -> Words:
@@ -321,58 +321,3 @@ def join_words(words: Sequence[str], starts: Iterable[int] = ()) -> Words:
     ends = itertools.accumulate(len(word) + 1 for word in words)
     return Words(" ".join(words), itertools.chain.from_iterable(
         (end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)), bytes(breaks))
-
-
-# Second halves of words that keep their hyphen at a line's end, as those in upper case do: all others are the rest of a
-# word, since of hyphens at lines' ends most part syllables, and names hyphenated otherwise have a capital after them.
-_SECOND = (r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|controlled|sponsored|listed|trained|"
-           r"educated|occupied|brokered|mediated|registered|area|era|wide|like|old|year|term|time|known|general|elect|"
-           r"designate|in|to|of|the|and|up|off|out)\b")
-_HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad=]\s+"
-# Turns that letters and digits take in what is encoded, and seldom in words.
-_TURN = r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])"
-_ADDRESS = r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@"
-# Hashes, UUIDs, keys, sequences of bases, and what is longer than any word.
-_NOISE = (r"(?:0x)?(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{16,}|[A-Z\d]{31,}|(?=(?:[A-Z-]*\d){2})[A-Z\d-]{24,}|"
-          r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\S{65,}")
-
-
-def form(word: str) -> str:
-    """Return what the network reads of a word; of most that is the word.
-
-    References are decoded, what nobody sees is left out, characters for compatibility (full width, ligatures) become
-    those that they stand for, hyphenation ends. Nothing remains of what is no word: bytes in base64, hashes, control
-    characters written out.
-    """
-    if word.isascii() and ((word.isalpha() and len(word) < 16) or len(word) == 1):
-        return word
-    while (read := _read(word)) != word:
-        word = read
-    return word
-
-
-def can_bound(form: str) -> bool:
-    """Whether an entity may begin or end with a word read so: it has a letter or a digit that is no symbol."""
-    if form.isascii():
-        return form.isalnum() or (len(form) > 1 and re.search("[A-Za-z0-9]", form) is not None)
-    return not form.endswith(("\u20e3", "\ufe0f")) and any(char.isalpha() or char.isdecimal() for char in form)
-
-
-def _read(word: str) -> str:
-    """Return a word read once: what comes out may be a reference again."""
-    if "\n" in word:
-        word = "".join(re.sub(_HYPHEN, "", word).split())
-    word = decode(word)
-    if not (word.isascii() and word.isprintable()):
-        word = readable(word)
-    return "" if _is_noise(word) else word
-
-
-def _is_noise(word: str) -> bool:
-    """Whether a word is none: encoded bytes, a hash, a control character written out, what is longer than any word."""
-    if len(word) < 16 or not word.isascii():
-        written = word[-1:] in "nrtmK" and re.fullmatch(r"\\+[nrt]|\S{0,5}\[[\d;]*[mK]", word)
-        return word.isspace() or bool(written)
-    if re.match(_ADDRESS, word):
-        return False
-    return len(re.findall(_TURN, word)) > max(4, len(word) / 5) or bool(re.fullmatch(_NOISE, word))

@@ -21,7 +21,8 @@ FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
 # Imports go down, never to the same layer, except inside a package. A new module needs a place here.
 LAYERS = (
     {"lazy"},
-    {"characters", "environment"},
+    {"abbreviations", "characters", "environment"},
+    {"forms", "unseen"},
     {"batch", "cores", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
     {"agreement", "document", "files", "page"},
     {"config"},

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerlite.characters import INVISIBLE, ODD_SPACE
-from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, _pattern, can_bound, form, join_words, split_words
+from nerlite.forms import can_bound, form
+from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, Words, _pattern, join_words, split_words
+from nerlite.unseen import without
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
@@ -51,7 +53,9 @@ def test_everything_that_is_seen_is_in_a_word(text):
     assert [text[start:end] for start, end in words.offsets] == words[:] == list(words)
     assert list(words.bounds) == sorted(words.bounds)
     assert all(words)
-    assert "".join(filter(_is_seen, "".join(words))) == "".join(filter(_is_seen, text))
+    everywhere = Words(text, words.all_bounds)
+    assert "".join(filter(_is_seen, "".join(everywhere))) == "".join(filter(_is_seen, text))
+    assert list(everywhere.bounds) == sorted(everywhere.bounds)
     assert all(_is_seen(word[0]) and _is_seen(word[-1]) for word in words)
     assert words[::-2] == words[:][::-2]
     assert len(words.breaks) == len(words)
@@ -68,7 +72,8 @@ PIECES = st.lists(st.sampled_from([
     "Ber", "lin", "M", "é", "中", " ", "\n", "\t", "-", "'s", ".", "...", "_", "&", "&amp;", "&uuml;", "&nbsp;",
     "&shy;", "&#39;", "\\u00fc", "\\n", "\\", "%20", "%C3%BC", "=", "{\\\"o}", "\x1b[31m", "\\033[0m", "\u00ad",
     "\u200d", "\ufe0f", "\u0301", "❤", "1", "²", "|", "https://x.org/", "a@b.org", "<br>", "Ａ", "ﬁ",
-    "9e107d9d372bb6826bd81d3542a419d6", "\b", "\x00", "[0m", "-\n", "''", "’", "ж"])).map("".join)
+    "9e107d9d372bb6826bd81d3542a419d6", "\b", "> ", "\n> ", "# ", "~",
+    "=?a?q?", "?=", "₁", "$", "!", "\"R\"", "\x00", "[0m", "-\n", "''", "’", "ж"])).map("".join)
 
 
 @given(st.text() | PIECES)
@@ -76,7 +81,8 @@ def test_a_form_is_its_own_form(text):
     words = split_words(text)
     for word in (text, *words):
         assert form(form(word)) == form(word)
-    assert list(words.forms) == words.forms[:] == list(map(form, words))
+    read = Words(without(text)[0], words.bounds)
+    assert list(words.forms) == words.forms[:] == list(map(form, read))
 
 
 ALL = "".join(map(chr, range(sys.maxunicode + 1)))
@@ -96,7 +102,8 @@ def test_white_space_is_what_python_calls_so():
 @pytest.mark.parametrize("category", ["Cf", "Cc", "Mn", "Mc", "Me", "So", "Sk", "Sm", "Sc", "Po", "Pd", "Ps", "Pf"])
 def test_every_character_of_a_category_is_split_as_the_others(category):
     chars = [char for char in map(chr, range(0x10000)) if unicodedata.category(char) == category
-             and not char.isspace() and not re.match("[&'.@’‐‑_·Ⓐ-ⓩ-]|[\u0e00-\u109f\u1780-\u17ff\u3000-\u30ff]", char)]
+             and not char.isspace()
+             and not re.match("[$~&'.@’‐‑_·Ⓐ-ⓩ-]|[\u0e00-\u109f\u1780-\u17ff\u3000-\u30ff]", char)]
     joins = category[0] in "CM"
     assert [char for char in chars if len(split_words(f"Wash{char}ington")) != (1 if joins else 3)] == []
     assert [char for char in chars if split_words(f"{char}Paris {char}")[:][category[0] != "C"] != "Paris"] == []
@@ -109,6 +116,7 @@ UNITS = [
     "A. ", "a.b/", "www.", "http://", "v1.2", "1.2.", "No.", "Dr.", "U.S", "a@b.", "A&", "$", "[", "<p", "|",
     "&amp;", "&#0", "&#x0", "&uuml;", "&nbsp", "\\u00", "\\xc3", "%C3", "{\\\"", "\\n", "aB1", "VGhl",
     "\t", "\n", "  ", "-\n", "a-\n", "=\n", "\x1b[", "\x1b[0", "\x1b]", "\x9b1", "\u00ad", "\u200b", "\u200d",
+    "\n>", "\n# ", "ab~", "=?aa?q?a", "C:" "\\a", "\\\\a\\", "/a", "a b\\", "VGhl" * 15 + "\n", "Ab\"", "''", "Aa1,",
     "❤", "❤\ufe0f", "👨\u200d", "🏽", "🇩", "中", "²", "①", "Ⓑ", "é-"]
 
 
@@ -141,6 +149,25 @@ def test_breaks(text, shown):
     assert "".join(KINDS[kind] + word for word, kind in zip(words, words.breaks, strict=True)) == shown
 
 
+@pytest.mark.parametrize(("text", "shown", "unread"), [
+    ("> New\n> York", "#> New/York", ">"),
+    (">> New\n> York\n>York", "#>> New/> York/York", ">"),
+    ("# in Wash-\n# ington\n#\n# Oslo", "## in Washington#Oslo", "##"),
+    ("// New\n//\n  // York", "#// New#York", "////"),
+    ("JD> New\nJD> York", "#JD> New/York", "JD>"),
+    ("#New\n#York", "##New/#York", ""),
+    ("- New\n- York", "#- New/- York", ""),
+    ("Tim~Cook, Dr.~No, ~5 a~b", "#Tim Cook, Dr. No, ~5 a~b", "~~"),
+    ("https://x.org/ab~cd", "#https://x.org/ab~cd", ""),
+    ("=?UTF-8?Q?Gerd_M=C3=BCller?= <a@b.de>", "#Gerd Müller <a@b.de>", "=?UTF-8?Q?_?="),
+])
+def test_what_is_white_space_to_a_reader(text, shown, unread):
+    words = split_words(text)
+    assert "".join(KINDS[kind] + word for word, kind in zip(words.forms, words.breaks, strict=True)) == shown
+    rows = set(words.offsets)
+    assert "".join(text[a:b] for a, b in Words(text, words.all_bounds).offsets if (a, b) not in rows) == unread
+
+
 def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_start():
     joined = join_words(["New", "York", "", "is", "big"], starts=[0, 3])
     assert (joined.text, joined[:]) == ("New York  is big", ["New", "York", "", "is", "big"])
@@ -163,9 +190,11 @@ def test_forms(word, expected):
     assert form(word) == expected
 
 
-def test_an_entity_is_bounded_by_letters_or_digits():
-    assert all(can_bound(form(word)) for word in ["Jr.", "U.S.", "7", "'s", "M&uuml;ller", "北京", "Ｂ"])
-    assert not any(can_bound(form(word)) for word in ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①", "ℹ️"])
+def test_an_entity_is_bounded_by_letters_or_digits_and_by_no_address():
+    assert all(can_bound(form(word)) for word in ["Jr.", "U.S.", "7", "Amazon.com", "Node.js", "'s", "M&uuml;ller",
+                                                "北京", "Ｂ"])
+    assert not any(can_bound(form(word)) for word in ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①", "ℹ️",
+                                                    "https://x.org/Paris", "www.x.org", "ada@x.org", "ada.jpg"])
 
 
 @pytest.mark.parametrize("unit", ["a-", "é-", "a.", "A.", "1,", "don't", "-a", ".5", "a&b", "A&", "A&amp;", "!", "日",
