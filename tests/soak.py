@@ -26,10 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import nerlite
+from nerlite.memory import LIMIT
 
 WORDS = ["Angela", "Merkel", "flew", "from", "Berlin", "to", "Washington", "with", "Siemens", "and", "Nestlé", "after",
          "Obama", "met", "IBM", "in", "Tokyo", "Monday", ".", "The", "European", "Central", "Bank", "'s", "U.S.-led",
          "(", "1990", ")", ",", "Müller", "日本", "\U0001f600", "EU", "john"]
+# So many new words fill what remembers words, each of which forgets all where it is full.
+CACHED = 3 * LIMIT
 Answer = list[tuple[int, int, str, float]]
 
 
@@ -71,6 +74,8 @@ class Soak:
         self.done: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.ended = threading.Event()
+        rng = random.Random(seed)
+        self.tagger.tag([new_word(rng) for _ in range(CACHED)])
 
     def run(self, seconds: float) -> int:
         """Go on for so long; return by how many bytes memory grew after the first fifth."""
