@@ -28,8 +28,11 @@ CLOSING = ("__del__", "_close")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-def lines_of(function, at=0, error=None):
-    """How many lines of the package a call comes to; at the `at`-th it raises the error."""
+def lines_of(function, at=0, kind=None):
+    """How many lines of the package a call comes to; at the `at`-th it raises an error of that kind.
+
+    Nothing here holds the error: a generator's frame may keep what traces it for good (Python 3.11), and all it holds.
+    """
     lines = itertools.count(1)
     n = 0
 
@@ -38,7 +41,7 @@ def lines_of(function, at=0, error=None):
         if not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code.co_name in CLOSING:
             return None
         if event == "line" and (n := next(lines)) == at:
-            raise error
+            raise kind
         return trace
 
     before = sys.gettrace()
@@ -73,10 +76,9 @@ def test_loading_may_end_at_any_line(tiny_model, kind):
     expected = [document.entities for document in load().pipe(TEXTS)]
     before, n = descriptors(), lines_of(load)
     for at in some(n):
-        with pytest.raises(kind):
-            lines_of(load, at, kind())
-    # Whoever holds the last error holds the files that its frames had open.
-    assert len(descriptors()) <= len(before) + 2
+        with contextlib.suppress(kind):
+            assert lines_of(load, at, kind) < at  # not reached
+        assert descriptors() == before
     assert [document.entities for document in load().pipe(TEXTS)] == expected
 
 
@@ -94,7 +96,7 @@ def test_tagging_may_end_at_any_line(tiny_model, kind):
 
     for at in some(lines_of(tag)):
         with contextlib.suppress(kind):
-            lines_of(tag, at, kind())
+            lines_of(tag, at, kind)
         assert [document.entities for document in tagger.pipe(TEXTS)] == expected
 
 
