@@ -34,6 +34,7 @@ __all__ = ["KernelsHook", "build_editable", "build_sdist", "build_wheel", "get_r
            "get_requires_for_build_sdist", "get_requires_for_build_wheel"]
 LEVELS = os.environ.get("NERLITE_BUILD_LEVELS", "").replace(",", " ").split()
 TARGET = os.environ.get("NERLITE_BUILD_TARGET", "")
+MODEL = ("README.md", "config.json", "model.safetensors", "tokenizer.json")
 
 
 def get_requires_for_build_wheel(config_settings: dict[str, Any] | None = None) -> list[str]:
@@ -46,12 +47,30 @@ def get_requires_for_build_wheel(config_settings: dict[str, Any] | None = None) 
     return needed
 
 
+def model_files(folder: Path) -> list[Path]:
+    """Return the files of the models in a folder, and nothing else that lies there; RuntimeError where there is none.
+
+    A model is what has all of its files, and no name that something half-written has.
+    """
+    models = [[model / name for name in MODEL] for model in sorted(folder.iterdir())
+              if not model.name.startswith(".") and model.suffix != ".partial"]
+    if not (files := [path for each in models if all(path.is_file() for path in each) for path in each]):
+        raise RuntimeError(f"{folder}: expected a model, a folder with {', '.join(MODEL)}; found none")
+    return files
+
+
 class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Compiles the kernels, and writes down of which sources they are."""
+    """Compiles the kernels, and writes down of which sources they are; takes the models' own files along."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and name the wheel for the platform whose libraries it ships."""
         if version == "editable":
+            return
+        # A checkout keeps its models in weights/; an installed package has them beside its code.
+        to = "weights" if self.target_name == "sdist" else "nerlite/models"
+        build_data["force_include"] |= {str(path): f"{to}/{path.parent.name}/{path.name}"
+                                        for path in model_files(Path(self.root, "weights"))}
+        if self.target_name == "sdist":
             return
         self._folder = tempfile.TemporaryDirectory()
         stamp = Path(self._folder.name, "stamp")
@@ -64,7 +83,7 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was made for the build alone."""
-        if version != "editable":
+        if version != "editable" and self.target_name == "wheel":
             self._folder.cleanup()
 
     def _platform(self, libraries: list[str]) -> str:
