@@ -15,12 +15,14 @@ _SECOND = (r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|c
            r"educated|occupied|brokered|mediated|registered|area|era|wide|like|old|year|term|time|known|general|elect|"
            r"designate|in|to|of|the|and|up|off|out)\b")
 _HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad=]\s+"
+# How controls begin that are written out, and TeX's commands.
+_WRITTEN = frozenset("\\#^␛[")
 # Turns that letters and digits take in what is encoded, and seldom in words.
 _TURN = r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])"
 _ADDRESS = r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@"
 # Addresses, and files of pictures and documents: of 4,000 in annotated texts all but 7 are no names.
-_PLACE = (r"(?:(?i:[a-z]{2,12}:/|www\.)|[^@]{1,64}@[^@]+\.).*|.+\.(?:jpe?g|png|gif|svg|bmp|tiff?|webp|ico|pdf|docx?|"
-          r"xlsx?|pptx?|csv|tsv|txt|zip|gz|mp[34]|wav|avi|mov|exe|dll|s?html?)")
+_PLACE = (r"(?:(?i:[a-z]{2,12}:/|www\.)|[^@]{1,64}@[^@]+\.|(?:[a-z0-9-]+\.){1,4}[a-z]{2,4}/).*|.+\.(?:jpe?g|png|gif|svg|"
+          r"bmp|tiff?|webp|ico|pdf|docx?|xlsx?|pptx?|csv|tsv|txt|zip|gz|mp[34]|wav|avi|mov|exe|dll|s?html?)")
 # Hashes, UUIDs, keys, sequences of bases, and what is longer than any word.
 _NOISE = (r"(?:0x)?(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{16,}|[A-Z\d]{31,}|(?=(?:[A-Z-]*\d){2})[A-Z\d-]{24,}|"
           r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\S{65,}")
@@ -62,9 +64,9 @@ def _read(word: str) -> str:
 
 
 def _is_noise(word: str) -> bool:
-    """Whether a word is none: encoded bytes, a hash, a control character written out, what is longer than any word."""
+    """Whether a word is none: encoded bytes, a hash, a command, what is longer than any word."""
     if len(word) < 16 or not word.isascii():
-        written = word[-1:] in "nrtNmK" and re.fullmatch(r"\\+[nrtN]|\S{0,5}\[[\d;]*[mK]", word)
+        written = word[:1] in _WRITTEN and re.fullmatch(r"\\+[nrtN]|\\[A-Za-z]{2,}\*?|\S{0,5}\[[\d;]*[mK]", word)
         return word.isspace() or bool(written)
     if re.match(_ADDRESS, word):
         return False

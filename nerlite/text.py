@@ -69,11 +69,11 @@ RULES = (
     Rule("plain mark", r"""[(),;"](?=[\w\s]) | \.(?=\s)""",
          'a ("b"), c. ', 'a ( " b " ) , c .'),
     Rule("plain word before a full stop or clitic", rf"""
-            (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES})|{PLACES})\.)[A-Za-z]++
+            (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES}|nos)|{PLACES})\.)[A-Za-z]++
           | [A-Za-z]{{2,}}+(?='s\s)""",
          "in Spain's capital. ", "in Spain 's capital ."),
     Rule("address", r"""(?:(?i:[a-z]{2,12}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
-            <alnum>++ | [/@#%=+$] | -(?!-[A-Z]) | (?:\.(?![A-Z][a-z]*(?!\S))|[:!?*~_])++(?=[\w/@#%=+$&-]|(?<=_)\()
+            <alnum>++ | [/@#%=+$] | -(?!-[A-Z]) | (?:\.(?![A-Z][a-z]*(?!\S))|[!*](?![A-Z][a-z])|[:?~_])++(?=[\w/@#%=+$&-]|(?<=_)\()
           | \\/ | ,(?=-?\d) | ;(?=\w{1,20}=) | &(?:amp;|(?!\#?\w{1,8};)) | (?<=[/=])<ideograph>++
           | \([\w/.,:%-]*+\))++""",
          "see https://x.org/a?b=c, (x.org/b_(c)).", "see https://x.org/a?b=c , ( x.org/b_(c) ) ."),
@@ -98,8 +98,9 @@ RULES = (
             (?:-(?:\r?\n[\ \t]{0,16}(?=[a-z]))?(?:(?:[^\W\d_]\.){2,}+|[^\W_]++))*+
           | (?<![\w.])(?:[A-Z]\.[B-HJ-Z]|n\.a|[ei]\.[eg])(?![\w.])""",
          "the U.S.-led force at 5 a.m. in (U.S)", "the U.S.-led force at 5 a.m. in ( U.S )"),
-    Rule("dotted name", r"(?<![\w.])[a-z][a-z0-9_-]{0,63}(?:\.[a-z][a-z0-9_-]{0,63}){2,}+(?![A-Za-z0-9])",
-         "in sci.space.news", "in sci.space.news"),
+    Rule("dotted name", r"""(?<![\w.])[a-z][a-z0-9_-]{0,63}(?:\.[a-z][a-z0-9_-]{0,63}){2,}+(?![A-Za-z0-9])
+          | (?<![\w.])(?:com|org|net|io|edu|gov|javax?|sun)(?:\.[a-z]\w{0,63}){1,8}+(?:\.[A-Z]\w{0,63}){1,3}+""",
+         "in sci.space.news, org.x.Main", "in sci.space.news , org.x.Main"),
     Rule("academic degree", r"(?<!\w)(?:(?i:Ph\.D)|[BM]\.Sc|[BM]\.Ed|D\.Phil|LL\.[BM])\b\.?",
          "a Ph.D. in physics", "a Ph.D. in physics"),
     Rule("abbreviation", rf"(?<!\w)(?:(?i:{TITLES})|{PLACES})\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)",
@@ -147,6 +148,8 @@ RULES = (
          "Berlin², Paris¹² and Rome₃, but H₂O", "Berlin ² , Paris ¹² and Rome ₃ , but H₂O"),
     Rule("control written out", _WRITTEN,
          r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo"),
+    Rule("command", r"(?<![\w\\])\\[A-Za-z]{2,32}+\*?(?=[\s{\[\\]|\Z)",
+         r"\textbf{Ada} \item Oslo", r"\textbf { Ada } \item Oslo"),
     Rule("reference", REFERENCE,
          "M&uuml;ller&nbsp;said &quot;Oslo&quot;", "M&uuml;ller said &quot; Oslo &quot;"),
     Rule("flag", "[\U0001f1e6-\U0001f1ff]{2}",

@@ -1,7 +1,8 @@
-"""What is seen in a text but is white space to its reader: marks of quotations and comments, ties, mail's encoding.
+"""What is seen in a text but is white space to its reader: marks of quotations and comments, ties, tags, encodings.
 
 A line that goes on with the mark of the line before (`> `, `# `, `// `) is the rest of that line's sentence, TeX ties
-words with a tilde, and in words that mail encodes (RFC 2047) an underline is a space.
+words with a tilde, tags without attributes (`<b>`, `</td>`) are no words, and in words that mail encodes (RFC 2047) an
+underline is a space.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ Span = tuple[int, int]
 
 # A quotation's mark, perhaps with its author's initials, or a comment's.
 _MARK = r"(?P<mark>(?:[A-Za-z]{0,3}>[ \t]?)++|(?:\#++|//++|%++|;++)(?=\s|\Z))"
-_FIRST, _OTHERS = re.compile(rf"[ \t]*+{_MARK}"), re.compile(rf"\n[ \t]*+{_MARK}")
+_FIRST_LINE, _OTHER_LINE = re.compile(rf"[ \t]*+{_MARK}"), re.compile(rf"\n[ \t]*+{_MARK}")
 TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
 _ENCODED = re.compile(r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)")
-# Nobody sees it, and it parts nothing.
-_NOTHING = "\x00"
+_BLOCK = ("</?(?i:address|article|aside|blockquote|body|br|center|d[dlt]|div|footer|h[1-6]|head|header|hr|html|li|main|"
+          r"nav|ol|option|p|pre|section|t(?:able|body|[dhr]|foot|head)|title|ul)[ \t]?/?>")
+_TAGS = re.compile(rf"(?:{_BLOCK}|</?(?i:abbr|[abisu]|big|cite|del|em|font|ins|mark|small|span|strong|tt)[ \t]?/?>)++")
+# Nobody sees it, and it parts nothing; what ends a paragraph.
+_NOTHING, _PARAGRAPH = "\x00", "\f"
 
 
 def without(text: str) -> tuple[str, list[Span]]:
@@ -25,27 +29,38 @@ def without(text: str) -> tuple[str, list[Span]]:
 
     Ties stay in the text, since in addresses they are none.
     """
-    spans = [*_marks(text)] if "\n" in text else []
-    blank = dict.fromkeys(spans, " ")
-    for match in _ENCODED.finditer(text) if "=?" in text else ():
-        blank |= {match.span(1): _NOTHING, match.span(3): _NOTHING}
-        blank |= {(place, place + 1): " " for place in range(*match.span(2)) if text[place] == "_"}
+    unseen = dict.fromkeys(_marks(text) if "\n" in text else (), " ")
+    if "=?" in text:
+        for match in _ENCODED.finditer(text):
+            unseen |= {match.span(1): _NOTHING, match.span(3): _NOTHING}
+            unseen |= {(place, place + 1): " " for place in range(*match.span(2)) if text[place] == "_"}
+    if "<" in text:
+        unseen |= {match.span(): _space_for(match) for match in _TAGS.finditer(text)}
     ties = [match.span() for match in re.finditer(TIE, text)] if "~" in text else []
-    if not blank:
+    if not unseen:
         return text, ties
-    parts, last = [], 0
-    for start, end in (spans := sorted(blank)):
-        parts += [text[last:start], blank[start, end] * (end - start)]
+    parts, last = list[str](), 0
+    for start, end in (spans := sorted(unseen)):
+        parts += text[last:start], unseen[start, end].ljust(end - start, _NOTHING)
         last = end
     return "".join([*parts, text[last:]]), sorted([*spans, *ties])
 
 
 def _marks(text: str) -> Iterator[Span]:
     """Yield where lines begin with the mark of the line before."""
-    before = _FIRST.match(text)
-    for match in _OTHERS.finditer(text):
+    before = _FIRST_LINE.match(text)
+    for match in _OTHER_LINE.finditer(text):
         if (before and text.find("\n", before.end()) == match.start()
                 and "".join(before["mark"].split()) == "".join(match["mark"].split())):
             start, end = match.span("mark")
-            yield start, end - (match["mark"][-1] in " \t")
+            yield start, end - match["mark"].endswith((" ", "\t"))
         before = match
+
+
+def _space_for(tags: re.Match[str]) -> str:
+    """Return what tags are to a reader: the end of a paragraph, or a space where there is none beside them."""
+    if re.search(_BLOCK, tags[0]):
+        return _PARAGRAPH
+    start, end = tags.span()
+    beside = tags.string[max(0, start - 1):start] + tags.string[end:end + 1]
+    return _NOTHING if re.search(r"\s", beside) else " "

@@ -72,7 +72,7 @@ PIECES = st.lists(st.sampled_from([
     "Ber", "lin", "M", "é", "中", " ", "\n", "\t", "-", "'s", ".", "...", "_", "&", "&amp;", "&uuml;", "&nbsp;",
     "&shy;", "&#39;", "\\u00fc", "\\n", "\\", "%20", "%C3%BC", "=", "{\\\"o}", "\x1b[31m", "\\033[0m", "\u00ad",
     "\u200d", "\ufe0f", "\u0301", "❤", "1", "²", "|", "https://x.org/", "a@b.org", "<br>", "Ａ", "ﬁ",
-    "9e107d9d372bb6826bd81d3542a419d6", "\b", "> ", "\n> ", "# ", "~",
+    "9e107d9d372bb6826bd81d3542a419d6", "\b", "> ", "\n> ", "# ", "<b>", "</td>", "~",
     "=?a?q?", "?=", "₁", "$", "!", "\"R\"", "\x00", "[0m", "-\n", "''", "’", "ж"])).map("".join)
 
 
@@ -116,7 +116,8 @@ UNITS = [
     "A. ", "a.b/", "www.", "http://", "v1.2", "1.2.", "No.", "Dr.", "U.S", "a@b.", "A&", "$", "[", "<p", "|",
     "&amp;", "&#0", "&#x0", "&uuml;", "&nbsp", "\\u00", "\\xc3", "%C3", "{\\\"", "\\n", "aB1", "VGhl",
     "\t", "\n", "  ", "-\n", "a-\n", "=\n", "\x1b[", "\x1b[0", "\x1b]", "\x9b1", "\u00ad", "\u200b", "\u200d",
-    "\n>", "\n# ", "ab~", "=?aa?q?a", "C:" "\\a", "\\\\a\\", "/a", "a b\\", "VGhl" * 15 + "\n", "Ab\"", "''", "Aa1,",
+    "\n>", "\n# ", "ab~", "<b>", "</td ", "a<p>", "\\ab ",
+    "=?aa?q?a", "C:" "\\a", "\\\\a\\", "/a", "a b\\", "VGhl" * 15 + "\n", "Ab\"", "''", "Aa1,",
     "❤", "❤\ufe0f", "👨\u200d", "🏽", "🇩", "中", "²", "①", "Ⓑ", "é-"]
 
 
@@ -140,7 +141,7 @@ KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
     ("a  b   c", "#a/b#c"),
     ("a\xa0b&nbsp;c&#10;d \u200b e \x1b[0m f", "#a b c/d/e/f"),
     ("|a|b |\n| c｜d", "#|#a|#b |#|#c｜#d"),
-    ("Paris<br>Rome <td class='x'>Oslo", "#Paris<br>#Rome <td class='x'>#Oslo"),
+    ("Paris<br>Rome <td class='x'>Oslo", "#Paris#Rome <td class='x'>#Oslo"),
     ("Paris&lt;br/&gt;Rome", "#Paris&lt;br/&gt;#Rome"),
     ("", ""),
 ])
@@ -159,6 +160,9 @@ def test_breaks(text, shown):
     ("- New\n- York", "#- New/- York", ""),
     ("Tim~Cook, Dr.~No, ~5 a~b", "#Tim Cook, Dr. No, ~5 a~b", "~~"),
     ("https://x.org/ab~cd", "#https://x.org/ab~cd", ""),
+    ("<li><B>Ada</B></li><li><i>Bob</i>, <b>Eve</b>'s</li>", "#Ada#Bob , Eve 's",
+     "<li><B></B></li><li><i></i><b></b></li>"),
+    ("<alice> hi <b class='x'>bob</b>", "#<alice> hi <b class='x'>bob", "</b>"),
     ("=?UTF-8?Q?Gerd_M=C3=BCller?= <a@b.de>", "#Gerd Müller <a@b.de>", "=?UTF-8?Q?_?="),
 ])
 def test_what_is_white_space_to_a_reader(text, shown, unread):
