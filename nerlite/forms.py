@@ -21,8 +21,8 @@ _WRITTEN = frozenset("\\#^␛[")
 _TURN = r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])"
 _ADDRESS = r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@"
 # Addresses, and files of pictures and documents: of 4,000 in annotated texts all but 7 are no names.
-_PLACE = (r"(?:(?i:[a-z]{2,12}:/|www\.)|[^@]{1,64}@[^@]+\.|(?:[a-z0-9-]+\.){1,4}[a-z]{2,4}/).*|.+\.(?:jpe?g|png|gif|svg|"
-          r"bmp|tiff?|webp|ico|pdf|docx?|xlsx?|pptx?|csv|tsv|txt|zip|gz|mp[34]|wav|avi|mov|exe|dll|s?html?)")
+_PLACE = (r"(?:(?i:[a-z]{2,12}:/|www\.)|[^@]{1,64}@[^@]+\.|(?:[a-z0-9-]+\.){1,4}[a-z]{2,4}/).*|.+\.(?:jpe?g|png|gif|"
+          r"svg|bmp|tiff?|webp|ico|pdf|docx?|xlsx?|pptx?|csv|tsv|txt|zip|gz|mp[34]|wav|avi|mov|exe|dll|s?html?)")
 # Hashes, UUIDs, keys, sequences of bases, and what is longer than any word.
 _NOISE = (r"(?:0x)?(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{16,}|[A-Z\d]{31,}|(?=(?:[A-Z-]*\d){2})[A-Z\d-]{24,}|"
           r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\S{65,}")
@@ -66,7 +66,7 @@ def _read(word: str) -> str:
 def _is_noise(word: str) -> bool:
     """Whether a word is none: encoded bytes, a hash, a command, what is longer than any word."""
     if len(word) < 16 or not word.isascii():
-        written = word[:1] in _WRITTEN and re.fullmatch(r"\\+[nrtN]|\\[A-Za-z]{2,}\*?|\S{0,5}\[[\d;]*[mK]", word)
+        written = word[:1] in _WRITTEN and re.fullmatch(r"\\+[nrtN]|\\[a-z]{2,}\*?|\S{0,5}\[[\d;]*[mK]", word)
         return word.isspace() or bool(written)
     if re.match(_ADDRESS, word):
         return False

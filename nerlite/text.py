@@ -73,7 +73,8 @@ RULES = (
           | [A-Za-z]{{2,}}+(?='s\s)""",
          "in Spain's capital. ", "in Spain 's capital ."),
     Rule("address", r"""(?:(?i:[a-z]{2,12}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
-            <alnum>++ | [/@#%=+$] | -(?!-[A-Z]) | (?:\.(?![A-Z][a-z]*(?!\S))|[!*](?![A-Z][a-z])|[:?~_])++(?=[\w/@#%=+$&-]|(?<=_)\()
+            <alnum>++ | [/@#%=+$] | -(?!-[A-Z]) | (?:\.(?![A-Z][a-z]*(?!\S))|[!*](?![A-Z][a-z])|[:?~_])++
+                (?=[\w/@#%=+$&-]|(?<=_)\()
           | \\/ | ,(?=-?\d) | ;(?=\w{1,20}=) | &(?:amp;|(?!\#?\w{1,8};)) | (?<=[/=])<ideograph>++
           | \([\w/.,:%-]*+\))++""",
          "see https://x.org/a?b=c, (x.org/b_(c)).", "see https://x.org/a?b=c , ( x.org/b_(c) ) ."),
@@ -148,7 +149,7 @@ RULES = (
          "Berlin², Paris¹² and Rome₃, but H₂O", "Berlin ² , Paris ¹² and Rome ₃ , but H₂O"),
     Rule("control written out", _WRITTEN,
          r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo"),
-    Rule("command", r"(?<![\w\\])\\[A-Za-z]{2,32}+\*?(?=[\s{\[\\]|\Z)",
+    Rule("command", r"(?<![\w\\])\\[a-z]{2,32}+\*?(?=[\s{\[\\]|\Z)",
          r"\textbf{Ada} \item Oslo", r"\textbf { Ada } \item Oslo"),
     Rule("reference", REFERENCE,
          "M&uuml;ller&nbsp;said &quot;Oslo&quot;", "M&uuml;ller said &quot; Oslo &quot;"),

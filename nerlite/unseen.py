@@ -17,9 +17,10 @@ _MARK = r"(?P<mark>(?:[A-Za-z]{0,3}>[ \t]?)++|(?:\#++|//++|%++|;++)(?=\s|\Z))"
 _FIRST_LINE, _OTHER_LINE = re.compile(rf"[ \t]*+{_MARK}"), re.compile(rf"\n[ \t]*+{_MARK}")
 TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
 _ENCODED = re.compile(r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)")
-_BLOCK = ("</?(?i:address|article|aside|blockquote|body|br|center|d[dlt]|div|footer|h[1-6]|head|header|hr|html|li|main|"
+_BLOCK = ("</?(?:address|article|aside|blockquote|body|br|center|d[dlt]|div|footer|h[1-6]|head|header|hr|html|li|main|"
           r"nav|ol|option|p|pre|section|t(?:able|body|[dhr]|foot|head)|title|ul)[ \t]?/?>")
-_TAGS = re.compile(rf"(?:{_BLOCK}|</?(?i:abbr|[abisu]|big|cite|del|em|font|ins|mark|small|span|strong|tt)[ \t]?/?>)++")
+_INLINE = r"</?(?:abbr|[abisu]|big|cite|del|em|font|ins|mark|small|span|strong|tt)[ \t]?/?>"
+_TAGS = re.compile(rf"(?:{_BLOCK}|{_INLINE})++", re.IGNORECASE)
 # Nobody sees it, and it parts nothing; what ends a paragraph.
 _NOTHING, _PARAGRAPH = "\x00", "\f"
 
@@ -35,7 +36,9 @@ def without(text: str) -> tuple[str, list[Span]]:
             unseen |= {match.span(1): _NOTHING, match.span(3): _NOTHING}
             unseen |= {(place, place + 1): " " for place in range(*match.span(2)) if text[place] == "_"}
     if "<" in text:
-        unseen |= {match.span(): _space_for(match) for match in _TAGS.finditer(text)}
+        # In capitals, what nothing closes is a ticker.
+        unseen |= {match.span(): _space_for(match) for match in _TAGS.finditer(text)
+                   if "</" in text or not match[0].isupper()}
     ties = [match.span() for match in re.finditer(TIE, text)] if "~" in text else []
     if not unseen:
         return text, ties
@@ -59,7 +62,7 @@ def _marks(text: str) -> Iterator[Span]:
 
 def _space_for(tags: re.Match[str]) -> str:
     """Return what tags are to a reader: the end of a paragraph, or a space where there is none beside them."""
-    if re.search(_BLOCK, tags[0]):
+    if re.search(_BLOCK, tags[0], re.IGNORECASE):
         return _PARAGRAPH
     start, end = tags.span()
     beside = tags.string[max(0, start - 1):start] + tags.string[end:end + 1]
