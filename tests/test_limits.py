@@ -4,16 +4,19 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nerlite.backends import load_ops
 from nerlite.config import BreaksConfig, CalibrationConfig, ModelError
+from nerlite.forms import can_bound
 from nerlite.limits import FIRST, INNER, LAST, Limits, word_kinds
 from nerlite.network.crf import CRF
 from nerlite.pieces import PieceEncoder
 from nerlite.pipeline import Tagger
 from nerlite.rules import calibrated
 from nerlite.tags import allowed_transitions, tag_names, to_spans
-from nerlite.text import LINE, NONE, PARAGRAPH, SPACE
+from nerlite.text import LINE, NONE, PARAGRAPH, SPACE, join_words, split_words
 
 TAGS = tag_names(["LOC", "PER"], "BIOES")
 BREAKS = BreaksConfig(line="!", paragraph="[SEP]")
@@ -90,6 +93,53 @@ def test_no_entity_crosses_a_paragraph_or_begins_or_ends_with_a_mark(with_breaks
     for entity in entities:
         assert "\n\n" not in entity.text and "\t" not in entity.text
         assert entity.text[0].isalnum() and entity.text[-1].isalnum()
+
+
+# Words, and what texts have between, around and within them.
+HOSTILE = st.lists(st.sampled_from([
+    "john", "Berlin", "acme", "eu", "the", "A.", "Jr.", "7", "é", "中", "Ｂ", " ", " ", " ", " ", "\n", "\n\n", "\t",
+    "  ", "   ", "\f", "\u2029", "\xa0", "|", "<br>", "<b>", "</td>", "&nbsp;", "&quot;", "&uuml;", "\\n", "\\n\\n",
+    "~", "\n> ", "\n# ", "-\n", "\u00ad", "\u200b", "\u200f", "\ufe0f", "\u0301", "\x1b[31m", "\x00", "😀", "²", "①",
+    "1️⃣", "™", "'s", "''", "!", ".", "...", "_", "**", "-", "=?a?q?", "?=", "https://x.org/a", "a@b.org", "a.jpg",
+    "VGhl" * 12])).map("".join)
+
+
+@pytest.fixture(scope="module")
+def limited(with_breaks, backend):
+    """A model that sees breaks, by each backend."""
+    return Tagger(str(with_breaks), backend=backend, threads=1)
+
+
+def assert_within_limits(entities, words):
+    """No entity crosses the end of a paragraph, overlaps another or is bounded by what is neither letter nor digit."""
+    starts = {start: i for i, start in enumerate(words.bounds[::2])}
+    stops = {end: i + 1 for i, end in enumerate(words.bounds[1::2])}
+    last = 0
+    for entity in entities:
+        start, stop = starts[entity.start], stops[entity.end]
+        assert words.text[entity.start:entity.end] == entity.text
+        assert last <= start < stop
+        assert PARAGRAPH not in words.breaks[start + 1:stop]
+        assert "" not in words.forms[start:stop]
+        assert can_bound(words.forms[start]) and can_bound(words.forms[stop - 1])
+        last = stop
+
+
+@settings(max_examples=50)
+@given(st.lists(HOSTILE | st.text() | st.text(st.characters(codec="ascii")), max_size=5))
+def test_entities_are_within_the_limits_of_any_text(limited, texts):
+    for text, document in zip(texts, limited.pipe(texts), strict=True):
+        assert_within_limits(document.entities, split_words(text))
+        assert len(document.tags) == len(document.words)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.lists(HOSTILE, max_size=8), max_size=8))
+def test_entities_are_within_the_limits_of_given_sentences(limited, sentences):
+    document, = limited.documents_of([sentences])
+    words = [word for sentence in sentences for word in sentence]
+    assert document.words == words
+    assert_within_limits(document.entities, join_words(words, itertools.accumulate(map(len, sentences))))
 
 
 def test_what_the_encoder_sees_of_breaks_changes_the_answer(with_breaks, write_model):
