@@ -45,7 +45,7 @@ HOSTS = spacy presidio spark ray service pyinstaller results
 integration: $(HOSTS:%=.venv/hosts/%.tested)
 
 .venv/hosts/%.tested: .venv/hosts/%.installed tests/integration/test_%.py
-	.venv/hosts/$*/bin/pytest -q tests/integration/test_$*.py
+	.venv/hosts/$*/bin/pytest -q tests/integration/test_$*.py tests/test_readme.py::test_sessions_in_hosts_give_what_they_show
 	touch $@
 
 .venv/hosts/%.installed: .venv/hosts/wheel

@@ -14,11 +14,26 @@ from nerlite import environment
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 SESSIONS = [text for kind, text in BLOCKS if kind == "console"]
+HOSTS = {host: [text for kind, text in BLOCKS if kind == "pycon" and re.search(rf"^>>> (import|from) {host}\b", text, re.M)]
+         for host in ("spacy", "presidio_analyzer", "pyspark", "ray")}
 
 
 def test_python_sessions_give_what_they_show():
     """One after another, in one process, as a reader would type them; `...` stands for anything."""
-    text = "\n".join(text for kind, text in BLOCKS if kind == "pycon")
+    with_hosts = [text for texts in HOSTS.values() for text in texts]
+    check("\n".join(text for kind, text in BLOCKS if kind == "pycon" and text not in with_hosts))
+
+
+@pytest.mark.filterwarnings("default")  # of the hosts' own
+@pytest.mark.parametrize("host", HOSTS)
+def test_sessions_in_hosts_give_what_they_show(host, monkeypatch):
+    pytest.importorskip(host)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    check("\n".join(HOSTS[host]))
+
+
+def check(text):
+    """Run a session."""
     assert text
     test = doctest.DocTestParser().get_doctest(text, {}, "README.md", str(README), 0)
     output: list[str] = []
