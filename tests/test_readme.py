@@ -14,7 +14,8 @@ from nerlite import environment
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 SESSIONS = [text for kind, text in BLOCKS if kind == "console"]
-HOSTS = {host: [text for kind, text in BLOCKS if kind == "pycon" and re.search(rf"^>>> (import|from) {host}\b", text, re.M)]
+HOSTS = {host: [text for kind, text in BLOCKS
+                if kind == "pycon" and re.search(rf"^>>> (import|from) {host}\b", text, re.MULTILINE)]
          for host in ("spacy", "presidio_analyzer", "pyspark", "ray")}
 
 

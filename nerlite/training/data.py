@@ -204,9 +204,9 @@ def in_case(word: str, case: str) -> str:
 
 
 def names_of(documents: Sequence[Sequence[Sentence]]) -> dict[str, list[list[str]]]:
-    """Return the names of each label that the documents hold, in order, each as its words."""
-    names: dict[str, list[list[str]]] = {}
+    """Return the different names of each label that the documents hold, in order, each as its words."""
+    names: dict[str, dict[tuple[str, ...], None]] = {}
     for sentence in (sentence for document in documents for sentence in document):
         for span in sentence.spans:
-            names.setdefault(span.label, []).append(sentence.words[span.start:span.stop])
-    return names
+            names.setdefault(span.label, {})[tuple(sentence.words[span.start:span.stop])] = None
+    return {label: list(map(list, each)) for label, each in names.items()}

@@ -129,9 +129,9 @@ def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool 
     end; border: what stands at both ends of a row.
     """
     rng = page.rng
-    columns = [rng.choice((*page.labels, *page.labels, "")) for _ in range(rng.randint(1, 4))]
-    if not any(columns):
-        columns[0] = page.labels[0]
+    columns = rng.sample(page.labels, rng.randint(1, len(page.labels)))  # a table seldom has two columns of a kind
+    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+        columns.insert(rng.randint(0, len(columns)), rng.choice(("", "", "", *page.labels)))
     has_head = not bullet and rng.random() < 0.4
     for number in range(rng.randint(2, 7)):
         kind = rng.choice((LINE, PARAGRAPH)) if cells else LINE
