@@ -17,7 +17,7 @@ ODD_SPACE = "\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u
 CONTROL = (r"(?:\x1b(?:\[[0-?]*+[\ -/]*+[@-~]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\)|[()][0-9A-B])?"
            r"|\x9b(?:\d{1,3}(?:;\d{1,3}){0,4}m)?)")
 # Scripts whose words are not parted by white space: Thai to Khmer, Hangul, kana, bopomofo, Han.
-_IDEOGRAPHS = ("\u0e00-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007"
+IDEOGRAPHS = ("\u0e00-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007"
                "\u3021-\u302f\u3031-\u3035\u303b\u303c\u3041-\u309f\u30a1-\u30fa\u30fc-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
                "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U0001aff0-\U0001b2ff"
                "\U00020000-\U0003ffff")
@@ -79,11 +79,11 @@ def classes(*, ascii_only: bool) -> dict[str, str]:
         accent, alnum = "", ""
         for first, last in ((0x80, 0x2e7f), (0x3000, 0x30ff), (0xa000, 0xabff), (0xf900, 0xffff)):
             chars = "".join(map(chr, range(first, last + 1)))
-            others = re.sub(f"[{_IDEOGRAPHS}{NOTES}]", " ", chars)
+            others = re.sub(f"[{IDEOGRAPHS}{NOTES}]", " ", chars)
             accent += _ranges("".join("x" if unicodedata.category(char)[0] == "M" else " " for char in chars), first)
             alnum += _ranges(others, first)
-        own = {"word": f"[A-Za-z0-9{alnum}{accent}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{_IDEOGRAPHS}]",
-               "ideograph": f"[{_IDEOGRAPHS}]", "accent": f"[{accent}]", "invisible": f"[{INVISIBLE}]"}
+        own = {"word": f"[A-Za-z0-9{alnum}{accent}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{IDEOGRAPHS}]",
+               "ideograph": f"[{IDEOGRAPHS}]", "accent": f"[{accent}]", "invisible": f"[{INVISIBLE}]"}
     return own | {"mark": r"(?:[^\w\s]|_)", "seam": rf"(?:{own['invisible']}|[\x1b\x9b&])"}
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import overload
 
-from nerlite.characters import decode, readable
+from nerlite.characters import IDEOGRAPHS, decode, readable
 
 # Second halves of words that keep their hyphen at a line's end, as those in upper case do: all others are the rest of a
 # word, since of hyphens at lines' ends most part syllables, and names hyphenated otherwise have a capital after them.
@@ -49,6 +49,11 @@ def can_bound(form: str) -> bool:
     if ("." in form and re.fullmatch(_PLACE, form)) or form.endswith(("\u20e3", "\ufe0f")):
         return False
     return any(char.isalpha() or char.isdecimal() for char in form)
+
+
+def is_ideographic(form: str) -> bool:
+    """Whether a word read so is of a script that parts no words: Han, kana, Hangul, Thai and the like."""
+    return re.match(f"[{IDEOGRAPHS}]", form) is not None
 
 
 def _read(word: str) -> str:

@@ -1,8 +1,8 @@
 """Where entities may not begin or end: a step between a model's emissions and its CRF.
 
 What may not be gets the score of what is forbidden, so that the CRF's probabilities are those of the taggings that
-remain. No entity crosses the end of a paragraph or cell, and none begins or ends with a word that has neither letter
-nor digit.
+remain. No entity crosses the end of a paragraph or cell, or changes between ideographs and letters, and none begins
+or ends with a word that has neither letter nor digit.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nerlite.forms import can_bound
+from nerlite.forms import can_bound, is_ideographic
 from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import split_tag
 from nerlite.text import PARAGRAPH
 
 # Words that are looked at together.
 WORDS_AT_ONCE = 4096
-# What a word is, as bits: the first of a paragraph or cell, the last of one, one that no entity begins or ends with.
+# What a word is, as bits: one that no entity comes from before to, the last before such a one, one that no entity
+# begins or ends with.
 FIRST, LAST, INNER = 1, 2, 4
 
 
@@ -46,10 +47,16 @@ def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
     """
     ends = np.frombuffer(breaks + bytes([PARAGRAPH]), np.uint8) == PARAGRAPH
     kinds = (FIRST * ends[:-1] + LAST * ends[1:]).astype(np.uint8)
+    ideographs = np.zeros(len(forms), bool)
     for start in range(0, len(forms), WORDS_AT_ONCE):
         some = forms[start:start + WORDS_AT_ONCE]
         others = np.flatnonzero(~np.fromiter(map(str.isalpha, some), bool, len(some)))
+        ideographs[start:start + len(some)] = [not form.isascii() and is_ideographic(form) for form in some]
         kinds[start + others] |= np.array([_kind(some[i]) for i in others.tolist()], np.uint8)
+    letters = ~ideographs & (kinds & INNER == 0)
+    changes = (ideographs[1:] & letters[:-1]) | (letters[1:] & ideographs[:-1])
+    kinds[1:][changes] |= FIRST
+    kinds[:-1][changes] |= LAST
     return kinds
 
 

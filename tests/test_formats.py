@@ -360,6 +360,7 @@ def rows_of(text, **options):
     ("20 000\tO\nfans\tO", [["20 000", "fans"]]),
     ("EU B-ORG\n\u00a0 \nx O", [["EU"], ["x"]]),
     ("1 EU NNP B-ORG\n2 rejects VBZ O\n\n1 x NN O", [["EU", "rejects"], ["x"]]),
+    ("1-2\tau\tP\tO\n1\tà\tP\tO\n2\tle\tD\tO\n2.1\tx\tX\tO", [["au", "à", "le", "x"]]),
     ("1 O\nfan O", [["1", "fan"]]),
     ("1 O\n\n2 O", [["1"], ["2"]]),
     ("-DOCSTART-\n\na O", [["a"]]),

@@ -32,6 +32,9 @@ def with_breaks(write_model, tiny_config):
 def test_kinds_of_words():
     kinds = word_kinds(["Ada", "!", "", "B2", "-"], bytes([PARAGRAPH, NONE, SPACE, LINE, PARAGRAPH]))
     assert kinds.tolist() == [FIRST, INNER, FIRST | LAST | INNER, LAST, FIRST | LAST | INNER]
+    kinds = word_kinds(["在", "London", "的", "·", "京", "é", "ж"], bytes([PARAGRAPH, *[NONE] * 6]))
+    assert kinds.tolist() == [FIRST | LAST, FIRST | LAST, FIRST, INNER, LAST, FIRST, LAST]
+    assert word_kinds([], b"").tolist() == []
 
 
 def test_what_remains_is_what_the_words_allow(tiny_config):

@@ -132,9 +132,12 @@ class _SentenceReader:
         return len(block)
 
     def _first_word_column(self, columns: list[list[str]]) -> int:
-        """Return which column is the word: the second where the first one counts words, from 1."""
-        n = self._n_columns
-        if n < 2 or (n < 4 and len(columns) < 2) or any(row[0] != str(i) for i, row in enumerate(columns, 1)):
+        """Return which column is the word: the second where the first one counts words, from 1.
+
+        Between them CoNLL-U has words that are written as one (1-2) and words that are not written (1.1).
+        """
+        n, ids = self._n_columns, [row[0] for row in columns if not re.fullmatch(r"\d+[-.]\d+", row[0])]
+        if n < 2 or (n < 4 and len(ids) < 2) or not ids or ids != [str(i) for i in range(1, len(ids) + 1)]:
             return 0
         self._options.say(f"{self._name}: the first column counts the words, so the second is read as the word "
                   "(--word-column 1 reads the first)")
