@@ -15,8 +15,9 @@ _SECOND = (r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|c
            r"educated|occupied|brokered|mediated|registered|area|era|wide|like|old|year|term|time|known|general|elect|"
            r"designate|in|to|of|the|and|up|off|out)\b")
 _HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad=]\s+"
-# How controls begin that are written out, and TeX's commands.
-_WRITTEN = frozenset("\\#^␛[")
+# Controls that are written out, TeX's commands, words in base64 as mail has them.
+_COMMAND_BEGINS = frozenset("\\#^␛[=")
+_COMMAND = r"\\+[nrtN]|\\[a-z]{2,}\*?(?:\{[^{}\s]+\})?|\S{0,5}\[[\d;]*[mK]|=\?[\w-]+\?[bB]\?\S*\?="
 # Turns that letters and digits take in what is encoded, and seldom in words.
 _TURN = r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])"
 _ADDRESS = r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@"
@@ -25,7 +26,8 @@ _PLACE = (r"(?:(?i:[a-z]{2,12}:/|www\.)|[^@]{1,64}@[^@]+\.|(?:[a-z0-9-]+\.){1,4}
           r"svg|bmp|tiff?|webp|ico|pdf|docx?|xlsx?|pptx?|csv|tsv|txt|zip|gz|mp[34]|wav|avi|mov|exe|dll|s?html?)")
 # Hashes, UUIDs, keys, sequences of bases, and what is longer than any word.
 _NOISE = (r"(?:0x)?(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{16,}|[A-Z\d]{31,}|(?=(?:[A-Z-]*\d){2})[A-Z\d-]{24,}|"
-          r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\S{65,}")
+          r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\S{65,}|"
+          r"[0-9a-fA-F]{2,4}(?:[ :]{1,2}[0-9a-fA-F]{2,4}){5,}")
 
 
 def form(word: str) -> str:
@@ -44,8 +46,8 @@ def form(word: str) -> str:
 
 def can_bound(form: str) -> bool:
     """Whether an entity may begin or end with a word read so: a letter or a digit that is no symbol, and no address."""
-    if form.isalnum() and form.isascii():
-        return True
+    if form.isascii() and (len(form) == 1 or form.isalnum()):
+        return form.isalnum()
     if ("." in form and re.fullmatch(_PLACE, form)) or form.endswith(("\u20e3", "\ufe0f")):
         return False
     return any(char.isalpha() or char.isdecimal() for char in form)
@@ -53,7 +55,7 @@ def can_bound(form: str) -> bool:
 
 def is_ideographic(form: str) -> bool:
     """Whether a word read so is of a script that parts no words: Han, kana, Hangul, Thai and the like."""
-    return re.match(f"[{IDEOGRAPHS}]", form) is not None
+    return not form.isascii() and re.match(f"[{IDEOGRAPHS}]", form) is not None
 
 
 def _read(word: str) -> str:
@@ -70,12 +72,13 @@ def _read(word: str) -> str:
 
 def _is_noise(word: str) -> bool:
     """Whether a word is none: encoded bytes, a hash, a command, what is longer than any word."""
+    if word[:1] in _COMMAND_BEGINS and re.fullmatch(_COMMAND, word):
+        return True
     if len(word) < 16 or not word.isascii():
-        written = word[:1] in _WRITTEN and re.fullmatch(r"\\+[nrtN]|\\[a-z]{2,}\*?|\S{0,5}\[[\d;]*[mK]", word)
-        return word.isspace() or bool(written)
+        return word.isspace()
     if re.match(_ADDRESS, word):
         return False
-    return len(re.findall(_TURN, word)) > max(4, len(word) / 5) or bool(re.fullmatch(_NOISE, word))
+    return len(re.findall(_TURN, word)) > max(3, len(word) / 6) or bool(re.fullmatch(_NOISE, word))
 
 
 class Forms(Sequence[str]):

@@ -51,7 +51,8 @@ def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
     for start in range(0, len(forms), WORDS_AT_ONCE):
         some = forms[start:start + WORDS_AT_ONCE]
         others = np.flatnonzero(~np.fromiter(map(str.isalpha, some), bool, len(some)))
-        ideographs[start:start + len(some)] = [not form.isascii() and is_ideographic(form) for form in some]
+        if not "".join(some).isascii():
+            ideographs[start:start + len(some)] = list(map(is_ideographic, some))
         kinds[start + others] |= np.array([_kind(some[i]) for i in others.tolist()], np.uint8)
     letters = ~ideographs & (kinds & INNER == 0)
     changes = (ideographs[1:] & letters[:-1]) | (letters[1:] & ideographs[:-1])

@@ -44,6 +44,8 @@ _WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\[nN]"
 _LABEL = "[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62}[A-Za-z0-9À-ɏ])?"
 # A part of a path.
 _FILE = r"(?:[\w$%~@+-]|\.(?=\w))++"
+# Bytes in hexadecimal, one or two.
+_HEX = "[0-9a-fA-F]{2}(?:[0-9a-fA-F]{2})?+"
 _BASE64 = "[A-Za-z0-9+/_-]"
 
 
@@ -61,14 +63,18 @@ class Rule(NamedTuple):
 
 
 # In order of precedence. Repetitions are possessive or bounded, so that a pass is linear in the text; those of groups
-# would remember each round as well, 90 bytes a character. The first two give most words as others would, twice as fast.
+# would remember each round as well, 90 bytes a character. The plain rules give what others would, in less time.
 RULES = (
-    Rule("plain word", r"""[A-Za-z]++(?:-[A-Za-z0-9]++)*+(?=[\s,;?)\]]|!(?!\w)|\Z)
-          | [0-9]++(?:[.,-][0-9]++)*+(?=[\s;?)\]]|,(?!\d)|\Z)""",
-         "spring, in the mid-1990s, of 1,500.5", "spring , in the mid-1990s , of 1,500.5"),
+    Rule("plain word", r"[A-Za-z]++(?:-[A-Za-z0-9]++)*+(?=[\s,;?)\]]|!(?!\w)|\Z)",
+         "spring, in the mid-1990s!", "spring , in the mid-1990s !"),
+    Rule("bytes in hexadecimal", rf"""{_HEX}(?=:|[\ ][\ \d]{{0,30}}[a-fA-F])
+            (?:(?::{_HEX}(?!\w)){{5,}}+ | (?:[\ ]{{1,2}}{_HEX}(?!\w)){{7,}}+)""",
+         "b6:89:3d:09:ac:fe: 48 65 6c 6c 6f 20 57 6f 72", "b6:89:3d:09:ac:fe : 48 65 6c 6c 6f 20 57 6f 72"),
+    Rule("plain number", r"[0-9]++(?:[.,-][0-9]++)*+(?=[\s;?)\]]|,(?!\d)|\Z)",
+         "1,500.5, in 1990-91", "1,500.5 , in 1990-91"),
     Rule("plain mark", r"""[(),;"](?=[\w\s]) | \.(?=\s)""",
          'a ("b"), c. ', 'a ( " b " ) , c .'),
-    Rule("plain word before a full stop or clitic", rf"""
+    Rule("plain word before a mark", rf"""
             (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES}|nos)|{PLACES})\.)[A-Za-z]++
           | [A-Za-z]{{2,}}+(?='s\s)""",
          "in Spain's capital. ", "in Spain 's capital ."),
@@ -85,7 +91,7 @@ RULES = (
             (?:\\{{1,2}}{_FILE}(?:(?:\ [\w.-]{{1,32}}){{1,3}}(?=\\))?+)++
           | (?<![\w/<&.])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?""",
          r"from \\pc\My Files\new.txt, to /usr/new.", r"from \\pc\My Files\new.txt , to /usr/new ."),
-    Rule("handle", r"(?<![\w@])@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
+    Rule("handle", r"(?<![\w@])(?!(?<=<)@[A-Z][a-z]{1,20}>)@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
          "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home"),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
             {_BASE64}++={{0,2}}(?:(?<={_BASE64}{{60}})\r?\n[\ \t]{{0,16}}(?![A-Z]?[a-z]*+(?:\s|\Z))
@@ -119,8 +125,9 @@ RULES = (
          'P!nk in Toys"R"Us; C#, C++', 'P!nk in Toys"R"Us ; C# , C++'),
     Rule("word grown together", rf"""(?<!\w)[A-Z][a-zß-ɏ]++(?=\d{{5}}(?!\w)|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}(?!\w)
             |\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
-          | (?<!\w)\d{{5}}(?=[A-Z][a-z]{{2}}) | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
-         "in Berlin10557, Oslo.it; 'Rome'is Smith1,2", "in Berlin 10557 , Oslo . it ; ' Rome ' is Smith 1,2"),
+          | (?<!\w)(?:\d{{3,9}}|\d{{1,4}}(?:[:./-]\d{{1,4}}){{1,3}})(?=[A-Z][a-z]{{2}})
+          | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
+         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 12:30Paris", "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 12:30 Paris"),
     Rule("currency", r"(?<!\w)[A-Z]{1,3}\$",
          "US$5.50", "US$ 5.50"),
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
@@ -149,8 +156,9 @@ RULES = (
          "Berlin², Paris¹² and Rome₃, but H₂O", "Berlin ² , Paris ¹² and Rome ₃ , but H₂O"),
     Rule("control written out", _WRITTEN,
          r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo"),
-    Rule("command", r"(?<![\w\\])\\[a-z]{2,32}+\*?(?=[\s{\[\\]|\Z)",
-         r"\textbf{Ada} \item Oslo", r"\textbf { Ada } \item Oslo"),
+    Rule("command", r"""(?<![\w\\])\\(?:(?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\}
+            | [a-z]{2,32}+\*?(?=[\s{\[\\]|\Z))""",
+         r"\textbf{Ada} \item Oslo \ref{a}", r"\textbf { Ada } \item Oslo \ref{a}"),
     Rule("reference", REFERENCE,
          "M&uuml;ller&nbsp;said &quot;Oslo&quot;", "M&uuml;ller said &quot; Oslo &quot;"),
     Rule("flag", "[\U0001f1e6-\U0001f1ff]{2}",

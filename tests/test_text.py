@@ -116,7 +116,7 @@ UNITS = [
     "A. ", "a.b/", "www.", "http://", "v1.2", "1.2.", "No.", "Dr.", "U.S", "a@b.", "A&", "$", "[", "<p", "|",
     "&amp;", "&#0", "&#x0", "&uuml;", "&nbsp", "\\u00", "\\xc3", "%C3", "{\\\"", "\\n", "aB1", "VGhl",
     "\t", "\n", "  ", "-\n", "a-\n", "=\n", "\x1b[", "\x1b[0", "\x1b]", "\x9b1", "\u00ad", "\u200b", "\u200d",
-    "\n>", "\n# ", "ab~", "<b>", "</td ", "a<p>", "\\ab ",
+    "\n>", "\n# ", "ab~", "<b>", "</td ", "a<p>", "\\ab ", "ab ", "ab:", "\\ref{",
     "=?aa?q?a", "C:" "\\a", "\\\\a\\", "/a", "a b\\", "VGhl" * 15 + "\n", "Ab\"", "''", "Aa1,",
     "❤", "❤\ufe0f", "👨\u200d", "🏽", "🇩", "中", "²", "①", "Ⓑ", "é-"]
 
@@ -188,6 +188,8 @@ def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_st
     ("Ｂｅｒｌｉｎ", "Berlin"), ("𝐁𝐞𝐫𝐥𝐢𝐧", "Berlin"), ("Ⓑⓔⓡⓛⓘⓝ", "Berlin"), ("oﬃce", "office"), ("™", "™"), ("½", "½"),
     ("M\\xc3\\xbcller", "Müller"), ("M%C3%BCller", "Müller"), ("G{\\\"o}del", "Gödel"), ("Erd{\\H{o}}s", "Erdős"),
     ("O\\'Brien", "O'Brien"), ("&#39;s", "'s"), ("\\ud83d\\ude00", "😀"), ("B\bBe\ber\br", "Ber"), ("\\033[31m", ""),
+    ("48 65 6c 6c 6f 20 57 6f", ""), ("b6:89:3d:09:ac:fe", ""), ("bmQgdGhlbiBBbmdlbGEg", ""), ("\\begin{itemize}", ""),
+    ("\\item", ""), ("O''Brien", "O'Brien"), ("''s", "'s"), ("=?a?b?eHg=?=", ""), ("J=FCrgen", "Jürgen"),
     ("VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBv", ""), ("9e107d9d372bb6826bd81d3542a419d6", ""), ("\\n", ""),
 ])
 def test_forms(word, expected):
