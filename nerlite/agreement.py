@@ -38,13 +38,15 @@ class Agreement:
 
     def __call__(self, emissions: np.ndarray, forms: Sequence[str]) -> np.ndarray:
         """Return emissions (n_words, n_tags) float32 of one text whose words, as the network reads them, agree."""
-        named = dict.fromkeys(forms[i] for i in np.flatnonzero(emissions.argmax(axis=1) != self._outside).tolist())
-        numbers = {form: i for i, form in enumerate(
-            form for form in named if len(form) >= SHORTEST and form[0].isalpha())}
-        rows = np.array([i for i, form in enumerate(forms) if form in numbers], np.int64)
-        if len(rows) == len(numbers):
+        numbers: dict[str, int] = {}
+        for form, tag in zip(forms, emissions.argmax(1).tolist(), strict=True):
+            if tag != self._outside and len(form) >= SHORTEST and form[0].isalpha():
+                numbers.setdefault(form, len(numbers))
+        places = [i for i, form in enumerate(forms) if form in numbers]
+        if len(places) == len(numbers):
             return emissions
-        own, which = emissions[rows], np.array([numbers[form] for form in forms if form in numbers], np.int64)
+        rows, which = np.array(places, np.int64), np.array([numbers[forms[i]] for i in places], np.int64)
+        own = emissions[rows]
         odds = np.exp(own - own.max(axis=1, keepdims=True))
         shares = np.add.reduceat(odds[:, self._columns], self._starts, axis=1) / odds.sum(axis=1, keepdims=True)
         sums = np.stack([np.bincount(which, share, len(numbers)) for share in shares.T], 1)

@@ -53,6 +53,11 @@ def make_batch(inputs: Sequence[Input]) -> Batch:
     )
 
 
+def concatenated(arrays: list[np.ndarray]) -> np.ndarray:
+    """Return the arrays one after another; a single one, as a short text's, as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 def offsets_of(lengths: Iterable[int]) -> np.ndarray:
     """Return where each of several runs begins and, last, where the last ends: (n + 1,) int64."""
     return np.array([0, *itertools.accumulate(lengths)], np.int64)

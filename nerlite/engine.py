@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from nerlite.batch import Input, make_batch, offsets_of
+from nerlite.batch import Input, concatenated, make_batch, offsets_of
 from nerlite.document import Document
 from nerlite.network.model import Network
 from nerlite.pieces import Window
@@ -64,9 +64,10 @@ class Engine:
         """Take texts through all steps; workers: threads that may take a share of the network's work."""
         rows = [Rows(read(text)) for text in texts]
         complete = [part for each in rows if not each.text.windows for part in each.parts_with(self._no_rows)]
-        passes = _passes(_windows(rows))
+        passes = _passes(rows)
         while ready := list(itertools.islice(passes, PASSES_PER_THREAD * self._workers.n)):
-            for view, emissions in self._emissions(ready, workers):
+            for view, emissions in zip(itertools.chain.from_iterable(ready), self._emissions(ready, workers),
+                                       strict=True):
                 complete += view.rows.parts_with(emissions)
             if sum(len(part.emissions) for part in complete) >= ROWS_DECODED_TOGETHER:
                 self._decode(complete)
@@ -74,22 +75,21 @@ class Engine:
         self._decode(complete)
         return [self.rules.document(each.text, each.decoded) for each in rows]
 
-    def _emissions(self, passes: list[list[View]], workers: Workers | None) -> Iterator[tuple[View, np.ndarray]]:
-        """Run the network, once a pass; yield for each window the emissions of the rows that it answers for."""
+    def _emissions(self, passes: list[list[View]], workers: Workers | None) -> Iterable[np.ndarray]:
+        """Run the network, once a pass; return for each window the emissions of the rows that it answers for."""
         if workers is None or len(passes) < max(2, workers.n):
             results = [self._run(views, workers) for views in passes]
         else:
             results = workers.map(self._run, passes)
-        for view, emissions in zip(itertools.chain.from_iterable(passes), itertools.chain.from_iterable(results),
-                                   strict=True):
-            start, _, keep_start, keep_stop = view.window
-            yield view, emissions[keep_start - start:keep_stop - start]
+        return itertools.chain.from_iterable(results)
 
     def _run(self, views: list[View], workers: Workers | None = None) -> list[np.ndarray]:
-        """Return the emissions of each window of one pass, (n_rows, n_tags)."""
+        """Return what each window of one pass answers, (n_rows, n_tags)."""
         together = make_batch([view.input for view in views])
         emissions = self.network.emissions(together, workers)
-        return [emissions[start:stop] for start, stop in itertools.pairwise(together.word_offsets.tolist())]
+        begins = [first - view.window.start for first, view in zip(together.word_offsets.tolist(), views, strict=False)]
+        return [emissions[begin + view.window.keep_start:begin + view.window.keep_stop]
+                for begin, view in zip(begins, views, strict=True)]
 
     def _decode(self, parts: list[Part]) -> None:
         """Decode parts together, and give each text what was made of its own."""
@@ -106,21 +106,25 @@ class Rows:
 
     def __init__(self, text: Readable) -> None:
         """text: what the rules read."""
-        self.text, self.decoded = text, list[Any]()
-        self._parts, self._held, self._first, self._stop = deque(text.parts), list[np.ndarray](), 0, 0
+        self.text = text
+        self.decoded: list[Any] = []
+        self._held: list[np.ndarray] = []
+        self._parts, self._first, self._stop = deque(text.parts), 0, 0
 
-    def parts_with(self, emissions: np.ndarray) -> Iterator[Part]:
-        """Take the emissions of the next rows; yield the parts that now have all of theirs.
+    def parts_with(self, emissions: np.ndarray) -> list[Part]:
+        """Take the emissions of the next rows; return the parts that now have all of theirs.
 
         Parts overlap: rows are held until no part to come begins before them.
         """
         self._held.append(emissions)
         self._stop += len(emissions)
+        parts = []
         while self._parts and self._parts[0].stop <= self._stop:
             window = self._parts.popleft()
             held = concatenated(self._held)[window.start - self._first:]
             self._held, self._first = [held], window.start
-            yield Part(self, window, held[:window.stop - window.start])
+            parts.append(Part(self, window, held[:window.stop - window.start]))
+        return parts
 
 
 class View(NamedTuple):
@@ -139,27 +143,16 @@ class Part(NamedTuple):
     emissions: np.ndarray
 
 
-def _windows(rows: Iterable[Rows]) -> Iterator[View]:
-    """Yield the windows of all texts, each made when it is its turn."""
-    for each in rows:
-        for window, inputs in zip(each.text.windows, each.text.sequences, strict=True):
-            yield View(each, window, inputs)
-
-
-def _passes(views: Iterable[View]) -> Iterator[list[View]]:
+def _passes(rows: Iterable[Rows]) -> Iterator[list[View]]:
     """Yield the windows that go through the network together: neighbours, of as many texts as it takes."""
     together: list[View] = []
     n_pieces = 0
-    for view in views:
-        together.append(view)
-        n_pieces += len(view.input.piece_ids)
-        if n_pieces >= PIECES_PER_PASS:
-            yield together
-            together, n_pieces = [], 0
+    for each in rows:
+        for window, inputs in zip(each.text.windows, each.text.sequences, strict=True):
+            together.append(View(each, window, inputs))
+            n_pieces += len(inputs.piece_ids)
+            if n_pieces >= PIECES_PER_PASS:
+                yield together
+                together, n_pieces = [], 0
     if together:
         yield together
-
-
-def concatenated(arrays: list[np.ndarray]) -> np.ndarray:
-    """Return the arrays one after another; a single one, as a short text's, as it is."""
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -7,20 +7,22 @@ or ends with a word that has neither letter nor digit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from nerlite.forms import can_bound, is_ideographic
+from nerlite.memory import AT_ONCE, Memory
 from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import split_tag
 from nerlite.text import PARAGRAPH
 
-# Words that are looked at together.
-WORDS_AT_ONCE = 4096
 # What a word is, as bits: one that no entity comes from before to, the last before such a one, one that no entity
 # begins or ends with.
 FIRST, LAST, INNER = 1, 2, 4
+# And one of ideographs, as long as its neighbours are looked at.
+_IDEOGRAPHIC = 8
 
 
 class Limits:
@@ -36,7 +38,8 @@ class Limits:
 
     def __call__(self, emissions: np.ndarray, kinds: np.ndarray) -> np.ndarray:
         """Return emissions (n_words, n_tags) float32 without what words of these kinds (n_words,) may not be."""
-        return emissions + self._penalties[kinds] if kinds.any() else emissions
+        limited: np.ndarray = emissions + self._penalties.take(kinds, 0)
+        return limited
 
 
 def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
@@ -45,22 +48,26 @@ def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
     forms: what the network reads of each word, nothing of one that is no word for it and in no entity; breaks: what
     lies before each.
     """
-    ends = np.frombuffer(breaks + bytes([PARAGRAPH]), np.uint8) == PARAGRAPH
-    kinds = (FIRST * ends[:-1] + LAST * ends[1:]).astype(np.uint8)
-    ideographs = np.zeros(len(forms), bool)
-    for start in range(0, len(forms), WORDS_AT_ONCE):
-        some = forms[start:start + WORDS_AT_ONCE]
-        others = np.flatnonzero(~np.fromiter(map(str.isalpha, some), bool, len(some)))
-        if not "".join(some).isascii():
-            ideographs[start:start + len(some)] = list(map(is_ideographic, some))
-        kinds[start + others] |= np.array([_kind(some[i]) for i in others.tolist()], np.uint8)
-    letters = ~ideographs & (kinds & INNER == 0)
-    changes = (ideographs[1:] & letters[:-1]) | (letters[1:] & ideographs[:-1])
-    kinds[1:][changes] |= FIRST
-    kinds[:-1][changes] |= LAST
-    return kinds
+    kinds = bytearray()
+    for start in range(0, len(forms), AT_ONCE):
+        kinds += bytes(_OWN_KINDS(forms[start:start + AT_ONCE]))
+    firsts = [i for i, kind in enumerate(breaks) if kind == PARAGRAPH]
+    if max(kinds, default=0) >= _IDEOGRAPHIC:
+        firsts += [i for i, (kind, following) in enumerate(itertools.pairwise(kinds), 1)
+                   if (kind ^ following) & _IDEOGRAPHIC and not min(kind, following) & INNER]  # of letters
+        kinds = bytearray(kind & ~_IDEOGRAPHIC for kind in kinds)
+    for first in firsts:
+        kinds[first] |= FIRST
+    for stop in (*firsts, len(kinds)):
+        if stop:
+            kinds[stop - 1] |= LAST
+    return np.frombuffer(kinds, np.uint8)
 
 
-def _kind(form: str) -> int:
-    """Return what a word is that is not of letters alone."""
-    return FIRST | LAST | INNER if not form else 0 if can_bound(form) else INNER
+def _own_kinds(forms: list[str]) -> list[int]:
+    """Return what each word is by itself."""
+    return [(FIRST | LAST | INNER if not form else 0 if can_bound(form) else INNER)
+            | (_IDEOGRAPHIC if is_ideographic(form) else 0) for form in forms]
+
+
+_OWN_KINDS = Memory(_own_kinds, str)

@@ -10,6 +10,8 @@ Value = TypeVar("Value")
 
 # So many values are kept; when they get more, all are forgotten. A longer word is hardly seen twice.
 LIMIT, LONGEST = 10_000, 64
+# Words of a long text that are cut out of it, and looked up, together.
+AT_ONCE = 4096
 
 
 class Memory(Generic[Key, Value]):

@@ -15,12 +15,10 @@ from nerlite.batch import LONGEST_WORD
 from nerlite.config import BreaksConfig
 from nerlite.errors import ModelError
 from nerlite.files import AnyPath
-from nerlite.memory import Memory
+from nerlite.memory import AT_ONCE, Memory
 from nerlite.text import LINE, PARAGRAPH
 from nerlite.wordpiece import read_tokenizer, refused
 
-# Words that are cut out of a long text together.
-WORDS_AT_ONCE = 4096
 # Characters that the library cuts together: of some it takes hundreds of bytes each.
 CHARACTERS_AT_ONCE = 1 << 14
 # What lies before a word → how many pieces stand for it.
@@ -86,9 +84,9 @@ class PieceEncoder:
         breaks: what lies before each word (see `nerlite.text`), for a model that has pieces for that.
         """
         ids, offsets = array("I"), array("q", [0])
-        for start in range(0, len(words), WORDS_AT_ONCE):
-            pieces = self._pieces_of(words[start:start + WORDS_AT_ONCE])
-            for i, kind in enumerate(breaks[start:start + WORDS_AT_ONCE] if self._breaks else ()):
+        for start in range(0, len(words), AT_ONCE):
+            pieces = self._pieces_of(words[start:start + AT_ONCE])
+            for i, kind in enumerate(breaks[start:start + AT_ONCE] if self._breaks else ()):
                 if kind >= LINE:
                     pieces[i] = self._breaks[kind] + pieces[i]
             offsets.extend(itertools.islice(itertools.accumulate(map(len, pieces), initial=len(ids)), 1, None))

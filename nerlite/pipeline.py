@@ -199,23 +199,24 @@ def _check_texts(texts: Any) -> None:
 
 def _joined(text: Sequence[Any]) -> Words:
     """Return the words of a text that is split into words, or into sentences of words."""
-    if isinstance(text, str) or not isinstance(text, Iterable):
-        raise TypeError(f"words: expected lists of str, got {text!r:.80}")
-    items = list(text)
+    items = _listed(text)
     if not items or isinstance(items[0], str):
         return join_words(_checked_words(items))
-    sentences = [_checked_words(sentence) for sentence in items]
+    sentences = [_checked_words(_listed(sentence)) for sentence in items]
     return join_words(list(itertools.chain.from_iterable(sentences)), itertools.accumulate(map(len, sentences)))
 
 
-def _checked_words(words: Iterable[str]) -> list[str]:
+def _listed(words: Any) -> list[Any]:
     if isinstance(words, str) or not isinstance(words, Iterable):
         raise TypeError(f"words: expected lists of str, got {words!r:.80}")
-    checked = list(words)
-    for word in checked:
+    return list(words)
+
+
+def _checked_words(words: list[Any]) -> list[str]:
+    for word in words:
         if not isinstance(word, str):
             raise TypeError(f"words: expected str, got {word!r:.80}")
-    return checked
+    return words
 
 
 def _positive(name: str, value: SupportsIndex, most: int | None = None) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from nerlite.agreement import Agreement
-from nerlite.batch import Input
+from nerlite.batch import Input, concatenated
 from nerlite.config import Config
 from nerlite.document import Document, Entity
 from nerlite.files import ModelDirectory
@@ -26,6 +26,7 @@ from nerlite.text import Words, split_words
 PART, MARGIN = 1 << 14, 1 << 8
 # Probabilities are calibrated as if none were nearer to 0 or 1.
 _LEAST = 1e-9
+_NO_KINDS = np.empty(0, np.uint8)
 
 
 class Readable(Protocol):
@@ -118,8 +119,9 @@ class OwnRules:
 
     def read_words(self, words: Words) -> Reading:
         """Make the network's inputs of a text that is already split."""
-        pieces = self._pieces.encode(words.forms, words.breaks)
-        kinds = word_kinds(words.forms, words.breaks) if self._limits else np.empty(0, np.uint8)
+        forms, breaks = words.forms, words.breaks if self._limits else b""
+        pieces = self._pieces.encode(forms, breaks)
+        kinds = word_kinds(forms, breaks) if self._limits else _NO_KINDS
         return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(len(words)), kinds,
                        self._pieces.cls_id, self._pieces.sep_id)
 
@@ -127,12 +129,12 @@ class OwnRules:
                ) -> list[list[Entity]]:
         """Return the entities that begin in what each part answers for; neither its seams nor its windows' show."""
         if self._agreement:
-            emissions = np.concatenate([
+            emissions = concatenated([
                 self._agreement(emissions[start:stop], reading.words.forms[part.start:part.stop])
-                for (reading, part), (start, stop) in zip(parts, itertools.pairwise(offsets), strict=True)])
+                for (reading, part), (start, stop) in zip(parts, itertools.pairwise(offsets.tolist()), strict=True)])
         if self._limits:
-            emissions = self._limits(emissions, np.concatenate([reading.kinds[part.start:part.stop]
-                                                                for reading, part in parts]))
+            emissions = self._limits(emissions, concatenated([reading.kinds[part.start:part.stop]
+                                                              for reading, part in parts]))
         decoded = self._crf.decode(emissions, offsets)
         return [list(_entities(reading.words, part, spans, self._calibrated(scores)))
                 for (reading, part), spans, scores in zip(parts, decoded.spans, decoded.scores, strict=True)]

@@ -95,7 +95,7 @@ def test_a_long_text_is_the_same_however_many_passes_are_made_ready_at_once(tiny
     monkeypatch.setattr(engine, "PASSES_PER_THREAD", 1)
     monkeypatch.setattr(engine, "ROWS_DECODED_TOGETHER", 50)
     monkeypatch.setattr(engine, "PIECES_PER_PASS", 30)
-    monkeypatch.setattr(pieces, "WORDS_AT_ONCE", 7)
+    monkeypatch.setattr(pieces, "AT_ONCE", 7)
     assert tagger(text) == expected
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -62,14 +63,15 @@ class CRF:
 
         `ModelError` where these are no numbers: where transitions forbid all that emissions leave possible.
         """
-        with np.errstate(invalid="ignore"):
-            tags, rows, log_probabilities = self._ops.best_spans(emissions, offsets, *self._scores, self._labels,
-                                                                 self._boundaries, self._outside)
-        if np.isnan(log_probabilities).any():
-            raise ModelError("crf: expected transitions and emissions that leave a sequence of tags possible, got none")
-        decoded, starts = Decoded(tags, [[] for _ in offsets[1:]], [[] for _ in offsets[1:]]), offsets.tolist()
+        tags, rows, log_probabilities = self._ops.best_spans(emissions, offsets, *self._scores, self._labels,
+                                                             self._boundaries, self._outside)
+        starts = offsets.tolist()
+        decoded = Decoded(tags, [[] for _ in starts[1:]], [[] for _ in starts[1:]])
         for (sequence, start, stop, label), score in zip(rows.tolist(), np.exp(log_probabilities).tolist(),
                                                          strict=True):
+            if math.isnan(score):
+                raise ModelError("crf: expected transitions and emissions that leave a sequence of tags possible, got "
+                                 "none")
             first = starts[sequence]
             decoded.spans[sequence].append(Span(start - first, stop - first, self._label_names[label]))
             decoded.scores[sequence].append(min(score, 1.0))

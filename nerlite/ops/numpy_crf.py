@@ -115,4 +115,6 @@ def best_spans(emissions: np.ndarray, offsets: np.ndarray, start: np.ndarray, tr
     found = np.array(spans, np.int64).reshape(-1, 4)
     if not spans:
         return path, found, np.empty(0)
-    return path, found, span_log_probabilities(emissions, offsets, start, transitions, end, found, labels, boundaries)
+    with np.errstate(invalid="ignore"):  # where nothing is possible, these are no numbers
+        return path, found, span_log_probabilities(emissions, offsets, start, transitions, end, found, labels,
+                                                   boundaries)
