@@ -9,7 +9,6 @@ parts decoded, as soon as there are enough of them, so that memory does not grow
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -53,8 +52,11 @@ class Engine:
 
     def _shares(self, texts: Sequence[Any]) -> list[Sequence[Any]]:
         """Share texts out to threads; a single share, where the texts are few or one of them is long."""
-        sizes, lengths = SHARE_SIZES * self._workers.n, [len(text) for text in texts]
-        if self._workers.n == 1 or len(texts) < 2 * len(sizes) or max(lengths) * self._workers.n > sum(lengths):
+        sizes = SHARE_SIZES * self._workers.n
+        if self._workers.n == 1 or len(texts) < 2 * len(sizes):
+            return [texts]
+        lengths = [len(text) for text in texts]
+        if max(lengths) * self._workers.n > sum(lengths):
             return [texts]
         ends, parts = np.cumsum(lengths), np.cumsum(sorted(sizes, reverse=True))
         seams: list[int] = np.searchsorted(ends, ends[-1] * parts[:-1] / parts[-1]).tolist()
@@ -109,7 +111,7 @@ class Rows:
         self.text = text
         self.decoded: list[Any] = []
         self._held: list[np.ndarray] = []
-        self._parts, self._first, self._stop = deque(text.parts), 0, 0
+        self._parts, self._n_parts, self._first, self._stop = text.parts, 0, 0, 0
 
     def parts_with(self, emissions: np.ndarray) -> list[Part]:
         """Take the emissions of the next rows; return the parts that now have all of theirs.
@@ -119,8 +121,9 @@ class Rows:
         self._held.append(emissions)
         self._stop += len(emissions)
         parts = []
-        while self._parts and self._parts[0].stop <= self._stop:
-            window = self._parts.popleft()
+        while self._n_parts < len(self._parts) and self._parts[self._n_parts].stop <= self._stop:
+            window = self._parts[self._n_parts]
+            self._n_parts += 1
             held = concatenated(self._held)[window.start - self._first:]
             self._held, self._first = [held], window.start
             parts.append(Part(self, window, held[:window.stop - window.start]))

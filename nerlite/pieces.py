@@ -89,7 +89,8 @@ class PieceEncoder:
             for i, kind in enumerate(breaks[start:start + AT_ONCE] if self._breaks else ()):
                 if kind >= LINE:
                     pieces[i] = self._breaks[kind] + pieces[i]
-            offsets.extend(itertools.islice(itertools.accumulate(map(len, pieces), initial=len(ids)), 1, None))
+            offsets.pop()  # which comes again as the first
+            offsets.extend(itertools.accumulate(map(len, pieces), initial=len(ids)))
             ids.extend(itertools.chain.from_iterable(pieces))
         return Pieces(ids, offsets, breaks.translate(_LEADS) if self._breaks else bytes(len(words)))
 

@@ -136,7 +136,7 @@ class OwnRules:
             emissions = self._limits(emissions, concatenated([reading.kinds[part.start:part.stop]
                                                               for reading, part in parts]))
         decoded = self._crf.decode(emissions, offsets)
-        return [list(_entities(reading.words, part, spans, self._calibrated(scores)))
+        return [_entities(reading.words, part, spans, self._calibrated(scores))
                 for (reading, part), spans, scores in zip(parts, decoded.spans, decoded.scores, strict=True)]
 
     def _calibrated(self, scores: list[float]) -> list[float]:
@@ -163,10 +163,11 @@ def parts_of(n_words: int) -> list[Window]:
             for start, stop in itertools.pairwise([*range(0, n_words, PART), n_words])]
 
 
-def _entities(words: Words, part: Window, spans: list[Span], scores: list[float]) -> Iterator[Entity]:
+def _entities(words: Words, part: Window, spans: list[Span], scores: list[float]) -> list[Entity]:
     """spans: from the part's first word on."""
-    text, bounds = words.text, words.bounds
+    text, bounds, entities = words.text, words.bounds, []
     for (start, stop, label), score in zip(spans, scores, strict=True):
         if part.keep_start <= part.start + start < part.keep_stop:
             begin, end = bounds[2 * (part.start + start)], bounds[2 * (part.start + stop) - 1]
-            yield Entity(text[begin:end], label, begin, end, score)
+            entities.append(Entity(text[begin:end], label, begin, end, score))
+    return entities

@@ -24,7 +24,7 @@ from nerlite.threads import Workers
 ROWS_TOGETHER, THREADS_TOGETHER = CHUNK, 4
 # Threads that share out a head, which has two directions.
 HEAD_THREADS = 2
-# A call that follows another's return within so many seconds may be followed as soon: its helpers stay awake a while.
+# A call of several threads that follows another within so many seconds may be followed as soon: helpers stay awake.
 SOON = 0.001
 
 
@@ -40,9 +40,10 @@ class EncoderLayers:
         self._tables = None if in_kernel else tables
         self._weights = pack_encoder(kernels, tables if in_kernel else None, layers, n_layers, embedding_norm, n_heads,
                                      eps)
-        self._kernels, self._scratch = kernels, Scratch(level, self._weights)
+        self._kernels, self._scratch, self._width = kernels, Scratch(level, self._weights), level.width
+        self._rows_together = level.rows_together if self._weights.is_int8 else ROWS_TOGETHER
         self._no_head = HeadWeights.empty(), HeadWork.empty(), Words.empty()
-        self._returned = 0.0  # when a call last did
+        self._returned = 0.0  # when a call of several threads last did
 
     def __call__(self, ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
                  row_offsets: np.ndarray, workers: Workers | None = None, head: Head | None = None,
@@ -52,7 +53,7 @@ class EncoderLayers:
         batch, n_runs = self._schedule(ids, positions, offsets, rows, row_offsets, workers.n if workers else 1,
                                        head.n_steps if head else 0)
         stops = offsets.tolist()
-        longest = -(-max(map(operator.sub, stops[1:], stops), default=1) // self._kernels.level.width)
+        longest = -(-max(map(operator.sub, stops[1:], stops), default=1) // self._width)
         mine = self._scratch.take(batch.chunk, longest)
         room = self._scratch.room_for(n, mine)
         if self._tables:
@@ -73,9 +74,9 @@ class EncoderLayers:
 
         if workers and n_runs > 1:
             workers.help(partial(run, mine, mine.chunk, 0), *[partial(help_run, index) for index in range(1, n_runs)])
+            self._returned = time.perf_counter()
         else:
             run(mine, mine.chunk, 0)
-        self._returned = time.perf_counter()
         result: np.ndarray = head.scores(words) if head else room.out[:n_asked, :self._weights.d].copy()
         if head:
             head.kept.give(work)
@@ -85,13 +86,14 @@ class EncoderLayers:
     def _schedule(self, ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
                   row_offsets: np.ndarray, n_threads: int, head_steps: int) -> tuple[Batch, int]:
         """Return what the kernel is called with, and by how many threads."""
-        n, n_asked = len(ids), len(rows)
-        few = n <= (self._kernels.level.rows_together if self._weights.is_int8 else ROWS_TOGETHER)
-        n_shares = min(n_threads, THREADS_TOGETHER) if few else 1
+        n = len(ids)
+        n_shares = min(n_threads, THREADS_TOGETHER) if n <= self._rows_together else 1
         n_parts = n_threads if n_shares == 1 else 1
-        chunk, last_chunk = (max(1, min(CHUNK, -(-each // n_parts))) for each in (n, n_asked))
+        chunk, last_chunk = min(CHUNK, max(1, -(-n // n_parts))), min(CHUNK, max(1, -(-len(rows) // n_parts)))
+        n_runs = min(n_threads, n_shares * -(-n // chunk))
         n_steps = (len(self._weights.layers) + 1) * STEPS + head_steps + 1
+        lingers = n_runs > 1 and time.perf_counter() - self._returned < SOON
         batch = Batch(ids=ids, positions=positions, offsets=offsets, rows=rows, row_offsets=row_offsets,
                       counters=np.zeros((n_steps, 2), np.int64), chunk=chunk, last_chunk=last_chunk, n_shares=n_shares,
-                      head_shares=min(n_threads, HEAD_THREADS), lingers=time.perf_counter() - self._returned < SOON)
-        return batch, min(n_threads, n_shares * -(-n // chunk))
+                      head_shares=min(n_threads, HEAD_THREADS), lingers=lingers)
+        return batch, n_runs

@@ -81,6 +81,7 @@ class Head:
             dense=packed(kernels, [dense], x_width)[0] if dense else Linear.empty(), layers=bilstms,
             emission=packed(kernels, [emission], len(emission.weight))[0], residual=residual, x_width=x_width,
             y_width=y_width)
+        self._out_width = padded(self._d_out, kernels.level.columns)
         self.n_steps = HEAD_STEPS + LAYER_STEPS * len(layers)
         self.kept = Kept()  # what the kernel works on
 
@@ -99,9 +100,8 @@ class Head:
             characters = np.empty((n, 0), np.float32)
         if characters.shape != (n, self._d_in - d):
             raise ValueError(f"characters: expected {(n, self._d_in - d)}, got {characters.shape}")
-        d_out = len(self.weights.emission.panels) * self._kernels.level.columns
         return Words(characters=characters, offsets=offsets, by_length=longest_first(offsets),
-                     emissions=np.empty((n, d_out), np.float32))
+                     emissions=np.empty((n, self._out_width), np.float32))
 
     def work(self, n: int) -> HeadWork:
         """Take what this thread has for the kernel to work on, of at least n words."""
