@@ -41,16 +41,21 @@ class Batch(NamedTuple):
 
 def make_batch(inputs: Sequence[Input]) -> Batch:
     """Concatenate inputs."""
-    piece_offsets = offsets_of(len(each.piece_ids) for each in inputs)
+    lengths = [len(each.piece_ids) for each in inputs]
+    piece_offsets = offsets_of(lengths)
     return Batch(
-        np.array([index for each in inputs for index in each.piece_ids], np.int64),
-        np.array([position for each in inputs for position in range(len(each.piece_ids))], np.int64),
+        _numbers([each.piece_ids for each in inputs]),
+        _numbers(map(range, lengths)),
         piece_offsets,
-        np.array([start + first for start, each in zip(piece_offsets.tolist(), inputs, strict=False)
-                  for first in each.first_pieces], np.int64),
-        offsets_of(len(each.words) for each in inputs),
-        [word for each in inputs for word in each.words],
+        _numbers([[start + first for first in each.first_pieces]
+                  for start, each in zip(piece_offsets.tolist(), inputs, strict=False)]),
+        offsets_of([len(each.words) for each in inputs]),
+        list(itertools.chain.from_iterable([each.words for each in inputs])),
     )
+
+
+def _numbers(runs: Iterable[Iterable[int]]) -> np.ndarray:
+    return np.fromiter(itertools.chain.from_iterable(runs), np.int64)
 
 
 def concatenated(arrays: list[np.ndarray]) -> np.ndarray:

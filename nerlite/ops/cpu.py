@@ -18,7 +18,7 @@ def cpu_levels() -> list[Level]:
             raise ValueError(f"NERLITE_CPU_LEVEL: expected one of {', '.join(LEVELS)}, got {wanted!r}")
         if LEVELS[wanted] in has:
             del has[has.index(LEVELS[wanted]) + 1:]
-    if has[-1].name == "amx" and not _may_use_amx():
+    if "amx_tile" in has[-1].features and not _may_use_amx():
         has.pop()
     return has[::-1]
 

@@ -60,7 +60,7 @@ class EncoderLayers:
             room.x[:n, :self._weights.d] = embed(ids, positions, self._tables)
         head_weights, work, words = self._no_head
         if head:
-            head_weights, work = head.weights, head.work(n_asked)
+            head_weights, work = head.weights, mine.work_for(head, n_asked)
             words = head.words(characters, n_asked, self._weights.d, row_offsets)
 
         def run(own: Workplace, chunk: Chunk, index: int) -> None:
@@ -78,8 +78,6 @@ class EncoderLayers:
         else:
             run(mine, mine.chunk, 0)
         result: np.ndarray = head.scores(words) if head else room.out[:n_asked, :self._weights.d].copy()
-        if head:
-            head.kept.give(work)
         self._scratch.give(mine)
         return result
 

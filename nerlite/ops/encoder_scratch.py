@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nerlite.ops.arguments import Chunk, EncoderWeights, Room, Tiles
+from nerlite.ops.arguments import Chunk, EncoderWeights, HeadWork, Room, Tiles
 from nerlite.ops.encoder_weights import mixed_width
+from nerlite.ops.head import Head
 from nerlite.ops.kept import Kept
 from nerlite.ops.levels import Level
 from nerlite.ops.packing import padded
@@ -18,9 +19,17 @@ class Workplace:
     """A thread's memory for the encoder."""
 
     def __init__(self, tiles: Tiles, chunk: Chunk) -> None:
-        """Begin with scratch, and no room for a call's rows."""
+        """Begin with scratch, and no room for a call's rows or words."""
         self.tiles, self.chunk = tiles, chunk
         self.room: Room | None = None
+        self._head: Head | None = None
+        self._work = HeadWork.empty()
+
+    def work_for(self, head: Head, n: int) -> HeadWork:
+        """Return what a head's kernel works on, of n words at least."""
+        if self._head is not head or len(self._work.x) < n:
+            self._head, self._work = head, head.work(n)
+        return self._work
 
 
 class Scratch:

@@ -83,15 +83,13 @@ class Head:
             y_width=y_width)
         self._out_width = padded(self._d_out, kernels.level.columns)
         self.n_steps = HEAD_STEPS + LAYER_STEPS * len(layers)
-        self.kept = Kept()  # what the kernel works on
 
     def __call__(self, characters: np.ndarray | None, vectors: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Return scores; as the reference."""
         n, d = vectors.shape
-        words, work = self.words(characters, n, d, offsets), self.work(n)
-        self._kernels.score(Score(head=self.weights, work=work, words=words, vectors=vectors, d=d,
+        words = self.words(characters, n, d, offsets)
+        self._kernels.score(Score(head=self.weights, work=self.work(n), words=words, vectors=vectors, d=d,
                                   everything=np.arange(n), counters=np.zeros((self.n_steps, 2), np.int64)))
-        self.kept.give(work)
         return self.scores(words)
 
     def words(self, characters: np.ndarray | None, n: int, d: int, offsets: np.ndarray) -> Words:
@@ -104,16 +102,7 @@ class Head:
                      emissions=np.empty((n, self._out_width), np.float32))
 
     def work(self, n: int) -> HeadWork:
-        """Take what this thread has for the kernel to work on, of at least n words."""
-        work: HeadWork | None = self.kept.take()
-        return work if work and len(work.x) >= n else self._new_work(n)
-
-    def scores(self, words: Words) -> np.ndarray:
-        """Return the scores, (n_words, n_tags), that the kernel made."""
-        scores: np.ndarray = words.emissions[:, :self._d_out].copy()
-        return scores
-
-    def _new_work(self, n: int) -> HeadWork:
+        """Return what the kernel works on, of n words at least."""
         level, weights, size = self._kernels.level, self.weights, self._size
         dense_width = len(weights.dense.panels) * level.columns
         work = HeadWork.allocate(
@@ -122,6 +111,11 @@ class Head:
             directions=[_work_lengths(level, size, is_int8=self._is_int8)] * 2)
         work.x[:, self._d_in:] = 0  # nothing is written there
         return work if dense_width else work.with_(y=work.x)
+
+    def scores(self, words: Words) -> np.ndarray:
+        """Return the scores, (n_words, n_tags), that the kernel made."""
+        scores: np.ndarray = words.emissions[:, :self._d_out].copy()
+        return scores
 
 
 def longest_first(offsets: np.ndarray) -> np.ndarray:
