@@ -126,7 +126,8 @@ def _make_tile(kind: Kind, n_vectors: int, *, asks: bool) -> Any:
             block = builder.append_basic_block(f"rows{n}")
             switch.add_case(I64(n), block)
             builder.position_at_end(block)
-            if kind is not INT8 or not LEVEL.int8_tile(emit, n, n_vectors, tile):
+            own = {INT8: LEVEL.int8_tile, INT16: LEVEL.int16_tile}.get(kind)
+            if not (own and own(emit, n, n_vectors, tile)):
                 emit_tile(emit, LEVEL, kind, n, n_vectors, tile, asks=asks)
             builder.branch(done)
         builder.position_at_end(done)

@@ -91,6 +91,10 @@ class Level:
         """Emit a tile of int8 weights, if this level has one of its own; tile: see `tiles.Tile`."""
         return False
 
+    def int16_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
+        """Emit a tile of int16, as `int8_tile`."""
+        return False
+
     def whole_int8_tile(self, emit: Any, n_rows: Any, tile: Any) -> Any:
         """Emit a tile of as many rows as the CPU is set up for, with what says whether it is to be taken; or None."""
         return None
@@ -101,13 +105,78 @@ class Neon(Level):
 
     name, machine, features = "neon", "aarch64", frozenset(["asimddp"])
     llvm_cpu, llvm_features = "generic", "+neon,+dotprod"
-    lanes, n_vectors, rows, int8_rows, depth = 4, 4, 4, 4, 4
+    lanes, n_vectors, rows, int8_rows, depth = 4, 4, 4, 5, 16
     has_tiles = True
 
     def dot4(self, emit: Any, total: Any, a: Any, b: Any) -> Any:
         """As said there."""
         return emit.call("llvm.aarch64.neon.sdot.v4i32.v16i8", total.type, total, *(
             emit.builder.bitcast(x, emit.vector(8, 16)) for x in (a, b)))
+
+    def int16_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
+        """Emit a tile whose products have lanes of their own, two of which are added up at its end."""
+        size, vector, word, builder = 4 * self.lanes, emit.vector(32, self.lanes), emit.number(32, 0), emit.builder
+        first, every = emit.constant(vector, None), emit.constant(vector, [0] * self.lanes)
+        halves = [emit.constant(vector, [*range(i, i + self.lanes)]) for i in (0, self.lanes)]
+        rows = [emit.add(tile.a, emit.times(tile.a_stride, row)) for row in range(n_rows)]
+
+        def halves_of(numbers: Any) -> list[Any]:
+            numbers = builder.bitcast(numbers, emit.vector(16, 2 * self.lanes))
+            return [builder.shuffle_vector(numbers, numbers, half) for half in halves]
+
+        steps = emit.steps([emit.number(64, 0), tile.panel, *[first] * (2 * n_rows * n_vectors)])
+        step, place, *sums = steps.values
+        columns = [halves_of(emit.load(emit.add(place, size * i), vector)) for i in range(n_vectors)]
+        for row in range(n_rows):
+            numbers = emit.load(emit.add(rows[row], emit.times(step, 4)), word.type)
+            same = halves_of(builder.shuffle_vector(builder.insert_element(first, numbers, word), first, every))
+            for i in range(n_vectors):
+                for half in (0, 1):
+                    at = 2 * (row * n_vectors + i) + half
+                    sums[at] = builder.add(sums[at], emit.call("llvm.aarch64.neon.smull.v4i32", vector, same[half],
+                                                               columns[i][half]))
+        following = emit.add(step, 1)
+        steps.end([following, emit.add(place, tile.panel_stride), *sums],
+                  builder.icmp_signed("<", following, tile.depth))
+        for i in range(n_rows * n_vectors):
+            at = emit.add(tile.out, emit.times(tile.out_stride, i // n_vectors))
+            both = emit.call("llvm.aarch64.neon.addp.v4i32", vector, *sums[2 * i:2 * i + 2])
+            emit.store(both, emit.add(at, size * (i % n_vectors)))
+        return True
+
+    def int8_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
+        """Emit a tile that takes four steps at once, where there are so many: a row's numbers fill a vector.
+
+        The panel's steps lie next to each other.
+        """
+        fours = emit.builder.icmp_signed("==", emit.builder.and_(tile.depth, emit.number(64, 3)), emit.number(64, 0))
+        with emit.builder.if_else(fours) as (then, otherwise):
+            with then:
+                self._int8_steps(emit, n_rows, n_vectors, tile, 4)
+            with otherwise:
+                self._int8_steps(emit, n_rows, n_vectors, tile, 1)
+        return True
+
+    def _int8_steps(self, emit: Any, n_rows: int, n_vectors: int, tile: Any, n: int) -> None:
+        """Emit a tile that takes n steps at once."""
+        size, vector, word, builder = 4 * self.lanes, emit.vector(32, self.lanes), emit.number(32, 0), emit.builder
+        rows = [emit.add(tile.a, emit.times(tile.a_stride, row)) for row in range(n_rows)]
+        steps = emit.steps([emit.number(64, 0), tile.panel, *[emit.constant(vector, None)] * (n_rows * n_vectors)])
+        step, place, *sums = steps.values
+        numbers = [emit.load(emit.add(row, emit.times(step, 4)), word.type if n == 1 else vector) for row in rows]
+        if n == 1:
+            numbers = [builder.insert_element(emit.constant(vector, None), each, word) for each in numbers]
+        for i in range(n):
+            columns = [emit.load(emit.add(place, size * (i * n_vectors + j)), vector) for j in range(n_vectors)]
+            same = [builder.shuffle_vector(row, row, emit.constant(vector, [i] * self.lanes)) for row in numbers]
+            sums = [self.dot4(emit, total, columns[j % n_vectors], same[j // n_vectors])
+                    for j, total in enumerate(sums)]
+        following = emit.add(step, n)
+        steps.end([following, emit.add(place, size * n * n_vectors), *sums],
+                  builder.icmp_signed("<", following, tile.depth))
+        for j, total in enumerate(sums):
+            at = emit.add(tile.out, emit.times(tile.out_stride, j // n_vectors))
+            emit.store(total, emit.add(at, size * (j % n_vectors)))
 
 
 class AVX2(Level):
