@@ -88,7 +88,7 @@ def piece_encoder() -> PieceEncoder:
 def inputs_of(text: str, encoder: PieceEncoder) -> list[Input]:
     """Return the windows that nerlite reads of a text, as a tagger makes them."""
     words = split_words(text)
-    pieces = encoder.encode(words.forms, words.breaks)
+    pieces = encoder.encode(words.read.forms, words.read.breaks)
     return list(Reading(words, pieces, encoder.windows(pieces.offsets), [], np.empty(0, np.uint8), encoder.cls_id,
                         encoder.sep_id).sequences)
 

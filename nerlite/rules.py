@@ -77,7 +77,7 @@ class Rules(Protocol[R, D]):
 
 
 class Reading(NamedTuple):
-    """A text by nerlite's own rules: a row is a word.
+    """A text by nerlite's own rules: a row is a word that is read.
 
     kinds: what each word is, (n_words,), see `nerlite.limits`; empty where that makes no difference. cls_id, sep_id:
     the pieces [CLS] and [SEP].
@@ -99,7 +99,7 @@ class Reading(NamedTuple):
             own = slice(window.start, window.stop)
             firsts = list(map(operator.add, offsets[own], leads[own]))
             yield Input([self.cls_id, *ids[firsts[0]:offsets[window.stop]], self.sep_id],
-                        [1 + first - firsts[0] for first in firsts], self.words.forms[own])
+                        [1 + first - firsts[0] for first in firsts], self.words.read.forms[own])
 
 
 class OwnRules:
@@ -119,10 +119,10 @@ class OwnRules:
 
     def read_words(self, words: Words) -> Reading:
         """Make the network's inputs of a text that is already split."""
-        forms, breaks = words.forms, words.breaks if self._limits else b""
+        forms, breaks = words.read.forms, words.read.breaks if self._limits else b""
         pieces = self._pieces.encode(forms, breaks)
         kinds = word_kinds(forms, breaks) if self._limits else _NO_KINDS
-        return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(len(words)), kinds,
+        return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(len(forms)), kinds,
                        self._pieces.cls_id, self._pieces.sep_id)
 
     def decode(self, parts: Sequence[tuple[Reading, Window]], emissions: np.ndarray, offsets: np.ndarray
@@ -130,7 +130,7 @@ class OwnRules:
         """Return the entities that begin in what each part answers for; neither its seams nor its windows' show."""
         if self._agreement:
             emissions = concatenated([
-                self._agreement(emissions[start:stop], reading.words.forms[part.start:part.stop])
+                self._agreement(emissions[start:stop], reading.words.read.forms[part.start:part.stop])
                 for (reading, part), (start, stop) in zip(parts, itertools.pairwise(offsets.tolist()), strict=True)])
         if self._limits:
             emissions = self._limits(emissions, concatenated([reading.kinds[part.start:part.stop]
@@ -148,7 +148,7 @@ class OwnRules:
         entities: list[Entity] = []
         for part in decoded:  # which agree on what lies across a seam; where they did not, the first one holds
             entities += [entity for entity in part if not entities or entity.start >= entities[-1].end]
-        return Document(text.words.text, text.words.all_bounds, entities)
+        return Document(text.words.text, text.words.bounds, entities)
 
 
 def calibrated(probability: float, slope: float, shift: float) -> float:
@@ -165,7 +165,7 @@ def parts_of(n_words: int) -> list[Window]:
 
 def _entities(words: Words, part: Window, spans: list[Span], scores: list[float]) -> list[Entity]:
     """spans: from the part's first word on."""
-    text, bounds, entities = words.text, words.bounds, []
+    text, bounds, entities = words.text, words.read.bounds, []
     for (start, stop, label), score in zip(spans, scores, strict=True):
         if part.keep_start <= part.start + start < part.keep_stop:
             begin, end = bounds[2 * (part.start + start)], bounds[2 * (part.start + stop) - 1]

@@ -185,15 +185,15 @@ class Words(Sequence[str]):
     """The words of a text, each cut out of it when it is asked for: a million take 8 MB instead of 200.
 
     bounds: where they lie, in code points: start, end, start, end and so on; breaks: of each word, what lies before it
-    (`NONE`, `SPACE`, `LINE` or `PARAGRAPH`): seen in the text where it is not given; read: the text as it is read, if
-    otherwise (see `nerlite.unseen`); unread: where words lie, as bounds, that are white space there.
+    (`NONE`, `SPACE`, `LINE` or `PARAGRAPH`): seen in the text where it is not given; read: those that are read, where
+    some are white space to a reader (see `nerlite.unseen`), in a text that has white space for them.
     """
 
-    def __init__(self, text: str, bounds: Iterable[int], breaks: bytes | None = None, read: str | None = None,
-                 unread: Sequence[int] = ()) -> None:
+    def __init__(self, text: str, bounds: Iterable[int], breaks: bytes | None = None, read: Words | None = None
+                 ) -> None:
         """Keep the text and where its words are."""
         self.text, self.bounds = text, bounds if isinstance(bounds, array) else array(_typecode(text), bounds)
-        self._read, self._unread = text if read is None else read, unread
+        self._read = read
         if breaks is not None:
             self.breaks = breaks
 
@@ -219,16 +219,14 @@ class Words(Sequence[str]):
         return list(zip(self.bounds[::2], self.bounds[1::2], strict=True))
 
     @property
-    def all_bounds(self) -> array[int]:
-        """Where all words lie, those too that are white space to a reader."""
-        if not self._unread:
-            return self.bounds
-        return array(self.bounds.typecode, np.sort(np.concatenate([self.bounds, self._unread])).tolist())
+    def read(self) -> Words:
+        """The words that the network reads: without those that are white space to a reader."""
+        return self if self._read is None else self._read
 
     @Lazy
     def breaks(self) -> bytes:
         """Of each word, what lies before it."""
-        text, bounds = self._read, np.asarray(self.bounds)
+        text, bounds = self.text, np.asarray(self.bounds)
         # As if a word began where the text ends.
         starts, ends = np.append(bounds[::2], np.uint32(len(text))), np.append(np.uint32(0), bounds[1::2])
         breaks, odd = np.minimum(starts - ends, SPACE).astype(np.uint8), starts - ends > 1
@@ -243,13 +241,12 @@ class Words(Sequence[str]):
     def forms(self) -> Sequence[str]:
         """What the network reads of each word, see `form`."""
         bounds = np.asarray(self.bounds)
-        text, words = self._read, self if self._read is self.text else Words(self._read, self.bounds)
-        spans = np.concatenate([_spans(_ODD_WORD, text), _spans(_ODD_PAIR, text)])
+        spans = np.concatenate([_spans(_ODD_WORD, self.text), _spans(_ODD_PAIR, self.text)])
         firsts, stops = np.searchsorted(bounds[1::2], spans[::2], "right"), np.searchsorted(bounds[::2], spans[1::2])
         odd = set(np.flatnonzero(bounds[1::2] - bounds[::2] > _SHORT).tolist())
         odd.update(itertools.chain.from_iterable(map(range, firsts.tolist(), stops.tolist())))
-        others = {i: read for i in sorted(odd) if (read := form(word := words[i])) != word}
-        return Forms(words, others) if others else words
+        others = {i: read for i in sorted(odd) if (read := form(word := self[i])) != word}
+        return Forms(self, others) if others else self
 
 
 # What a gap has that is no single space; what a word has that the network reads as another: characters, and pairs.
@@ -310,16 +307,16 @@ def split_words(text: str) -> Words:
     numbers, abbreviations, initials, addresses and hyphenated words; clitics ('s, n't) are words of their own.
     """
     bounds = array(_typecode(text))
-    read, unseen = without(text)
-    for match in _pattern(ascii_only=text.isascii()).finditer(read):
+    seen, unseen = without(text)
+    for match in _pattern(ascii_only=text.isascii()).finditer(seen):
         bounds.extend(match.span(1))
     while bounds and bounds[-1] == bounds[-2]:  # the end of the text
         del bounds[-2:]
     if not unseen:
         return Words(text, bounds)
     starts, ends = bounds[::2], bounds[1::2]
-    outside = [span for span in unseen if bisect_right(starts, span[0]) == bisect_right(ends, span[0])]
-    return Words(text, bounds, read=read, unread=[*itertools.chain.from_iterable(outside)])
+    unread = [span for span in unseen if bisect_right(starts, span[0]) == bisect_right(ends, span[0])]
+    return Words(text, sorted([*bounds, *itertools.chain.from_iterable(unread)]), read=Words(seen, bounds))
 
 
 def join_words(words: Sequence[str], starts: Iterable[int] = ()) -> Words:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 Span = tuple[int, int]
 
-# A quotation's mark, perhaps with its author's initials, or a comment's.
-_MARK = r"(?P<mark>(?:[A-Za-z]{0,3}>[ \t]?)++|(?:\#++|//++|%++|;++)(?=\s|\Z))"
+# A quotation's mark, perhaps with its author's initials or a bar, or a comment's.
+_MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|%++|;++)(?=\s|\Z))"
 _FIRST_LINE, _OTHER_LINE = re.compile(rf"[ \t]*+{_MARK}"), re.compile(rf"\n[ \t]*+{_MARK}")
 TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
 _ENCODED = re.compile(r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)")

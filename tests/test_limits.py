@@ -115,16 +115,17 @@ def limited(with_breaks, backend):
 
 def assert_within_limits(entities, words):
     """No entity crosses the end of a paragraph, overlaps another or is bounded by what is neither letter nor digit."""
-    starts = {start: i for i, start in enumerate(words.bounds[::2])}
-    stops = {end: i + 1 for i, end in enumerate(words.bounds[1::2])}
+    read = words.read
+    starts = {start: i for i, start in enumerate(read.bounds[::2])}
+    stops = {end: i + 1 for i, end in enumerate(read.bounds[1::2])}
     last = 0
     for entity in entities:
         start, stop = starts[entity.start], stops[entity.end]
         assert words.text[entity.start:entity.end] == entity.text
         assert last <= start < stop
-        assert PARAGRAPH not in words.breaks[start + 1:stop]
-        assert "" not in words.forms[start:stop]
-        assert can_bound(words.forms[start]) and can_bound(words.forms[stop - 1])
+        assert PARAGRAPH not in read.breaks[start + 1:stop]
+        assert "" not in read.forms[start:stop]
+        assert can_bound(read.forms[start]) and can_bound(read.forms[stop - 1])
         last = stop
 
 

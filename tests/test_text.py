@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nerlite.characters import INVISIBLE, ODD_SPACE
 from nerlite.forms import can_bound, form
-from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, Words, _pattern, join_words, split_words
+from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, _pattern, join_words, split_words
 from nerlite.unseen import without
 
 
@@ -53,9 +53,8 @@ def test_everything_that_is_seen_is_in_a_word(text):
     assert [text[start:end] for start, end in words.offsets] == words[:] == list(words)
     assert list(words.bounds) == sorted(words.bounds)
     assert all(words)
-    everywhere = Words(text, words.all_bounds)
-    assert "".join(filter(_is_seen, "".join(everywhere))) == "".join(filter(_is_seen, text))
-    assert list(everywhere.bounds) == sorted(everywhere.bounds)
+    assert "".join(filter(_is_seen, "".join(words))) == "".join(filter(_is_seen, text))
+    assert set(words.read.offsets) <= set(words.offsets)
     assert all(_is_seen(word[0]) and _is_seen(word[-1]) for word in words)
     assert words[::-2] == words[:][::-2]
     assert len(words.breaks) == len(words)
@@ -81,8 +80,8 @@ def test_a_form_is_its_own_form(text):
     words = split_words(text)
     for word in (text, *words):
         assert form(form(word)) == form(word)
-    read = Words(without(text)[0], words.bounds)
-    assert list(words.forms) == words.forms[:] == list(map(form, read))
+    assert words.read.text == without(text)[0]
+    assert list(words.read.forms) == words.read.forms[:] == list(map(form, words.read))
 
 
 ALL = "".join(map(chr, range(sys.maxunicode + 1)))
@@ -125,7 +124,7 @@ UNITS = [
 def test_time_is_linear_in_hostile_text(unit):
     started = time.process_time()
     words = split_words(unit * (20_000 // len(unit)))
-    assert len(words.breaks) == len(words.forms)
+    assert len(words.read.breaks) == len(words.read.forms)
     assert time.process_time() - started < 1
 
 
@@ -147,7 +146,7 @@ KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
 ])
 def test_breaks(text, shown):
     words = split_words(text)
-    assert "".join(KINDS[kind] + word for word, kind in zip(words, words.breaks, strict=True)) == shown
+    assert "".join(KINDS[kind] + word for word, kind in zip(words.read, words.read.breaks, strict=True)) == shown
 
 
 @pytest.mark.parametrize(("text", "shown", "unread"), [
@@ -156,6 +155,7 @@ def test_breaks(text, shown):
     ("# in Wash-\n# ington\n#\n# Oslo", "## in Washington#Oslo", "##"),
     ("// New\n//\n  // York", "#// New#York", "////"),
     ("JD> New\nJD> York", "#JD> New/York", "JD>"),
+    ("|> New\n|> York", "#|#> New/York", "|>"),
     ("#New\n#York", "##New/#York", ""),
     ("- New\n- York", "#- New/- York", ""),
     ("Tim~Cook, Dr.~No, ~5 a~b", "#Tim Cook, Dr. No, ~5 a~b", "~~"),
@@ -167,9 +167,9 @@ def test_breaks(text, shown):
 ])
 def test_what_is_white_space_to_a_reader(text, shown, unread):
     words = split_words(text)
-    assert "".join(KINDS[kind] + word for word, kind in zip(words.forms, words.breaks, strict=True)) == shown
-    rows = set(words.offsets)
-    assert "".join(text[a:b] for a, b in Words(text, words.all_bounds).offsets if (a, b) not in rows) == unread
+    assert "".join(KINDS[kind] + word for word, kind in zip(words.read.forms, words.read.breaks, strict=True)) == shown
+    read = set(words.read.offsets)
+    assert "".join(word for word, place in zip(words, words.offsets, strict=True) if place not in read) == unread
 
 
 def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_start():

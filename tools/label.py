@@ -34,7 +34,7 @@ def sentences_of(text: str) -> list[list[str]]:
     """Split a text into words, and them into sentences, which end with a stop and the marks that close it."""
     sentences: list[list[str]] = [[]]
     has_ended = False
-    for word in split_words(text).forms:
+    for word in split_words(text).read.forms:
         if has_ended and word not in CLOSING:
             sentences.append([])
             has_ended = False
