@@ -50,6 +50,8 @@ SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy
     | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | [%=]C2[%=]A0)"""
 APOSTROPHE = (r"(?:['’]|(?<=[A-Za-z])''(?=[A-Za-z])|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
               r"|\\u2019|\\'|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99)")
+# What is written in its place.
+LIKE_APOSTROPHE = "´`′＇"
 REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}});
     | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
     | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}

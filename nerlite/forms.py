@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import overload
 
-from nerlite.characters import IDEOGRAPHS, decode, readable
+from nerlite.characters import IDEOGRAPHS, LIKE_APOSTROPHE, decode, readable
 
 # Second halves of words that keep their hyphen at a line's end, as those in upper case do: all others are the rest of a
 # word, since of hyphens at lines' ends most part syllables, and names hyphenated otherwise have a capital after them.
@@ -18,6 +18,7 @@ _HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad=]\s+"
 # Controls that are written out, TeX's commands, words in base64 as mail has them.
 _COMMAND_BEGINS = frozenset("\\#^␛[=")
 _COMMAND = r"\\+[nrtN]|\\[a-z]{2,}\*?(?:\{[^{}\s]+\})?|\S{0,5}\[[\d;]*[mK]|=\?[\w-]+\?[bB]\?\S*\?="
+_LIKE_APOSTROPHE = frozenset("'" + LIKE_APOSTROPHE)
 # Turns that letters and digits take in what is encoded, and seldom in words.
 _TURN = r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])"
 _ADDRESS = r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@"
@@ -62,8 +63,8 @@ def _read(word: str) -> str:
     """Return a word read once: what comes out may be a reference again."""
     if "\n" in word:
         word = "".join(re.sub(_HYPHEN, "", word).split())
-    if "''" in word:
-        word = re.sub("''(?=[A-Za-z])", "'", word)
+    if not _LIKE_APOSTROPHE.isdisjoint(word):
+        word = re.sub(rf"(?:''|[{LIKE_APOSTROPHE}])(?=[A-Za-z])", "'", word)
     word = decode(word)
     if not (word.isascii() and word.isprintable()):
         word = readable(word)

@@ -19,6 +19,7 @@ from nerlite.characters import (
     FORMULA,
     INVISIBLE,
     LETTER_REFERENCE,
+    LIKE_APOSTROPHE,
     NOTES,
     ODD_SPACE,
     REFERENCE,
@@ -35,7 +36,7 @@ from nerlite.unseen import TIE, without
 # no entity crosses. Before the first word a paragraph ends.
 NONE, SPACE, LINE, PARAGRAPH = range(4)
 
-_CLITIC = rf"{APOSTROPHE}(?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b(?![\\&])"
+_CLITIC = rf"(?:{APOSTROPHE}|(?<=[A-Za-z])[{LIKE_APOSTROPHE}])(?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b(?![\\&])"
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
 _WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\[nN]"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
@@ -139,13 +140,14 @@ RULES = (
     Rule("negation", rf"[A-Za-z]{{1,12}}?(?=n{APOSTROPHE}t\b) | n{APOSTROPHE}t\b",
          "They don't and can’t", "They do n't and ca n’t"),
     Rule("clitic", _CLITIC,
-         "Spain's police; they'll go", "Spain 's police ; they 'll go"),
+         "Spain's police; they`ll go", "Spain 's police ; they `ll go"),
     Rule("abbreviation in capitals", r"(?<!\w)[A-Z]{1,4}(?:&(?:amp;)?[A-Z]{1,4}){1,3}(?!\w)",
          "AT&T, R&amp;D and Marks&Spencer", "AT&T , R&amp;D and Marks & Spencer"),
     Rule("word", rf"""(?:<word>++|{LETTER_REFERENCE}|{FORMULA})(?:(?:
             (?<=[a-zß-ɏ])[-‐]\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
           | (?<=[a-z])=\r?\n(?=[a-z]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
-          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC}){APOSTROPHE} | (?<=[lL])·(?=[lL])
+          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC}){APOSTROPHE} | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
+          | (?<=[lL])·(?=[lL])
           | \.(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{ENDS})|(?:{ENDS_TOO})(?!\s+\w))(?![\w&]))
           | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|&shy;)++
           )?+(?:<word>++|{LETTER_REFERENCE}|{FORMULA}))*+""",
@@ -252,7 +254,7 @@ class Words(Sequence[str]):
 # What a gap has that is no single space; what a word has that the network reads as another: characters, and pairs.
 _ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
-_ODD_WORD, _ODD_PAIR, _SHORT = rf"{_ODD}{_ODD}*+", r"-\r?\n|''|\[[\d;]{0,20}[mK]", 15
+_ODD_WORD, _ODD_PAIR, _SHORT = rf"{_ODD}{_ODD}*+", r"-\r?\n|''|`|\[[\d;]{0,20}[mK]", 15
 
 
 def _spans(pattern: str, text: str) -> np.ndarray:

@@ -72,7 +72,7 @@ PIECES = st.lists(st.sampled_from([
     "&shy;", "&#39;", "\\u00fc", "\\n", "\\", "%20", "%C3%BC", "=", "{\\\"o}", "\x1b[31m", "\\033[0m", "\u00ad",
     "\u200d", "\ufe0f", "\u0301", "❤", "1", "²", "|", "https://x.org/", "a@b.org", "<br>", "Ａ", "ﬁ",
     "9e107d9d372bb6826bd81d3542a419d6", "\b", "> ", "\n> ", "# ", "<b>", "</td>", "~",
-    "=?a?q?", "?=", "₁", "$", "!", "\"R\"", "\x00", "[0m", "-\n", "''", "’", "ж"])).map("".join)
+    "=?a?q?", "?=", "₁", "$", "!", "\"R\"", "\x00", "[0m", "-\n", "''", "`", "´", "’", "ж"])).map("".join)
 
 
 @given(st.text() | PIECES)
@@ -189,7 +189,8 @@ def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_st
     ("M\\xc3\\xbcller", "Müller"), ("M%C3%BCller", "Müller"), ("G{\\\"o}del", "Gödel"), ("Erd{\\H{o}}s", "Erdős"),
     ("O\\'Brien", "O'Brien"), ("&#39;s", "'s"), ("\\ud83d\\ude00", "😀"), ("B\bBe\ber\br", "Ber"), ("\\033[31m", ""),
     ("48 65 6c 6c 6f 20 57 6f", ""), ("b6:89:3d:09:ac:fe", ""), ("bmQgdGhlbiBBbmdlbGEg", ""), ("\\begin{itemize}", ""),
-    ("\\item", ""), ("O''Brien", "O'Brien"), ("''s", "'s"), ("=?a?b?eHg=?=", ""), ("J=FCrgen", "Jürgen"),
+    ("\\item", ""), ("O''Brien", "O'Brien"), ("''s", "'s"), ("´s", "'s"), ("O`Brien", "O'Brien"),
+    ("=?a?b?eHg=?=", ""), ("J=FCrgen", "Jürgen"),
     ("VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBv", ""), ("9e107d9d372bb6826bd81d3542a419d6", ""), ("\\n", ""),
 ])
 def test_forms(word, expected):
