@@ -288,7 +288,7 @@ def _kind(gap: str) -> int:
     A tab that indents a line ends nothing, nor do spaces. Two spaces are a line break: they part columns, but words of
     justified lines too.
     """
-    gap = re.sub(rf"{CONTROL}|[{INVISIBLE}]", "", decode(gap), flags=re.VERBOSE).replace("~", " ")
+    gap = re.sub(rf"[\ ]\x00++(?=[\ ])|{CONTROL}|[{INVISIBLE}]", "", decode(gap), flags=re.VERBOSE).replace("~", " ")
     if not gap:
         return NONE
     lines = re.split("\r*\n|\r|[\v\x85\u2028]", gap)

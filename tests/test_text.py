@@ -162,6 +162,7 @@ def test_breaks(text, shown):
     ("https://x.org/ab~cd", "#https://x.org/ab~cd", ""),
     ("<li><B>Ada</B></li><li><i>Bob</i>, <b>Eve</b>'s</li>", "#Ada#Bob , Eve 's",
      "<li><B></B></li><li><i></i><b></b></li>"),
+    ("Ada <b> Bob </b></i> Eve", "#Ada Bob Eve", "<b></b></i>"),
     ("<alice> hi <b class='x'>bob</b>", "#<alice> hi <b class='x'>bob", "</b>"),
     ("=?UTF-8?Q?Gerd_M=C3=BCller?= <a@b.de>", "#Gerd Müller <a@b.de>", "=?UTF-8?Q?_?="),
 ])
