@@ -176,6 +176,8 @@ def test_a_call_that_fails_leaves_what_is_right_or_nothing(library, tiny_model, 
     assert len(cases) >= (2 if job in ("write_a_model", "keep_a_kernel") else 1)
     for case in cases:
         ends = {"killed": [-signal.SIGKILL], "interrupted": [0], "full": [1, 2], "fails": [0, 1, 2]}
+        if job == "keep_a_kernel" and kind != "killed":  # what is compiled answers, kept or not
+            ends[kind] = [0]
         assert case["ended"] in ends[kind], case
         assert "Traceback" not in case["errors"], case
         assert "Exception" not in case["errors"], case
@@ -187,7 +189,6 @@ def test_a_call_that_fails_leaves_what_is_right_or_nothing(library, tiny_model, 
             assert job != "redact" or not case["out"] or "map" in case["left"], case
         elif job == "keep_a_kernel":  # without a word
             assert (case["again"], case["errors"]) == (0, ""), case
-            assert case["ended"] < 1, case
         elif case["out"] != whole:
             assert case["out"] is None, case
             assert (case["again"], case["out_again"]) == (0, whole), case
