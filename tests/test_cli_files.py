@@ -125,6 +125,99 @@ def test_a_folder_of_answers(run, tmp_path):
     assert (tmp_path / "out" / "x" / "2.jsonl").exists()
 
 
+def report_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_what_is_left_out_is_in_a_report(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["a.txt", "b.jsonl", "c: 1.csv", "d.json", "e.conll", "f.jsonl"]
+    Path("a.txt").write_bytes(b"john\n\xff\n")
+    Path("b.jsonl").write_text('{"text": "john"}\n\n{"text": 5}\n{"text": "a: b", "entities": 1}\n{\n')
+    Path("c: 1.csv").write_text("text,n\njohn,1\njohn\n")
+    Path("d.json").write_text('[{"text": "john"},\n {"body": 1}, {"text":')
+    Path("e.conll").write_text("john O\nof\n\nberlin O\n")
+    Path("f.jsonl").write_text('{"text": "john"}\n')
+    expected = [
+        ("a.txt", 2, "text", "not UTF-8: byte 0xff at offset 5 of the file (invalid start byte); --encoding names "
+         "another encoding"),
+        ("b.jsonl", 3, "text", "key 'text': expected a string or null, got 5"),
+        ("b.jsonl", 4, "text", "key 'entities': there already, and the answer is written there; --entities-key names "
+         "another key for the entities"),
+        ("b.jsonl", 5, "text", "not JSON: Expecting property name enclosed in double quotes at column 2"),
+        ("c: 1.csv", 3, "text", "expected 2 fields, got 1"),
+        ("d.json", 2, "text", "no key 'text'; the line has 'body'"),
+        ("d.json", 2, "rest of the file", "not JSON: Expecting value at column 23"),
+        ("e.conll", 2, "text", "expected 2 columns, got 'of'"),
+    ]
+    status, output, errors = run("--on-error", "skip", "--errors", "report", *names)
+    assert status == 0
+    assert output.count("\n") == 6
+    assert [tuple(line.values()) for line in report_of(Path("report"))] == expected
+    assert errors.endswith("nerlite: skipped: 8 in all, see report\n")
+    assert list(report_of(Path("report"))[0]) == ["file", "line", "left_out", "reason"]
+    assert run("--on-error", "skip", "--errors", "none", names[-1])[::2] == (0, "")
+    assert Path("none").read_text() == ""
+    assert "--errors: expected --on-error skip" in run("--errors", "other", *names)[2]
+    assert not Path("other").exists()
+    for arguments, message in ((["--errors", "report"], "--errors report: there already"),
+                               (["--errors", "x", "--to", "./x"], "--errors x: expected another file than --to"),
+                               (["--errors", "no/x"], "--errors no/x: No such file or directory")):
+        assert message in run("--on-error", "skip", *arguments, *names)[2]
+
+
+def test_the_names_of_a_corpus_come_with_a_report(tiny_model, tmp_path, capfd):
+    (tmp_path / "a.jsonl").write_text('{"text": "the john of berlin"}\n{}\n')
+    assert cli.main(["count", "--model", str(tiny_model), "--backend", "numpy", "--on-error", "skip", "--errors",
+                     str(tmp_path / "report"), str(tmp_path / "a.jsonl")]) == 0
+    assert [line["line"] for line in report_of(tmp_path / "report")] == [2]
+    assert "skipped: 1 in all, see" in capfd.readouterr().err
+
+
+def test_a_folder_of_answers_ends_at_the_first_error_and_goes_on_there(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in "abcd":
+        (tmp_path / "in" / f"{name}.jsonl").write_text('{"text": "john"}\n' * 2 + ("{\n" * 3 if name in "bd" else ""))
+    out, report = tmp_path / "out", tmp_path / "report"
+    status, _, errors = run("--to", f"{out}/", tmp_path / "in")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert sorted(path.name for path in out.iterdir()) == ["a.jsonl", "b.jsonl.partial", "b.jsonl.progress"]
+    skip = ("--resume", "--on-error", "skip", "--errors", report)
+    assert run("--to", out, *skip, tmp_path / "in")[0] == 0
+    assert [(Path(line["file"]).name, line["line"]) for line in report_of(report)] == [
+        (f"{name}.jsonl", line) for name in "bd" for line in (3, 4, 5)]
+    assert sorted(path.name for path in out.iterdir()) == [f"{name}.jsonl" for name in "abcd"]
+    whole = report.read_bytes()
+    for name in "bd":  # answers that are made anew do not report anything twice
+        (out / f"{name}.jsonl").unlink()
+        assert run("--to", out, *skip, tmp_path / "in")[0] == 0
+        assert sorted(report.read_bytes().splitlines()) == sorted(whole.splitlines())
+    report.write_bytes(whole + b'{"file": "')  # as a killed run leaves it
+    (out / "d.jsonl").unlink()
+    assert run("--to", out, *skip, tmp_path / "in")[0] == 0
+    assert report.read_bytes() == whole
+    report.write_text("something else\n")
+    (out / "a.jsonl").unlink()
+    assert "expected the report of an earlier run, got" in run("--to", out, *skip, tmp_path / "in")[2]
+
+
+def test_of_a_row_group_only_what_does_not_fit_is_left_out(run, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(target, "ROWS_IN_GROUP", 8)
+    rows = [{"text": "john", "n": i} if i not in (3, 5, 12) else {"text": "john", "n": i, "entities": []}
+            for i in range(20)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    status, _, _ = run("--to", tmp_path / "a.parquet", "--on-error", "skip", "--errors", tmp_path / "report",
+                       tmp_path / "a.jsonl")
+    assert status == 0
+    assert [line["line"] for line in report_of(tmp_path / "report")] == [4, 6, 13]
+    assert pq.read_table(tmp_path / "a.parquet").column("n").to_pylist() == [
+        i for i in range(20) if i not in (3, 5, 12)]
+    assert pq.ParquetFile(tmp_path / "a.parquet").num_row_groups == 3
+
+
 def test_only_files_can_be_gone_on_with(run, tmp_path):
     (tmp_path / "a.txt").write_text(LINE)
     for arguments in (("--resume", tmp_path / "a.txt"), ("--resume", "--to", tmp_path / "out", "-")):
@@ -227,29 +320,38 @@ def test_processes_end_with_the_one_that_started_them(tiny_model):
 @FORKS
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_model, tmp_path, monkeypatch, form):
+    """The answers and the report on what is left out: lines that are no JSON, and answers that cannot be written."""
     files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     rng = random.Random(form)
     for file in files:
-        texts = [" ".join(["john", "acme", "the", "berlin"][:rng.randint(0, 4)]) for _ in range(150)]
-        file.write_text("".join(json.dumps({"text": text, "n": i}) + "\n" for i, text in enumerate(texts)))
+        rows = [json.dumps({"text": " ".join(["john", "acme", "the", "berlin"][:rng.randint(0, 4)]), "n": i}
+                           | ({"entities": 0} if rng.random() < 0.05 else {})) for i in range(150)]
+        file.write_text("".join(f"{'{' if rng.random() < 0.05 else row}\n" for row in rows))
     monkeypatch.setattr(target, "SECONDS_BETWEEN", 0.002)
     monkeypatch.setattr(target, "ROWS_IN_GROUP", 7)
     if form == "parquet":
         pytest.importorskip("pyarrow")
-    arguments = ["tag", "--model", str(tiny_model), "--backend", "numpy", "--threads", "1", "--output", form,
-                 *map(str, files)]
+    whole, report, out, own_report = (tmp_path / name for name in ("whole", "report", "out", "own_report"))
+    skip = ("--output", form, "--on-error", "skip", "--errors")
     start = time.perf_counter()
-    assert run("--output", form, "--to", tmp_path / "whole", *files)[0] == 0
-    seconds, killed, context = time.perf_counter() - start, 0, multiprocessing.get_context("fork")
-    for _ in range(20):
-        process = context.Process(target=cli.main, args=([*arguments, "--resume", "--to", str(tmp_path / "out")],))
+    assert run(*skip, report, "--to", whole, *files)[0] == 0
+    seconds, context = time.perf_counter() - start, multiprocessing.get_context("fork")
+    arguments = [*skip, own_report, "--to", out, "--resume", *files]
+    command = ["tag", "--model", tiny_model, "--backend", "numpy", "--threads", "1", *arguments]
+    killed = went_on = 0
+    while killed < 20:
+        process = context.Process(target=cli.main, args=([*map(str, command)],))
         process.start()
-        time.sleep(rng.uniform(0, seconds / 8))
+        time.sleep(rng.uniform(0, seconds / 3))
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         killed += process.exitcode == -signal.SIGKILL
-        if (tmp_path / "out").exists():
-            break
-    assert killed > 3
-    assert run("--output", form, "--resume", "--to", tmp_path / "out", *files)[0] == 0
-    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+        went_on += process.exitcode == -signal.SIGKILL and not out.exists()
+        if out.exists():
+            assert (out.read_bytes(), own_report.read_bytes()) == (whole.read_bytes(), report.read_bytes())
+            out.unlink()
+    assert went_on > 10
+    assert run(*arguments)[0] == 0
+    assert (out.read_bytes(), own_report.read_bytes()) == (whole.read_bytes(), report.read_bytes())
+    assert {line["left_out"] for line in report_of(report)} == {"text"}
+    assert len(report_of(report)) > 15

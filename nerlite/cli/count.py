@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from nerlite.cli import options as common
 from nerlite.cli.console import Input
-from nerlite.cli.documents import Failures, documents_of, records_of
+from nerlite.cli.documents import documents_of, records_of
 from nerlite.cli.files import expanded
 from nerlite.document import Entity
 from nerlite.io.records import select
@@ -74,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
     common.choose_workers(options, files)
     tagger = common.load(options)
     labels, names = common.labels_of(options.label, tagger), Names()
-    failures = Failures(skip=options.on_error == "skip")
+    failures = common.failures_of(options, files)
+    failures.begin(files)
     read_options = common.read_options(options)._replace(fail=failures.fail)
     with common.workers_of(options, tagger) as workers, Input(files, options.encoding) as streams:
         records = records_of(files, options.input_format, read_options, streams)

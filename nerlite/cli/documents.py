@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import nerlite
-from nerlite.cli.console import Input, display_name, say
+from nerlite.cli.console import Input, display_name
 from nerlite.document import Document
 from nerlite.io import format_named, format_of
 from nerlite.io.records import InputError, ReadOptions, Record
@@ -18,35 +18,6 @@ if TYPE_CHECKING:
 
 # What is tagged together: so many texts, or fewer that have about so many characters.
 BATCH_SIZE, BATCH_CHARACTERS = 32, 100_000
-
-
-class Failures:
-    """What could not be read: the first is an error; or, where it is to be left out, all are said and counted."""
-
-    def __init__(self, *, skip: bool) -> None:
-        self._skip, self._n_skipped = skip, 0
-        self.first: InputError | None = None
-
-    def fail(self, error: InputError) -> None:
-        """Take what is wrong; return where it is to be left out."""
-        if not self._skip:
-            raise error
-        self._n_skipped += 1
-        say(f"skipped: {error}")
-
-    def until_error(self, records: Iterator[Record]) -> Iterator[Record]:
-        """End at bad input instead of raising, so that all that came before it is tagged and written first."""
-        try:
-            yield from records
-        except InputError as error:
-            self.first = error
-
-    def report(self) -> None:
-        """Raise the error that ended the work, or say how much was left out."""
-        if self.first:
-            raise self.first
-        if self._n_skipped:
-            say(f"skipped: {self._n_skipped:,} in all")
 
 
 def records_of(files: Sequence[str], form: str, options: ReadOptions, streams: Input) -> Iterator[Record]:
@@ -59,7 +30,8 @@ def records_of(files: Sequence[str], form: str, options: ReadOptions, streams: I
                 yield from reader.read_file(streams.whole(file), name, options)
             else:
                 yield from reader.read(streams.read(file), name, options)
-        except InputError as error:  # the rest of this file cannot be read
+        except InputError as error:
+            error.ends_file = True
             options.fail(error)
 
 

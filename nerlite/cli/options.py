@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import nerlite
 from nerlite.backends import BACKENDS
 from nerlite.cli.console import say
+from nerlite.cli.failures import Failures, Report
 from nerlite.cores import available_cores
 from nerlite.io import READERS
 from nerlite.io.records import InputError, ReadOptions
@@ -71,6 +72,9 @@ def of_texts() -> argparse.ArgumentParser:
                         "megabytes, where the system can fork and --threads is not given; else threads)")
     parser.add_argument("--on-error", choices=("stop", "skip"), default="stop",
                         help="bad input: stop after all that came before (the default), or leave it out and say so")
+    parser.add_argument("--errors", metavar="FILE",
+                        help="with --on-error skip: a new file for what is left out, a JSON object a line with file, "
+                        "line (of Parquet: row) and reason; --resume goes on with it")
     return parser
 
 
@@ -102,6 +106,14 @@ def load(options: argparse.Namespace) -> nerlite.Tagger:
         raise InputError(f"--backend {options.backend}: {error}") from None
     except ValueError as error:  # an environment variable's value
         raise InputError(str(error)) from None
+
+
+def failures_of(options: argparse.Namespace, files: Sequence[str]) -> Failures:
+    """Return what takes bad input of these files as --on-error and --errors say."""
+    skip, resume = options.on_error == "skip", bool(vars(options).get("resume"))
+    if options.errors and not skip:
+        raise InputError("--errors: expected --on-error skip: else the first error ends the run")
+    return Failures(skip=skip, report=Report(options.errors, files, resume=resume) if options.errors else None)
 
 
 def choose_workers(options: argparse.Namespace, files: Sequence[str]) -> None:

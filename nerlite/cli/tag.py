@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import nerlite
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, Output, display_name
-from nerlite.cli.documents import Failures, documents_of, records_of
+from nerlite.cli.documents import documents_of, records_of
+from nerlite.cli.failures import Failures
 from nerlite.cli.files import expanded
 from nerlite.cli.target import FileTarget, ParquetTarget, run_of
 from nerlite.document import Document
@@ -57,6 +58,9 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--text-key {options.text_key}: expected another key: the answer is written there")
     if options.resume and (not options.to or "-" in files):
         raise InputError("--resume: expected files, and --to FILE or FOLDER: only those can be gone on with")
+    failures = common.failures_of(options, files)
+    if options.errors and options.to and os.path.realpath(options.errors) == os.path.realpath(options.to):
+        raise InputError(f"--errors {options.errors}: expected another file than --to")
     if options.timings and options.workers:
         raise InputError("--timings: expected no --workers: the time of other processes is not seen")
     if not options.timings:
@@ -68,7 +72,6 @@ def run(options: argparse.Namespace) -> int:
     options.label = common.labels_of(options.label, tagger)
     if timings:
         timings.watch(tagger)
-    failures = Failures(skip=options.on_error == "skip")
     with common.workers_of(options, tagger) as workers, Input(files, options.encoding) as streams:
         work = _Work(options, tagger, streams, failures, timings, workers)
         if options.to is None:
@@ -96,14 +99,16 @@ class _Work:
     def to_output(self, files: list[str]) -> None:
         """Write to standard output, each document at once."""
         writer = self._writer(files)
+        self._failures.begin(files)
         with Output() as output:
             output.write(writer.head())
             write = self._timed(lambda document, record: output.write(writer.write(document, record)))
-            for document, record in self._documents(self._records(files)):
+            for number, (document, record) in enumerate(self._documents(self._records(files))):
                 try:
                     write(document, record)
                 except InputError as error:
-                    self._failures.fail(error)
+                    self._failures.fail(error, number)
+                self._failures.settle(number + 1)
             output.write(writer.tail())
 
     def to_folder(self, files: list[str], folder: str) -> None:
@@ -111,7 +116,7 @@ class _Work:
         targets = [os.path.join(folder, name) for name in _names_in_folder(files, WRITERS[self._options.output])]
         os.makedirs(folder, exist_ok=True)
         for file, target in zip(files, targets, strict=True):
-            if not (self._options.resume and os.path.exists(target)):
+            if self._failures.first is None and not (self._options.resume and os.path.exists(target)):
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 self.to_file([file], target)
 
@@ -121,16 +126,13 @@ class _Work:
             return
         target, is_whole = self._target(files, path), False
         try:
+            self._failures.begin(files, target.n_done, target.n_skipped)
             records = self._records(files)
             for record in itertools.islice(records, target.n_done):
                 target.skip(record)
             add = self._timed(target.add)
             for document, record in self._documents(records):
-                try:
-                    add(document, record)
-                except InputError as error:
-                    self._failures.fail(error)
-                    target.leave_out()
+                add(document, record)
             is_whole = self._failures.first is None
         finally:
             target.close(is_whole=is_whole)
@@ -139,8 +141,8 @@ class _Work:
         options, resume = {name: getattr(self._options, name) for name in DECISIVE}, self._options.resume
         run = run_of(files, options, self._tagger.path)
         if self._options.output == "parquet":
-            return ParquetTarget(path, run, resume=resume, options=self._write_options)
-        return FileTarget(path, run, self._writer(files), resume=resume)
+            return ParquetTarget(path, run, self._failures, self._write_options, resume=resume)
+        return FileTarget(path, run, self._failures, self._writer(files), resume=resume)
 
     def _writer(self, files: list[str]) -> Writer:
         return writer_named(self._options.output, ", ".join(map(display_name, files)), self._write_options)

@@ -13,6 +13,7 @@ import shutil
 import time
 from typing import Any, NamedTuple
 
+from nerlite.cli.failures import Failures
 from nerlite.document import Document
 from nerlite.io import parquet
 from nerlite.io.records import InputError, Record, WriteOptions, Writer
@@ -24,26 +25,31 @@ ROWS_IN_GROUP = 8192
 
 
 class Progress(NamedTuple):
-    """How far a file is good. run: what has to be the same in a run that goes on with it."""
+    """How far a file is good. run: what has to be the same in a run that goes on with it; skipped: amid these texts."""
 
     texts: int
     bytes: int
     run: dict[str, Any]
+    skipped: int = 0
 
 
 class FileTarget:
     """A file that is written under another name, and gets its own once it is whole.
 
-    n_done: texts that an earlier run has answered.
+    n_done, n_skipped: texts that an earlier run has done, and what it left out amid them.
     """
 
-    def __init__(self, path: str, run: dict[str, Any], writer: Writer, *, resume: bool) -> None:
-        """Open the file. run: what says which run this is; resume: go on with what an earlier one left."""
-        self._path, self._run, self._writer = path, run, writer
+    def __init__(self, path: str, run: dict[str, Any], failures: Failures, writer: Writer, *, resume: bool) -> None:
+        """Open the file.
+
+        run: what says which run this is; failures: takes texts whose answer cannot be written; resume: go on with what
+        an earlier run left.
+        """
+        self._path, self._run, self._failures, self._writer = path, run, failures, writer
         self._partial, self._progress = f"{path}.partial", f"{path}.progress"
         _refuse_existing(path)
         left = self._left(resume=resume)
-        self.n_done, self._n_bytes = (left.texts, left.bytes) if left else (0, 0)
+        self.n_done, self._n_bytes, self.n_skipped = (left.texts, left.bytes, left.skipped) if left else (0, 0, 0)
         try:
             self._file = open(self._partial, "r+b" if left else "wb")  # noqa: SIM115
             self._file.truncate(self._n_bytes)
@@ -52,7 +58,7 @@ class FileTarget:
             raise InputError(f"--to {path}: {error.strerror}") from None
         self._saved = time.monotonic()
         if not left:
-            self._write(writer.head())
+            self._n_bytes = self._write(writer.head())
             self._save()
 
     def skip(self, record: Record) -> None:
@@ -61,30 +67,28 @@ class FileTarget:
 
     def add(self, document: Document, record: Record) -> None:
         """Write a document, one more text that is done; from time to time what there is is kept."""
-        self._write(self._writer.write(document, record))
-        self.leave_out()
+        written = 0
+        try:
+            written = self._write(self._writer.write(document, record))
+        except InputError as error:
+            self._failures.fail(error, self.n_done)
+        self.n_done, self._n_bytes = self.n_done + 1, self._n_bytes + written  # no interrupt comes in between
         if time.monotonic() - self._saved >= SECONDS_BETWEEN:
             self._save()
-
-    def leave_out(self) -> None:
-        """Take one more text as done, with no answer."""
-        self.n_done += 1
 
     def close(self, *, is_whole: bool) -> None:
         """Keep what there is; is_whole: under its own name."""
         if is_whole:
-            self._write(self._writer.tail())
-        self._save()
+            self._n_bytes += self._write(self._writer.tail())
+        self._save(is_whole=is_whole)
         self._file.close()
         if is_whole:
             os.rename(self._partial, self._path)
             os.unlink(self._progress)
 
-    def _write(self, text: str) -> None:
-        """Write text; a lone surrogate, which UTF-8 does not have, comes out as JSON's escape."""
-        data = text.encode("utf-8", "backslashreplace")
-        self._file.write(data)
-        self._n_bytes += len(data)
+    def _write(self, text: str) -> int:
+        """Write text, return its bytes; a lone surrogate, which UTF-8 does not have, comes out as JSON's escape."""
+        return self._file.write(text.encode("utf-8", "backslashreplace"))
 
     def _left(self, *, resume: bool) -> Progress | None:
         """Return how far an earlier run came; None where there was none."""
@@ -101,11 +105,12 @@ class FileTarget:
             raise InputError(f"{self._progress}: {self._partial} is not what it says")
         return progress
 
-    def _save(self) -> None:
-        """Write down how far the file is good, once it is there for good."""
+    def _save(self, *, is_whole: bool = False) -> None:
+        """Write down how far the file is good, once it and the report on its texts are there for good."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        _write_json(self._progress, Progress(self.n_done, self._n_bytes, self._run)._asdict())
+        self.n_skipped += self._failures.settle(None if is_whole else self.n_done)
+        _write_json(self._progress, Progress(self.n_done, self._n_bytes, self._run, self.n_skipped)._asdict())
         self._saved = time.monotonic()
 
 
@@ -145,21 +150,23 @@ def _check_left(left: dict[str, Any], run: dict[str, Any], path: str, *, resume:
 class ParquetTarget:
     """As `FileTarget`, for Parquet, which is no file before its end is written: row groups are files in FILE.parts.
 
-    n_done: texts that earlier runs have answered, and those that this one has written since.
+    n_done, n_skipped: as there, and what this run has written since.
     """
 
-    def __init__(self, path: str, run: dict[str, Any], *, resume: bool, options: WriteOptions) -> None:
+    def __init__(self, path: str, run: dict[str, Any], failures: Failures, options: WriteOptions, *, resume: bool
+                 ) -> None:
         """Begin, or go on; arguments as in `FileTarget`; options: how entities are written."""
-        self._path, self._parts = path, f"{path}.parts"
+        self._path, self._parts, self._failures = path, f"{path}.parts", failures
         _, self._parquet = parquet.arrow(f"--to {path}")
         _refuse_existing(path)
-        self.n_done, self._paths, schema = 0, list[str](), None
+        self.n_done, self.n_skipped, self._paths, schema = 0, 0, list[str](), None
         run_file = os.path.join(self._parts, "run.json")
         if os.path.exists(run_file):
             _check_left(_read_json(run_file), run, run_file, resume=resume)
             while os.path.exists(part := self._part(len(self._paths))):
                 schema = self._parquet.read_schema(part)
                 self.n_done = int(schema.metadata[b"nerlite.texts"])
+                self.n_skipped = int(schema.metadata.get(b"nerlite.skipped", 0))
                 self._paths.append(part)
         else:
             os.makedirs(self._parts, exist_ok=True)
@@ -176,16 +183,13 @@ class ParquetTarget:
     def skip(self, record: Record) -> None:
         """Go on behind a text that an earlier run has answered."""
 
-    def leave_out(self) -> None:
-        """Take one more text as done, with no answer."""
-        self.n_done += 1
-
     def close(self, *, is_whole: bool) -> None:
         """Keep whole row groups; is_whole: put them together, under the file's own name."""
         if not is_whole:
             return
         if self._waiting or not self._paths:
             self._flush()
+        self.n_skipped += self._failures.settle()
         schema = self._parquet.read_schema(self._paths[0]).remove_metadata()
         with self._parquet.ParquetWriter(f"{self._path}.new", schema) as writer:
             for part in self._paths:
@@ -199,17 +203,28 @@ class ParquetTarget:
     def _flush(self) -> None:
         """Write a row group, which is there whole or not at all."""
         waiting, self._waiting = self._waiting, []
-        try:
-            table = self._tables.table(waiting)
-        except InputError:
-            self.n_done += len(waiting) - 1  # where they may be left out, together with the last
-            raise
+        tables = self._tables_of(waiting, self.n_done)
         self.n_done += len(waiting)
+        if not tables and self._tables.schema is None:  # no text had an answer that could be written
+            return
+        self.n_skipped += self._failures.settle(self.n_done)
         part = self._part(len(self._paths))
-        marked = table.replace_schema_metadata({"nerlite.texts": str(self.n_done)})
-        self._parquet.write_table(marked, f"{part}.new")
+        marks = {"nerlite.texts": str(self.n_done), "nerlite.skipped": str(self.n_skipped)}
+        table = self._tables.joined(tables).replace_schema_metadata(marks)
+        self._parquet.write_table(table, f"{part}.new")
         os.rename(f"{part}.new", part)
         self._paths.append(part)
+
+    def _tables_of(self, waiting: list[tuple[Document, Record]], first: int) -> list[Any]:
+        """Return tables of all documents that fit into them, in order; first: which text of the output is theirs."""
+        try:
+            return [self._tables.table(waiting)]
+        except InputError as error:
+            if len(waiting) <= 1:
+                self._failures.fail(error, first)
+                return []
+        half = len(waiting) // 2
+        return self._tables_of(waiting[:half], first) + self._tables_of(waiting[half:], first + half)
 
 
 def run_of(files: list[str], options: dict[str, Any], model: str) -> dict[str, Any]:

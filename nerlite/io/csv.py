@@ -72,8 +72,9 @@ class Writer:
         return ""
 
     def skip(self, record: Record) -> None:
-        """Take a document's columns as they were when it was written."""
-        self._columns = self._columns or list(_row(record))
+        """Take a document's columns as they were when it was written, if it was."""
+        if not self._columns and self._options.entities_key not in (row := _row(record)):
+            self._columns = list(row)
 
     def write(self, document: Document, record: Record) -> str:
         """Return a document's row, before the first one also the columns' names."""

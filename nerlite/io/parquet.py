@@ -75,11 +75,11 @@ class Tables:
     def table(self, documents: list[tuple[Document, Record]]) -> Any:
         """Return a table of pyarrow's."""
         key, where = self._options.entities_key, documents[0][1].where if documents else "no texts"
+        if taken := [record.where for _, record in documents if record.row is not None and key in record.row]:
+            raise InputError(f"{taken[0]}: column {key!r}: there already, and the answer is written there; "
+                             "--entities-key names another for the entities")
         try:
             table = self._columns([record for _, record in documents])
-            if key in table.column_names:
-                raise InputError(f"{where}: column {key!r}: there already, and the answer is written there; "
-                                 "--entities-key names another for the entities")
             entities = [entity_dicts(document, self._options.offset_unit) for document, _ in documents]
             table = table.append_column(key, self._pa.array(entities, self._entities))
             if self.schema is None:
@@ -89,7 +89,11 @@ class Tables:
                                  f"{', '.join(map(repr, self.schema.names)):.500}")
             return table.select(self.schema.names).cast(self.schema)
         except (self._pa.ArrowException, UnicodeError, TypeError, OverflowError) as error:
-            raise InputError(f"{where} and the texts after it: no rows of one table: {error}") from None
+            raise InputError(f"{where}: not of one table with the texts before it: {error}") from None
+
+    def joined(self, tables: list[Any]) -> Any:
+        """Return one table of those that `table` has made, which may be none but the first time."""
+        return self._pa.concat_tables(tables) if tables else self.schema.empty_table()
 
     def _columns(self, records: list[Record]) -> Any:
         """Return what came with the texts; where nothing did, the texts."""

@@ -10,7 +10,12 @@ from nerlite.errors import FileError
 
 
 class InputError(FileError):
-    """Input that cannot be read; the message names the file, the line and what is wrong there."""
+    """Input that cannot be read; the message names the file, the line and what is wrong there.
+
+    ends_file: whether the rest of the file cannot be read either.
+    """
+
+    ends_file = False
 
 
 class Rows(NamedTuple):
