@@ -64,6 +64,23 @@ class Linear(nn.Linear):
         return functional.linear(x + _rounding(x), self.weight + _weight_rounding(self.weight), self.bias)
 
 
+class Dropout(nn.Module):
+    """Dropout whose random numbers are bytes, eight from one draw: PyTorch's own draws are a tenth of a step here."""
+
+    def __init__(self, rate: float) -> None:
+        """rate: what share of values becomes 0, to the next 1/256."""
+        super().__init__()
+        self.threshold = round(256 * rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, in training with values dropped and the others scaled up, so that its mean stays."""
+        if not self.training or not self.threshold:
+            return x
+        draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-2**63, None)
+        kept = (draws.view(torch.uint8)[:x.numel()] >= self.threshold).view(x.shape)
+        return x * kept.to(x.dtype).mul_(256 / (256 - self.threshold))
+
+
 class EncoderLayer(nn.Module):
     """One transformer layer, normalised after each sum."""
 
@@ -77,7 +94,7 @@ class EncoderLayer(nn.Module):
         self.ffn_in = Linear(hidden, inner)
         self.ffn_out = Linear(inner, hidden)
         self.ffn_norm = nn.LayerNorm(hidden, config.layer_norm_eps)
-        self.dropout = nn.Dropout(ENCODER_DROPOUT)
+        self.dropout = Dropout(ENCODER_DROPOUT)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Return x (n, n_pieces, hidden) after the layer; mask (n, n_pieces) is False at padding."""
@@ -103,7 +120,7 @@ class Encoder(nn.Module):
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.embedding_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
-        self.dropout = nn.Dropout(ENCODER_DROPOUT)
+        self.dropout = Dropout(ENCODER_DROPOUT)
 
     def forward(self, pieces: Tensor, mask: Tensor) -> Tensor:
         """Return the last hidden state (n, n_pieces, hidden) of piece ids (n, n_pieces)."""
@@ -210,7 +227,7 @@ class Network(nn.Module):
         self.lstm = BiLSTM(context.dense_size, context.lstm_hidden_size)
         self.emissions = nn.Linear(config.emission_input_size, len(config.tags))
         self.crf = CRF(config.tags, config.scheme)
-        self.dropout = nn.Dropout(HEAD_DROPOUT)
+        self.dropout = Dropout(HEAD_DROPOUT)
         for module in self.modules():
             if isinstance(module, Linear):
                 module.quantized = quantized

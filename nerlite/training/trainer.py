@@ -227,7 +227,7 @@ class Trainer:
         character_rng = np.random.default_rng(rng.getrandbits(32))
         resting = self.epoch < recipe.frozen_epochs
         for name, parameter in self.network.encoder.named_parameters():
-            parameter.requires_grad_(name == "line_embedding" or not (resting or name.startswith("word_embeddings")))
+            parameter.requires_grad_(not (resting or name.startswith("word_embeddings")))
         self.network.train()
         began, loss_sum, n_words = time.monotonic(), 0.0, 0
         for i, batch in enumerate(batches):
