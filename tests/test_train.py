@@ -268,3 +268,18 @@ def test_a_network_takes_a_model_whole_and_gives_it_back(tiny_model):
     back = tensors_of(network)
     assert set(back) == set(expected_tensors(config))
     assert all(np.array_equal(back[name], tensors[name]) for name in tensors if not name.startswith("crf."))
+
+
+def test_dropout_keeps_the_mean_and_drops_the_same_backward():
+    torch = pytest.importorskip("torch")
+    from nerlite.training.network import Dropout
+
+    torch.manual_seed(0)
+    for rate, shape in ((0.1, (4000, 96)), (0.3, (1000, 383)), (0.0, (7, 3))):
+        dropout, x = Dropout(rate), torch.ones(shape, requires_grad=True)
+        y = dropout(x)
+        y.sum().backward()
+        assert (y == 0).float().mean().item() == pytest.approx(rate, abs=0.004)
+        assert y.mean().item() == pytest.approx(1, abs=0.01)
+        assert torch.equal(x.grad, y)
+        assert dropout.eval()(x) is x
