@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nerlite.html import COLOURS, DARK_INK, DARK_PAPER, INK, PAPER, Palette, escaped, marked, truncation
 
@@ -153,6 +153,16 @@ class Page:
         return (f'<article>\n<h2 dir="auto">{escaped(where)}</h2>\n'
                 f'<div class="text" dir="auto">{marked(document.stretches(), attributes)}</div>'
                 f"{truncation(document)}\n</article>\n")
+
+    def state(self) -> dict[str, Any]:
+        """Return what the legend counts, as a value of JSON: labels in the order in which they got their colours."""
+        return {"texts": self._n_documents, "names": dict(self._counts)}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Go on behind what an earlier object wrote of the same page, of which it gave this `state`."""
+        self._n_documents, self._counts = state["texts"], Counter(state["names"])
+        for label in self._counts:
+            self._palette.number(label)
 
     def tail(self) -> str:
         """Return what comes after the last document: the legend, which the page shows above the first."""

@@ -9,6 +9,7 @@ import lzma
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,11 @@ def run(tiny_model, capfdbinary):
         return status, output.decode(), errors.decode()
 
     return run_command
+
+
+def contents(folder):
+    """What a folder holds: a file's name → its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def texts_of(output):
@@ -218,6 +224,54 @@ def test_of_a_row_group_only_what_does_not_fit_is_left_out(run, tmp_path, monkey
     assert pq.ParquetFile(tmp_path / "a.parquet").num_row_groups == 3
 
 
+def test_brat_gets_a_text_and_its_standoff_for_each_document(run, tmp_path):
+    (tmp_path / "in" / "x").mkdir(parents=True)
+    texts = {"a.txt": "the john\r\nof berlin", "x/b.txt": "acme \U0001f600 in berlin", "x/c.txt": ""}
+    for name, text in texts.items():
+        (tmp_path / "in" / name).write_bytes(text.encode())
+    (tmp_path / "in" / "d.jsonl").write_text('{"text": "john"}\n{"text": null}\n{"text": "eu \\ud83d berlin"}\n')
+    assert run("--whole", "--output", "brat", "--to", tmp_path / "out", tmp_path / "in") == (0, "", "")
+    found = contents(tmp_path / "out")
+    assert set(found) == {"annotation.conf", "a.txt", "a.ann", "x/b.txt", "x/b.ann", "x/c.txt", "x/c.ann",
+                          *(f"d.jsonl/00000{i}.{suffix}" for i in (1, 3) for suffix in ("txt", "ann"))}
+    assert found["annotation.conf"] == (
+        b"[entities]\nLOC\nMISC\nORG\nPER\n[relations]\n[events]\n[attributes]\n")
+    assert {name: found[name].decode() for name in texts} == texts
+    assert found["d.jsonl/000003.txt"].decode() == "eu \ufffd berlin"
+    assert sum(map(len, (found[name] for name in found if name.endswith(".ann")))) > 50
+    for name, content in found.items():
+        text = found[name[:-3] + "txt"].decode() if name.endswith(".ann") else ""
+        for number, line in enumerate(content.decode().splitlines() if text else [], 1):
+            name, place, shown = line.split("\t")
+            label, _, offsets = place.partition(" ")
+            assert name == f"T{number}"
+            assert label in {"LOC", "MISC", "ORG", "PER"}
+            fragments = [tuple(map(int, each.split())) for each in offsets.split(";")]
+            assert " ".join(text[start:end] for start, end in fragments) == shown
+
+
+def test_brat_in_the_folder_of_the_texts(run, tmp_path):
+    (tmp_path / "a.txt").write_text("the john")
+    (tmp_path / "annotation.conf").write_text("mine")
+    arguments = ("--whole", "--output", "brat", "--to", tmp_path, tmp_path / "a.txt")
+    assert run(*arguments) == (0, "", "")
+    assert set(contents(tmp_path)) == {"a.txt", "a.ann", "annotation.conf"}
+    assert (tmp_path / "annotation.conf").read_text() == "mine"
+    (tmp_path / "a.ann").write_text("edited")
+    assert run(*arguments)[2] == f"nerlite: --to {tmp_path}/a.ann: there already\n"
+    assert run(*arguments, "--resume")[0] == 0
+    assert (tmp_path / "a.ann").read_text() == "edited"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.txt").write_text("another text")
+    assert "there already, and not the text that was tagged" in run(
+        "--whole", "--output", "brat", "--to", tmp_path / "other", tmp_path / "a.txt")[2]
+    assert not (tmp_path / "other" / "a.ann").exists()
+    (tmp_path / "a").write_text("the john")
+    assert "would hold the answers of more than one file" in run(
+        "--whole", "--output", "brat", "--to", f"{tmp_path}/new/", tmp_path / "a.txt", tmp_path / "a")[2]
+    assert run("--output", "brat", tmp_path / "a.txt")[2] == "nerlite: --output brat: expected --to FOLDER\n"
+
+
 def test_only_files_can_be_gone_on_with(run, tmp_path):
     (tmp_path / "a.txt").write_text(LINE)
     for arguments in (("--resume", tmp_path / "a.txt"), ("--resume", "--to", tmp_path / "out", "-")):
@@ -318,7 +372,7 @@ def test_processes_end_with_the_one_that_started_them(tiny_model):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @FORKS
-@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("form", ["jsonl", "csv", "html", "parquet", "brat"])
 def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_model, tmp_path, monkeypatch, form):
     """The answers and the report on what is left out: lines that are no JSON, and answers that cannot be written."""
     files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
@@ -331,11 +385,13 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_
     monkeypatch.setattr(target, "ROWS_IN_GROUP", 7)
     if form == "parquet":
         pytest.importorskip("pyarrow")
+    content_of = contents if form == "brat" else Path.read_bytes
     whole, report, out, own_report = (tmp_path / name for name in ("whole", "report", "out", "own_report"))
     skip = ("--output", form, "--on-error", "skip", "--errors")
     start = time.perf_counter()
     assert run(*skip, report, "--to", whole, *files)[0] == 0
     seconds, context = time.perf_counter() - start, multiprocessing.get_context("fork")
+    expected = content_of(whole), report.read_bytes()
     arguments = [*skip, own_report, "--to", out, "--resume", *files]
     command = ["tag", "--model", tiny_model, "--backend", "numpy", "--threads", "1", *arguments]
     killed = went_on = 0
@@ -346,12 +402,13 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         killed += process.exitcode == -signal.SIGKILL
-        went_on += process.exitcode == -signal.SIGKILL and not out.exists()
-        if out.exists():
-            assert (out.read_bytes(), own_report.read_bytes()) == (whole.read_bytes(), report.read_bytes())
-            out.unlink()
+        is_whole = (out / "b.jsonl" if form == "brat" else out).exists()
+        went_on += process.exitcode == -signal.SIGKILL and not is_whole
+        if is_whole:
+            assert (content_of(out), own_report.read_bytes()) == expected
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
     assert went_on > 10
     assert run(*arguments)[0] == 0
-    assert (out.read_bytes(), own_report.read_bytes()) == (whole.read_bytes(), report.read_bytes())
+    assert (content_of(out), own_report.read_bytes()) == expected
     assert {line["left_out"] for line in report_of(report)} == {"text"}
-    assert len(report_of(report)) > 15
+    assert len(report_of(report)) > 10

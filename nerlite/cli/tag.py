@@ -6,16 +6,18 @@ import argparse
 import itertools
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import nerlite
+from nerlite.cli import brat
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, Output, display_name
 from nerlite.cli.documents import documents_of, records_of
 from nerlite.cli.failures import Failures
 from nerlite.cli.files import expanded
-from nerlite.cli.target import FileTarget, ParquetTarget, run_of
+from nerlite.cli.target import FileTarget, ParquetTarget, Target, run_of
 from nerlite.document import Document
 from nerlite.io import WRITERS, writer_named
 from nerlite.io.jsonl import TRUNCATED_KEY
@@ -36,8 +38,8 @@ def add_to(commands: Any) -> None:
         common.of_model(), common.of_texts(), common.of_input(), common.of_entities()])
     parser.add_argument("--output", choices=WRITERS,
                         help="jsonl: a JSON object a document (the default, unless --to has another suffix); csv, "
-                        "tsv, parquet: a row a document; conll: a word a line; labelstudio: a task a document; table: "
-                        "for reading; html: a page for a browser")
+                        "tsv, parquet: a row a document; conll: a word a line; labelstudio: a task a document; brat: "
+                        "a text and its standoff a document; table: for reading; html: a page for a browser")
     parser.add_argument("--to", metavar="PATH", help="write to a file, or into a folder (PATH/, or one that is there) "
                         "a file for each; a file is there once it is whole")
     parser.add_argument("--resume", action="store_true",
@@ -66,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.timings:
         common.choose_workers(options, files)
     options.output = options.output or _format_of_target(options.to)
-    if options.output == "parquet" and options.to is None:
-        raise InputError("--output parquet: expected --to FILE or FOLDER")
+    if options.output in ("parquet", "brat") and options.to is None:
+        raise InputError(f"--output {options.output}: expected --to {'FILE or ' * (options.output == 'parquet')}FOLDER")
     tagger = (timings.of("loading", common.load) if timings else common.load)(options)
     options.label = common.labels_of(options.label, tagger)
     if timings:
@@ -76,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         work = _Work(options, tagger, streams, failures, timings, workers)
         if options.to is None:
             work.to_output(files)
-        elif options.to.endswith(("/", os.sep)) or os.path.isdir(options.to):
+        elif options.output == "brat" or options.to.endswith(("/", os.sep)) or os.path.isdir(options.to):
             work.to_folder(files, options.to)
         else:
             work.to_file(files, options.to)
@@ -113,8 +115,12 @@ class _Work:
 
     def to_folder(self, files: list[str], folder: str) -> None:
         """Write a file for each; those that are there are whole."""
-        targets = [os.path.join(folder, name) for name in _names_in_folder(files, WRITERS[self._options.output])]
+        targets = [os.path.join(folder, name) for name in _names_in_folder(files, self._options)]
+        if twice := [name for name, n in Counter(targets).items() if n > 1]:
+            raise InputError(f"--to {folder}: {twice[0]} would hold the answers of more than one file")
         os.makedirs(folder, exist_ok=True)
+        if self._options.output == "brat":
+            brat.configure(folder, self._tagger.labels)
         for file, target in zip(files, targets, strict=True):
             if self._failures.first is None and not (self._options.resume and os.path.exists(target)):
                 os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -128,8 +134,8 @@ class _Work:
         try:
             self._failures.begin(files, target.n_done, target.n_skipped)
             records = self._records(files)
-            for record in itertools.islice(records, target.n_done):
-                target.skip(record)
+            for _ in itertools.islice(records, target.n_done):
+                pass
             add = self._timed(target.add)
             for document, record in self._documents(records):
                 add(document, record)
@@ -137,11 +143,15 @@ class _Work:
         finally:
             target.close(is_whole=is_whole)
 
-    def _target(self, files: list[str], path: str) -> FileTarget | ParquetTarget:
+    def _target(self, files: list[str], path: str) -> Target:
         options, resume = {name: getattr(self._options, name) for name in DECISIVE}, self._options.resume
         run = run_of(files, options, self._tagger.path)
         if self._options.output == "parquet":
             return ParquetTarget(path, run, self._failures, self._write_options, resume=resume)
+        if self._options.output == "brat":
+            if brat.is_one_document(files[0], self._options):
+                return brat.Pair(path, self._failures)
+            return brat.Folder(path, run, self._failures, resume=resume)
         return FileTarget(path, run, self._failures, self._writer(files), resume=resume)
 
     def _writer(self, files: list[str]) -> Writer:
@@ -169,8 +179,11 @@ def _format_of_target(path: str | None) -> str:
     return next((name for name, each in WRITERS.items() if each == suffix), "jsonl")
 
 
-def _names_in_folder(files: list[str], suffix: str) -> list[str]:
+def _names_in_folder(files: list[str], options: argparse.Namespace) -> list[str]:
     """Return what each file's answers are called: as the file from where all of them lie, and the format's suffix."""
+    suffix = WRITERS[options.output]
     common_folder = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
     names = [os.path.relpath(os.path.abspath(file), common_folder) for file in files]
+    if options.output == "brat":
+        return [f"{name.removesuffix('.txt')}.ann" if brat.is_one_document(name, options) else name for name in names]
     return [name if name.endswith(suffix) else name + suffix for name in names]

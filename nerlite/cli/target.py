@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from nerlite.cli.failures import Failures
 from nerlite.document import Document
@@ -24,20 +24,40 @@ SECONDS_BETWEEN = 1.0
 ROWS_IN_GROUP = 8192
 
 
+class Target(Protocol):
+    """What answers are written to, and a later run can go on with.
+
+    n_done, n_skipped: texts that are done, by an earlier run to begin with, and what was left out amid them.
+    """
+
+    n_done: int
+    n_skipped: int
+
+    def add(self, document: Document, record: Record) -> None:
+        """Take a document, one more text that is done."""
+        ...
+
+    def close(self, *, is_whole: bool) -> None:
+        """Keep what there is; is_whole: under its own name."""
+        ...
+
+
 class Progress(NamedTuple):
-    """How far a file is good. run: what has to be the same in a run that goes on with it; skipped: amid these texts."""
+    """How far a file is good.
+
+    run: what has to be the same in a run that goes on with it; skipped: what was left out amid these texts; state: the
+    writer's.
+    """
 
     texts: int
     bytes: int
     run: dict[str, Any]
-    skipped: int = 0
+    skipped: int
+    state: Any
 
 
 class FileTarget:
-    """A file that is written under another name, and gets its own once it is whole.
-
-    n_done, n_skipped: texts that an earlier run has done, and what it left out amid them.
-    """
+    """A file that is written under another name, and gets its own once it is whole."""
 
     def __init__(self, path: str, run: dict[str, Any], failures: Failures, writer: Writer, *, resume: bool) -> None:
         """Open the file.
@@ -47,7 +67,7 @@ class FileTarget:
         """
         self._path, self._run, self._failures, self._writer = path, run, failures, writer
         self._partial, self._progress = f"{path}.partial", f"{path}.progress"
-        _refuse_existing(path)
+        refuse_existing(path)
         left = self._left(resume=resume)
         self.n_done, self._n_bytes, self.n_skipped = (left.texts, left.bytes, left.skipped) if left else (0, 0, 0)
         try:
@@ -57,13 +77,11 @@ class FileTarget:
         except OSError as error:
             raise InputError(f"--to {path}: {error.strerror}") from None
         self._saved = time.monotonic()
-        if not left:
+        if left:
+            writer.go_on(left.state)
+        else:
             self._n_bytes = self._write(writer.head())
             self._save()
-
-    def skip(self, record: Record) -> None:
-        """Go on behind a text that an earlier run has answered."""
-        self._writer.skip(record)
 
     def add(self, document: Document, record: Record) -> None:
         """Write a document, one more text that is done; from time to time what there is is kept."""
@@ -94,8 +112,8 @@ class FileTarget:
         """Return how far an earlier run came; None where there was none."""
         if not os.path.exists(self._progress):
             return None
-        left = _read_json(self._progress)
-        _check_left(left, self._run, self._progress, resume=resume)
+        left = read_json(self._progress)
+        check_left(left, self._run, self._progress, resume=resume)
         try:
             progress = Progress(**left)
             is_long_enough = os.path.getsize(self._partial) >= progress.bytes
@@ -110,16 +128,19 @@ class FileTarget:
         self._file.flush()
         os.fsync(self._file.fileno())
         self.n_skipped += self._failures.settle(None if is_whole else self.n_done)
-        _write_json(self._progress, Progress(self.n_done, self._n_bytes, self._run, self.n_skipped)._asdict())
+        progress = Progress(self.n_done, self._n_bytes, self._run, self.n_skipped, self._writer.state())
+        write_json(self._progress, progress._asdict())
         self._saved = time.monotonic()
 
 
-def _refuse_existing(path: str) -> None:
+def refuse_existing(path: str) -> None:
+    """Refuse to write over answers that are there."""
     if os.path.lexists(path):
         raise InputError(f"--to {path}: there already")
 
 
-def _read_json(path: str) -> dict[str, Any]:
+def read_json(path: str) -> dict[str, Any]:
+    """Read what `write_json` wrote."""
     try:
         with open(path, encoding="utf-8") as file:
             value = json.load(file)
@@ -128,7 +149,7 @@ def _read_json(path: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _write_json(path: str, value: dict[str, Any]) -> None:
+def write_json(path: str, value: dict[str, Any]) -> None:
     """Write a file that is there whole or not at all, for good."""
     with open(f"{path}.new", "w", encoding="utf-8") as file:
         json.dump(value, file)
@@ -137,7 +158,7 @@ def _write_json(path: str, value: dict[str, Any]) -> None:
     os.replace(f"{path}.new", path)
 
 
-def _check_left(left: dict[str, Any], run: dict[str, Any], path: str, *, resume: bool) -> None:
+def check_left(left: dict[str, Any], run: dict[str, Any], path: str, *, resume: bool) -> None:
     """Refuse what another run left, or any where it is not to be gone on with."""
     if not resume:
         raise InputError("--to: an earlier run was interrupted; --resume goes on with it, and without "
@@ -148,21 +169,18 @@ def _check_left(left: dict[str, Any], run: dict[str, Any], path: str, *, resume:
 
 
 class ParquetTarget:
-    """As `FileTarget`, for Parquet, which is no file before its end is written: row groups are files in FILE.parts.
-
-    n_done, n_skipped: as there, and what this run has written since.
-    """
+    """As `FileTarget`, for Parquet, which is no file before its end is written: row groups are files in FILE.parts."""
 
     def __init__(self, path: str, run: dict[str, Any], failures: Failures, options: WriteOptions, *, resume: bool
                  ) -> None:
         """Begin, or go on; arguments as in `FileTarget`; options: how entities are written."""
         self._path, self._parts, self._failures = path, f"{path}.parts", failures
         _, self._parquet = parquet.arrow(f"--to {path}")
-        _refuse_existing(path)
+        refuse_existing(path)
         self.n_done, self.n_skipped, self._paths, schema = 0, 0, list[str](), None
         run_file = os.path.join(self._parts, "run.json")
         if os.path.exists(run_file):
-            _check_left(_read_json(run_file), run, run_file, resume=resume)
+            check_left(read_json(run_file), run, run_file, resume=resume)
             while os.path.exists(part := self._part(len(self._paths))):
                 schema = self._parquet.read_schema(part)
                 self.n_done = int(schema.metadata[b"nerlite.texts"])
@@ -170,7 +188,7 @@ class ParquetTarget:
                 self._paths.append(part)
         else:
             os.makedirs(self._parts, exist_ok=True)
-            _write_json(run_file, {"run": run})
+            write_json(run_file, {"run": run})
         self._tables = parquet.Tables(path, options, schema and schema.remove_metadata())
         self._waiting: list[tuple[Document, Record]] = []
 
@@ -179,9 +197,6 @@ class ParquetTarget:
         self._waiting.append((document, record))
         if len(self._waiting) == ROWS_IN_GROUP:
             self._flush()
-
-    def skip(self, record: Record) -> None:
-        """Go on behind a text that an earlier run has answered."""
 
     def close(self, *, is_whole: bool) -> None:
         """Keep whole row groups; is_whole: put them together, under the file's own name."""

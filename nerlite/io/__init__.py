@@ -23,7 +23,7 @@ READERS = {
     "conll": (".conll", ".bio", ".iob", ".iob2"),
 }
 WRITERS = {"jsonl": ".jsonl", "csv": ".csv", "tsv": ".tsv", "conll": ".conll", "labelstudio": ".json",
-           "parquet": ".parquet", "table": ".table", "html": ".html"}
+           "parquet": ".parquet", "brat": ".ann", "table": ".table", "html": ".html"}
 # What would be tagged as no text at all; --input-format txt does so all the same.
 UNREAD = (".docx", ".epub", ".odt", ".pdf", ".rtf", ".xls", ".xlsx", ".zip")
 _SUFFIXES = {suffix: name for name, suffixes in READERS.items() for suffix in suffixes}

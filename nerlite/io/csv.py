@@ -71,10 +71,13 @@ class Writer:
         """Return nothing: the first document says which columns there are."""
         return ""
 
-    def skip(self, record: Record) -> None:
-        """Take a document's columns as they were when it was written, if it was."""
-        if not self._columns and self._options.entities_key not in (row := _row(record)):
-            self._columns = list(row)
+    def state(self) -> list[str]:
+        """Return the columns, none before the first document."""
+        return self._columns
+
+    def go_on(self, state: list[str]) -> None:
+        """Go on with the columns of an earlier run."""
+        self._columns = state
 
     def write(self, document: Document, record: Record) -> str:
         """Return a document's row, before the first one also the columns' names."""

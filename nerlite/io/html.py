@@ -7,7 +7,7 @@ from typing import Any
 
 from nerlite.document import Document
 from nerlite.io.markup import CELL, LINE, PARAGRAPH, parser_of, record_of
-from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions
+from nerlite.io.records import ReadOptions, Record, WriteOptions
 from nerlite.page import Page
 
 _UNSEEN = {"head", "script", "style", "template", "noscript", "svg", "math", "select", "datalist", "object", "iframe"}
@@ -39,9 +39,13 @@ class Writer:
         """Return what comes before the first document."""
         return self._page.head()
 
-    def skip(self, record: Record) -> None:
-        """Refuse to go on with a page: its legend counts all documents."""
-        raise InputError("--resume: a page cannot be gone on with")
+    def state(self) -> dict[str, Any]:
+        """Return what the legend counts."""
+        return self._page.state()
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Go on with an earlier run's page."""
+        self._page.go_on(state)
 
     def write(self, document: Document, record: Record) -> str:
         """Return a document's part of the page."""

@@ -18,9 +18,13 @@ class Writer:
         """Return the array's beginning."""
         return "["
 
-    def skip(self, record: Record) -> None:
-        """Go on behind a task."""
-        self._is_first = False
+    def state(self) -> bool:
+        """Return whether there is no task yet."""
+        return self._is_first
+
+    def go_on(self, state: bool) -> None:
+        """Go on with an earlier run's tasks."""
+        self._is_first = state
 
     def write(self, document: Document, record: Record) -> str:
         """Return a document's task."""

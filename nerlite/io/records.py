@@ -104,8 +104,12 @@ class Writer(Protocol):
         """Return what comes before the first document."""
         ...
 
-    def skip(self, record: Record) -> None:
-        """Go on behind a document that an earlier run has written."""
+    def state(self) -> Any:
+        """Return what a writer of a later run has to know of the documents that were written, as a value of JSON."""
+        ...
+
+    def go_on(self, state: Any) -> None:
+        """Go on behind the documents of an earlier run, in which `state` gave this."""
         ...
 
     def write(self, document: Document, record: Record) -> str:
@@ -132,7 +136,10 @@ class Lines:
         """Return nothing."""
         return ""
 
-    def skip(self, record: Record) -> None:
+    def state(self) -> Any:
+        """Return None."""
+
+    def go_on(self, state: Any) -> None:
         """Do nothing."""
 
     tail = head

@@ -1,0 +1,113 @@
+"""Folders of brat's standoff: of each document a text and its entities."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from nerlite.cli.failures import Failures
+from nerlite.cli.target import SECONDS_BETWEEN, check_left, read_json, refuse_existing, write_json
+from nerlite.document import Document
+from nerlite.io import brat, format_of
+from nerlite.io.records import InputError, Record
+
+
+def is_one_document(file: str, options: argparse.Namespace) -> bool:
+    """Whether all of a file is one text."""
+    form = format_of(file) if options.input_format == "auto" else options.input_format
+    return form in ("html", "xml") or (form == "txt" and options.whole)
+
+
+def configure(folder: str, labels: Iterable[str]) -> None:
+    """Write the folder's annotation.conf, if there is none, so that brat knows the labels."""
+    path = os.path.join(folder, "annotation.conf")
+    if not os.path.lexists(path):
+        _write(path, brat.configuration(labels).encode("utf-8"))
+
+
+class Pair:
+    """The text and the entities of a file that is one document: NAME.txt, NAME.ann. The latter comes last.
+
+    A text that is there already, as where answers go beside what was read, has to be the same, and stays.
+    """
+
+    n_done = n_skipped = 0
+
+    def __init__(self, path: str, failures: Failures) -> None:
+        """path: that of the entities."""
+        refuse_existing(path)
+        self._path, self._failures = path, failures
+        self._document: Document | None = None
+
+    def add(self, document: Document, record: Record) -> None:
+        """Take the document."""
+        self._document = document
+
+    def close(self, *, is_whole: bool) -> None:
+        """Write the document, if the file could be read."""
+        if is_whole and self._document:
+            text = f"{os.path.splitext(self._path)[0]}.txt"
+            data = brat.text_of(self._document).encode("utf-8")
+            if not os.path.lexists(text):
+                _write(f"{text}.new", data)
+                os.rename(f"{text}.new", text)
+            elif _read(text) != data:
+                raise InputError(f"--to: {text}: there already, and not the text that was tagged")
+            _write(f"{self._path}.new", brat.standoff(self._document).encode("utf-8"))
+            os.rename(f"{self._path}.new", self._path)
+        self._failures.settle(None if is_whole else 0)
+
+
+class Folder:
+    """The documents of a file that holds many: a folder of its name with 000001.txt, 000001.ann and so on.
+
+    It is called FOLDER.partial before it is whole, and progress.json in it says how far it is good.
+    """
+
+    def __init__(self, path: str, run: dict[str, Any], failures: Failures, *, resume: bool) -> None:
+        """Begin, or go on; arguments as in `FileTarget`."""
+        refuse_existing(path)
+        self._path, self._run, self._failures = path, run, failures
+        self._partial, self._progress = f"{path}.partial", os.path.join(f"{path}.partial", "progress.json")
+        self.n_done = self.n_skipped = 0
+        if os.path.exists(self._progress):
+            left = read_json(self._progress)
+            check_left(left, run, self._progress, resume=resume)
+            self.n_done, self.n_skipped = left["texts"], left["skipped"]
+        os.makedirs(self._partial, exist_ok=True)
+        self._save(is_whole=False)
+
+    def add(self, document: Document, record: Record) -> None:
+        """Write a document, one more text that is done; a null has none."""
+        if record.text is not None:
+            name = os.path.join(self._partial, f"{self.n_done + 1:06}")
+            _write(f"{name}.txt", brat.text_of(document).encode("utf-8"))
+            _write(f"{name}.ann", brat.standoff(document).encode("utf-8"))
+        self.n_done += 1
+        if time.monotonic() - self._saved >= SECONDS_BETWEEN:
+            self._save(is_whole=False)
+
+    def close(self, *, is_whole: bool) -> None:
+        """Keep what there is; is_whole: under its own name."""
+        self._save(is_whole=is_whole)
+        if is_whole:
+            os.unlink(self._progress)
+            os.rename(self._partial, self._path)
+
+    def _save(self, *, is_whole: bool) -> None:
+        self.n_skipped += self._failures.settle(None if is_whole else self.n_done)
+        write_json(self._progress, {"texts": self.n_done, "skipped": self.n_skipped, "run": self._run})
+        self._saved = time.monotonic()
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
