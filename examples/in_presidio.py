@@ -2,9 +2,9 @@
 
 Prints:
 
-    John Smith    PERSON        1.00
+    John Smith    PERSON        0.9...
     212-555-5555  PHONE_NUMBER  0.75
-    Berlin        LOCATION      1.00
+    Berlin        LOCATION      0.9...
     [2, 0, 1] results in three texts of a batch
 """
 

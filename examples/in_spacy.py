@@ -2,10 +2,10 @@
 
 Prints:
 
-    Angela Merkel   PER      1.00
+    Angela Merkel   PER      0.9...
     Project Falcon  PROJECT  None
-    Acme Corp.      ORG      1.00
-    Berlin          LOC      1.00
+    Acme Corp.      ORG      0...
+    Berlin          LOC      0.9...
     saved and loaded again: True
 """
 

@@ -112,7 +112,7 @@ def test_a_conll_row_with_the_wrong_number_of_columns_is_named(lines, message):
 def test_a_format_is_found_by_its_name_and_by_its_files_suffix():
     assert all(hasattr(format_named(name), "read_file" if name == "parquet" else "read") for name in READERS)
     nothing = Document("", array("I"), [])
-    for name in WRITERS.keys() - {"parquet"}:
+    for name in WRITERS.keys() - {"brat", "parquet"}:
         writer = writer_named(name, "title", WriteOptions())
         assert "".join([writer.head(), writer.write(nothing, Record("", "f:1")), writer.tail()]).endswith("\n")
     assert [format_of(f"a{suffix}") for suffix in (".JSONL", ".iob", ".txt", "", ".csv.gz", ".tsv.ZST", ".gz")] == [
