@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import re
 from array import array
 from bisect import bisect_right
@@ -228,7 +229,11 @@ class Words(Sequence[str]):
     @Lazy
     def breaks(self) -> bytes:
         """Of each word, what lies before it."""
-        text, bounds = self.text, np.asarray(self.bounds)
+        text = self.text
+        if not re.search(_ODD_IN_GAPS, text):  # all of them are of spaces and ties
+            lengths = map(operator.sub, self.bounds[2::2], self.bounds[1::2])
+            return bytes([PARAGRAPH, *map(min, lengths, itertools.repeat(PARAGRAPH))])[:len(self)]
+        bounds = np.asarray(self.bounds)
         # As if a word began where the text ends.
         starts, ends = np.append(bounds[::2], np.uint32(len(text))), np.append(np.uint32(0), bounds[1::2])
         breaks, odd = np.minimum(starts - ends, SPACE).astype(np.uint8), starts - ends > 1
@@ -242,6 +247,9 @@ class Words(Sequence[str]):
     @Lazy
     def forms(self) -> Sequence[str]:
         """What the network reads of each word, see `form`."""
+        lengths = map(operator.sub, self.bounds[1::2], self.bounds[::2])
+        if not (re.search(_ODD_WORD, self.text) or re.search(_ODD_PAIR, self.text) or max(lengths, default=0) > _SHORT):
+            return self
         bounds = np.asarray(self.bounds)
         spans = np.concatenate([_spans(_ODD_WORD, self.text), _spans(_ODD_PAIR, self.text)])
         firsts, stops = np.searchsorted(bounds[1::2], spans[::2], "right"), np.searchsorted(bounds[::2], spans[1::2])
@@ -253,6 +261,7 @@ class Words(Sequence[str]):
 
 # What a gap has that is no single space; what a word has that the network reads as another: characters, and pairs.
 _ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b]"
+_ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&\\%=]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
 _ODD_WORD, _ODD_PAIR, _SHORT = rf"{_ODD}{_ODD}*+", r"-\r?\n|''|`|\[[\d;]{0,20}[mK]", 15
 

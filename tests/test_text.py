@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nerlite.characters import INVISIBLE, ODD_SPACE
 from nerlite.forms import can_bound, form
-from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, _pattern, join_words, split_words
+from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, Words, _pattern, join_words, split_words
 from nerlite.unseen import without
 
 
@@ -147,6 +147,12 @@ KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
 def test_breaks(text, shown):
     words = split_words(text)
     assert "".join(KINDS[kind] + word for word, kind in zip(words.read, words.read.breaks, strict=True)) == shown
+
+
+@given(st.text("Abc ~.|") | st.text() | PIECES)
+def test_breaks_do_not_depend_on_what_is_elsewhere(text):
+    words = split_words(text).read
+    assert Words(words.text + "\n", words.bounds).breaks == words.breaks
 
 
 @pytest.mark.parametrize(("text", "shown", "unread"), [
