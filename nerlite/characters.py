@@ -30,6 +30,11 @@ _SCRIPTS = ("\U00010000-\U0001afef\U0001b300-\U0001cfff\U0001d400-\U0001d7ff\U00
 # Letters that Python does not call so.
 _CIRCLED = "Ⓐ-ⓩ\U0001f130-\U0001f149"
 
+# Scripts from right to left, whose prepositions and conjunctions stand before Latin names without white space.
+_LEFTWARD = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
+# Scripts of which no entity goes on in letters.
+OTHER_SCRIPTS = f"{IDEOGRAPHS}{_LEFTWARD}"
+
 # What stands for a character, as patterns for verbose mode. HTML's references may be escaped twice; UTF-8 is written
 # in hexadecimal after \x (Python), % (addresses) or = (mail).
 _BYTE = r"[89abAB][0-9A-Fa-f]"
@@ -47,15 +52,16 @@ LETTER_REFERENCE = rf"""(?=[&\\%={{])(?:
 SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy|Tab|NewLine
       | \#0*+(?:9|1[03]|32|160|173|819[2-9]|820[0-7]|823[2-9]|65279)
       | \#[xX]0*+(?:9|[aAdD]|20|[aA]0|[aA][dD]|200[0-9A-Fa-f]|202[89A-Fa-f]|[fF][eE][fF]{2}));
-    | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | [%=]C2[%=]A0)"""
-APOSTROPHE = (r"(?:['’]|(?<=[A-Za-z])''(?=[A-Za-z])|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
-              r"|\\u2019|\\'|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99)")
+    | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | [%=]C2[%=]A0 | (?:(?<![\d%])|(?<=%\d\d))%(?:0[9AD]|20)(?!\d))"""
+APOSTROPHE = (r"(?:['’ʼ]|(?<=[A-Za-z])''(?=[A-Za-z])|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
+              r"|\\u2019|\\'|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99|(?<=[A-Za-z])%27(?!\d))")
 # What is written in its place.
 LIKE_APOSTROPHE = "´`′＇"
 REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}});
     | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
     | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}
-    | [%=]E2(?:[%=]{_BYTE}){{2}})"""
+    | [%=]E2(?:[%=]{_BYTE}){{2}}
+    | (?:(?<![\d%])|(?<=%\d\d))%(?:[2357][A-F]|(?:2[1-9]|40)(?!\d)))"""
 _ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|[%=]20|{REFERENCE})"
 _FIRST = frozenset("&\\%={")
 _LATEX = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307",
@@ -71,21 +77,24 @@ def classes(*, ascii_only: bool) -> dict[str, str]:
     """Return classes of characters as patterns; in ASCII, where most are few, they are fast.
 
     word: letters, digits and what is written on them; alnum: those without accents; ideograph: letters of words that no
-    white space parts; accent: what is written on a letter, or selects a symbol's look; mark: no letter or digit, but
-    perhaps an accent or what nobody sees; seam: what may stand before what nobody sees, or for a letter.
+    white space parts; leftward: those of scripts from right to left; accent: what is written on a letter, or selects a
+    symbol's look; mark: no letter or digit, but perhaps an accent or what nobody sees; seam: what may stand before what
+    nobody sees, or for a letter.
     """
     if ascii_only:
-        own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "ideograph": "(?!)", "accent": "(?!)",
-               "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
+        own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "ideograph": "(?!)", "leftward": "(?!)",
+               "accent": "(?!)", "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
     else:
-        accent, alnum = "", ""
+        accent, alnum, leftward = "", "", ""
         for first, last in ((0x80, 0x2e7f), (0x3000, 0x30ff), (0xa000, 0xabff), (0xf900, 0xffff)):
             chars = "".join(map(chr, range(first, last + 1)))
-            others = re.sub(f"[{IDEOGRAPHS}{NOTES}]", " ", chars)
+            others = re.sub(f"[{OTHER_SCRIPTS}{NOTES}ʼ]", " ", chars)
             accent += _ranges("".join("x" if unicodedata.category(char)[0] == "M" else " " for char in chars), first)
             alnum += _ranges(others, first)
+            leftward += _ranges(re.sub(f"[^{_LEFTWARD}]", " ", chars), first)
         own = {"word": f"[A-Za-z0-9{alnum}{accent}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{IDEOGRAPHS}]",
-               "ideograph": f"[{IDEOGRAPHS}]", "accent": f"[{accent}]", "invisible": f"[{INVISIBLE}]"}
+               "ideograph": f"[{IDEOGRAPHS}]", "leftward": f"[{leftward}{accent}]", "accent": f"[{accent}]",
+               "invisible": f"[{INVISIBLE}]"}
     return own | {"mark": r"(?:[^\w\s]|_)", "seam": rf"(?:{own['invisible']}|[\x1b\x9b&])"}
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import overload
 
-from nerlite.characters import IDEOGRAPHS, LIKE_APOSTROPHE, decode, readable
+from nerlite.characters import LIKE_APOSTROPHE, OTHER_SCRIPTS, decode, readable
 
 # Second halves of words that keep their hyphen at a line's end, as those in upper case do: all others are the rest of a
 # word, since of hyphens at lines' ends most part syllables, and names hyphenated otherwise have a capital after them.
@@ -18,7 +18,7 @@ _HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad=]\s+"
 # Controls that are written out, TeX's commands, words in base64 as mail has them.
 _COMMAND_BEGINS = frozenset("\\#^␛[=")
 _COMMAND = r"\\+[nrtN]|\\[a-z]{2,}\*?(?:\{[^{}\s]+\})?|\S{0,5}\[[\d;]*[mK]|=\?[\w-]+\?[bB]\?\S*\?="
-_LIKE_APOSTROPHE = frozenset("'" + LIKE_APOSTROPHE)
+_LIKE_APOSTROPHE = frozenset("'ʼ" + LIKE_APOSTROPHE)
 # Turns that letters and digits take in what is encoded, and seldom in words.
 _TURN = r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])"
 _ADDRESS = r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@"
@@ -26,9 +26,14 @@ _ADDRESS = r"[A-Za-z]{2,12}:|www\.|[^@]{1,64}@"
 _PLACE = (r"(?:(?i:[a-z]{2,12}:/|www\.)|[^@]{1,64}@[^@]+\.|(?:[a-z0-9-]+\.){1,4}[a-z]{2,4}/).*|.+\.(?:jpe?g|png|gif|"
           r"svg|bmp|tiff?|webp|ico|pdf|docx?|xlsx?|pptx?|csv|tsv|txt|zip|gz|mp[34]|wav|avi|mov|exe|dll|s?html?)")
 # Hashes, UUIDs, keys, sequences of bases, and what is longer than any word.
-_NOISE = (r"(?:0x)?(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{16,}|[A-Z\d]{31,}|(?=(?:[A-Z-]*\d){2})[A-Z\d-]{24,}|"
+_NOISE = (r"(?:0x)?(?=\d*[a-fA-F])[0-9a-fA-F]{16,}|[A-Z\d]{31,}|(?=(?:[A-Z-]*\d){2})[A-Z\d-]{24,}|"
           r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\S{65,}|"
           r"[0-9a-fA-F]{2,4}(?:[ :]{1,2}[0-9a-fA-F]{2,4}){5,}")
+# Bytes in base 85, where marks, digits and letters of both cases follow one another without a word among them, and
+# lines of uuencode, which have no small letters.
+PRINTED_BYTES = r"""(?=[!-~]{40})(?:(?![!-~]{0,35}(?:[A-Za-z][a-z]{3}|\\[uUx][0-9A-Fa-f]|&\#))
+      (?=(?>[!-~]{0,20}?[!-/:-@\[-`{-~][A-Za-z0-9]){5})(?=(?>[!-~]{0,25}?[a-z][^a-z\s]){4})
+      (?=(?>[!-~]{0,20}?[A-Z]){4})(?=(?>[!-~]{0,30}?\d){2}) | M[!-`]{60}(?!\S))[!-~]++"""
 
 
 def form(word: str) -> str:
@@ -54,9 +59,9 @@ def can_bound(form: str) -> bool:
     return any(char.isalpha() or char.isdecimal() for char in form)
 
 
-def is_ideographic(form: str) -> bool:
-    """Whether a word read so is of a script that parts no words: Han, kana, Hangul, Thai and the like."""
-    return not form.isascii() and re.match(f"[{IDEOGRAPHS}]", form) is not None
+def is_of_other_script(form: str) -> bool:
+    """Whether a word read so is of a script that goes on in no letters: Han, kana, Hangul, Thai, Hebrew, Arabic."""
+    return not form.isascii() and re.match(f"[{OTHER_SCRIPTS}]", form) is not None
 
 
 def _read(word: str) -> str:
@@ -64,7 +69,7 @@ def _read(word: str) -> str:
     if "\n" in word:
         word = "".join(re.sub(_HYPHEN, "", word).split())
     if not _LIKE_APOSTROPHE.isdisjoint(word):
-        word = re.sub(rf"(?:''|[{LIKE_APOSTROPHE}])(?=[A-Za-z])", "'", word)
+        word = re.sub(rf"(?:''|[{LIKE_APOSTROPHE}])(?=[A-Za-z])|ʼ", "'", word)
     word = decode(word)
     if not (word.isascii() and word.isprintable()):
         word = readable(word)
@@ -77,6 +82,8 @@ def _is_noise(word: str) -> bool:
         return True
     if len(word) < 16 or not word.isascii():
         return word.isspace()
+    if re.match(PRINTED_BYTES, word, re.VERBOSE):
+        return True
     if re.match(_ADDRESS, word):
         return False
     return len(re.findall(_TURN, word)) > max(3, len(word) / 6) or bool(re.fullmatch(_NOISE, word))

@@ -1,8 +1,8 @@
 """Where entities may not begin or end: a step between a model's emissions and its CRF.
 
 What may not be gets the score of what is forbidden, so that the CRF's probabilities are those of the taggings that
-remain. No entity crosses the end of a paragraph or cell, or changes between ideographs and letters, and none begins
-or ends with a word that has neither letter nor digit.
+remain. No entity crosses the end of a paragraph or cell, or goes from letters on to ideographs, Hebrew or Arabic, and
+none begins or ends with a word that has neither letter nor digit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nerlite.forms import can_bound, is_ideographic
+from nerlite.forms import can_bound, is_of_other_script
 from nerlite.memory import AT_ONCE, Memory
 from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import split_tag
@@ -21,8 +21,8 @@ from nerlite.text import PARAGRAPH
 # What a word is, as bits: one that no entity comes from before to, the last before such a one, one that no entity
 # begins or ends with.
 FIRST, LAST, INNER = 1, 2, 4
-# And one of ideographs, as long as its neighbours are looked at.
-_IDEOGRAPHIC = 8
+# And one of another script, as long as its neighbours are looked at.
+_OTHER = 8
 
 
 class Limits:
@@ -52,10 +52,10 @@ def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
     for start in range(0, len(forms), AT_ONCE):
         kinds += bytes(_OWN_KINDS(forms[start:start + AT_ONCE]))
     firsts = [i for i, kind in enumerate(breaks) if kind == PARAGRAPH]
-    if max(kinds, default=0) >= _IDEOGRAPHIC:
+    if max(kinds, default=0) >= _OTHER:
         firsts += [i for i, (kind, following) in enumerate(itertools.pairwise(kinds), 1)
-                   if (kind ^ following) & _IDEOGRAPHIC and not min(kind, following) & INNER]  # of letters
-        kinds = bytearray(kind & ~_IDEOGRAPHIC for kind in kinds)
+                   if (kind ^ following) & _OTHER and not min(kind, following) & INNER]  # of letters
+        kinds = bytearray(kind & ~_OTHER for kind in kinds)
     for first in firsts:
         kinds[first] |= FIRST
     for stop in (*firsts, len(kinds)):
@@ -67,7 +67,7 @@ def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
 def _own_kinds(forms: list[str]) -> list[int]:
     """Return what each word is by itself."""
     return [(FIRST | LAST | INNER if not form else 0 if can_bound(form) else INNER)
-            | (_IDEOGRAPHIC if is_ideographic(form) else 0) for form in forms]
+            | (_OTHER if is_of_other_script(form) else 0) for form in forms]
 
 
 _OWN_KINDS = Memory(_own_kinds, str)

@@ -28,7 +28,7 @@ from nerlite.characters import (
     classes,
     decode,
 )
-from nerlite.forms import Forms
+from nerlite.forms import PRINTED_BYTES, Forms
 from nerlite.forms import form as form
 from nerlite.lazy import Lazy
 from nerlite.unseen import TIE, without
@@ -67,7 +67,7 @@ class Rule(NamedTuple):
 # In order of precedence. Repetitions are possessive or bounded, so that a pass is linear in the text; those of groups
 # would remember each round as well, 90 bytes a character. The plain rules give what others would, in less time.
 RULES = (
-    Rule("plain word", r"[A-Za-z]++(?:-[A-Za-z0-9]++)*+(?=[\s,;?)\]]|!(?!\w)|\Z)",
+    Rule("plain word", r"(?!(?:Mrs?|Dr|Prof)[A-Z])[A-Za-z]++(?:-[A-Za-z0-9]++)*+(?=[\s,;?)\]]|!(?!\w)|\Z)",
          "spring, in the mid-1990s!", "spring , in the mid-1990s !"),
     Rule("bytes in hexadecimal", rf"""{_HEX}(?=:|[\ ][\ \d]{{0,30}}[a-fA-F])
             (?:(?::{_HEX}(?!\w)){{5,}}+ | (?:[\ ]{{1,2}}{_HEX}(?!\w)){{7,}}+)""",
@@ -77,7 +77,7 @@ RULES = (
     Rule("plain mark", r"""[(),;"](?=[\w\s]) | \.(?=\s)""",
          'a ("b"), c. ', 'a ( " b " ) , c .'),
     Rule("plain word before a mark", rf"""
-            (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES}|nos)|{PLACES})\.)[A-Za-z]++
+            (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES}|nos)|{PLACES})\.)[A-Za-z]++(?<![sS]tr)
           | [A-Za-z]{{2,}}+(?='s\s)""",
          "in Spain's capital. ", "in Spain 's capital ."),
     Rule("address", r"""(?:(?i:[a-z]{2,12}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
@@ -100,6 +100,9 @@ RULES = (
                 {_BASE64}++={{0,2}}(?=[\ \t]{{0,16}}\r?(?:\n|\Z)))*+
           | =\?[A-Za-z0-9-]{{2,20}}\?[bB]\?{_BASE64}*+=*\?=""",
          "base64,VGhlIHF1aWNrIGJyb3duIGZveCBqdW1w+cyBv==", "base64 , VGhlIHF1aWNrIGJyb3duIGZveCBqdW1w+cyBv=="),
+    Rule("bytes in base 85", rf"(?<![A-Za-z0-9]){PRINTED_BYTES}",
+         "is RA^-&adl~9Yan8BZ+C7WW^Z^PYISXJb0BYaWpW^NXk{R5VS0HWWN",
+         "is RA^-&adl~9Yan8BZ+C7WW^Z^PYISXJb0BYaWpW^NXk{R5VS0HWWN"),
     Rule("version", r"""[vV]?\d+(?:\.\d+)++
             (?:[-+.]?(?i:alpha|beta|rc|pre|preview|dev|post|snapshot|build|final|release|a|b)[.-]?\d*)+(?!\w)""",
          "from v1.2.3-beta.1 on", "from v1.2.3-beta.1 on"),
@@ -112,8 +115,10 @@ RULES = (
          "in sci.space.news, org.x.Main", "in sci.space.news , org.x.Main"),
     Rule("academic degree", r"(?<!\w)(?:(?i:Ph\.D)|[BM]\.Sc|[BM]\.Ed|D\.Phil|LL\.[BM])\b\.?",
          "a Ph.D. in physics", "a Ph.D. in physics"),
-    Rule("abbreviation", rf"(?<!\w)(?:(?i:{TITLES})|{PLACES})\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)",
-         "Dr.Smith of Acme Corp. (Ill.-based)", "Dr. Smith of Acme Corp. ( Ill.-based )"),
+    Rule("abbreviation", rf"(?<!\w)(?:(?i:{TITLES})|{PLACES})\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)"
+         r"|(?<!\w)(?:[JS]r|Inc|Corp|Ltd|Bros)\.(?=[A-Z]|(?!com\b)[a-z]+\s)|(?<!\w)[\w-]{0,32}[sS]tr\.(?=\s?\d)",
+         "Dr.Smith of Acme Corp.in Ill. (Ill.-based), Uhlandstr. 5",
+         "Dr. Smith of Acme Corp. in Ill. ( Ill.-based ) , Uhlandstr. 5"),
     Rule("number, abbreviated", r"(?<!\w)(?i:nos?)\.(?=\s?\d)",
          "See No. 5 or No.7? No.", "See No. 5 or No. 7 ? No ."),
     Rule("initial", rf"""(?<!\w)[A-Z]\.(?=(?![^\S\n]*+\n[^\S\n]*+\n)(?:\s++|~)(?!The\s|(?:{STARTS})\s[a-z])[A-Z]
@@ -128,8 +133,10 @@ RULES = (
     Rule("word grown together", rf"""(?<!\w)[A-Z][a-zß-ɏ]++(?=\d{{5}}(?!\w)|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}(?!\w)
             |\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
           | (?<!\w)(?:\d{{3,9}}|\d{{1,4}}(?:[:./-]\d{{1,4}}){{1,3}})(?=[A-Z][a-z]{{2}})
+          | (?<!\w)(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})
           | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
-         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 12:30Paris", "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 12:30 Paris"),
+         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 12:30Paris MrHill",
+         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 12:30 Paris Mr Hill"),
     Rule("currency", r"(?<!\w)[A-Z]{1,3}\$",
          "US$5.50", "US$ 5.50"),
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
@@ -149,10 +156,12 @@ RULES = (
           | (?<=[a-z])=\r?\n(?=[a-z]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
           | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC}){APOSTROPHE} | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
           | (?<=[lL])·(?=[lL])
-          | \.(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{ENDS})|(?:{ENDS_TOO})(?!\s+\w))(?![\w&]))
+          | \.(?!www\.)(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{ENDS})|(?:{ENDS_TOO})(?!\s+\w))(?![\w&]))
           | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|&shy;)++
           )?+(?:<word>++|{LETTER_REFERENCE}|{FORMULA}))*+""",
          "Wash-\nington: O’Brien-like 3.14, google.com.It", "Wash-\nington : O’Brien-like 3.14 , google.com . It"),
+    Rule("word from right to left", rf"<leftward>++(?:(?:[-‐‑_]|{APOSTROPHE}|<invisible>++)?+<leftward>++)*+",
+         "בBerlin, ב-Rome", "ב Berlin , ב - Rome"),
     Rule("ideographs", r"<ideograph>++",
          "在London的Google公司", "在 London 的 Google 公司"),
     Rule("note", rf"[{NOTES}]++",
@@ -168,6 +177,8 @@ RULES = (
          "🇩🇪🇫🇷Paris", "🇩🇪 🇫🇷 Paris"),
     Rule("repeated mark", r"(?P<repeated>(?![(){}\[\]])<mark>)(?:(?P=repeated)(?!<accent>))++",
          "Then -- ... ?!", "Then -- ... ? !"),
+    Rule("degrees", r"[°º][CF](?!\w)",
+         "at 5°C", "at 5 °C"),
     Rule("any other", "\\S<accent>*+(?:[\U0001f3fb-\U0001f3ff]|\u200d(?!<invisible>)<mark><accent>*+)*+",
          "I ❤️Paris!", "I ❤️ Paris !"),
 )

@@ -1,8 +1,8 @@
 """What is seen in a text but is white space to its reader: marks of quotations and comments, ties, tags, encodings.
 
-A line that goes on with the mark of the line before (`> `, `# `, `// `) is the rest of that line's sentence, TeX ties
-words with a tilde, tags without attributes (`<b>`, `</td>`) are no words, and in words that mail encodes (RFC 2047) an
-underline is a space.
+A line that goes on with the mark of the line before (`> `, `: `, `# `, `// `) is the rest of that line's sentence, TeX
+ties words with a tilde, tags without attributes (`<b>`, `</td>`) are no words, and in words that mail encodes (RFC
+2047) an underline is a space.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 Span = tuple[int, int]
 
 # A quotation's mark, perhaps with its author's initials or a bar, or a comment's.
-_MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|%++|;++)(?=\s|\Z))"
+_MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|%++|;++|:)(?=\s|\Z))"
 _FIRST_LINE, _OTHER_LINE = re.compile(rf"[ \t]*+{_MARK}"), re.compile(rf"\n[ \t]*+{_MARK}")
 TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
 _ENCODED = re.compile(r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)")

@@ -34,6 +34,7 @@ def test_kinds_of_words():
     assert kinds.tolist() == [FIRST, INNER, FIRST | LAST | INNER, LAST, FIRST | LAST | INNER]
     kinds = word_kinds(["在", "London", "的", "·", "京", "é", "ж"], bytes([PARAGRAPH, *[NONE] * 6]))
     assert kinds.tolist() == [FIRST | LAST, FIRST | LAST, FIRST, INNER, LAST, FIRST, LAST]
+    assert word_kinds(["ב", "Berlin", "في"], bytes([PARAGRAPH, NONE, NONE])).tolist() == [FIRST | LAST] * 3
     assert word_kinds([], b"").tolist() == []
 
 

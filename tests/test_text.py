@@ -72,7 +72,8 @@ PIECES = st.lists(st.sampled_from([
     "&shy;", "&#39;", "\\u00fc", "\\n", "\\", "%20", "%C3%BC", "=", "{\\\"o}", "\x1b[31m", "\\033[0m", "\u00ad",
     "\u200d", "\ufe0f", "\u0301", "❤", "1", "²", "|", "https://x.org/", "a@b.org", "<br>", "Ａ", "ﬁ",
     "9e107d9d372bb6826bd81d3542a419d6", "\b", "> ", "\n> ", "# ", "<b>", "</td>", "~",
-    "=?a?q?", "?=", "₁", "$", "!", "\"R\"", "\x00", "[0m", "-\n", "''", "`", "´", "’", "ж"])).map("".join)
+    "=?a?q?", "?=", "₁", "$", "!", "\"R\"", "\x00", "[0m", "-\n", "''", "`", "´", "’", "ж", "ʼ", "%22",
+    "א", "a1B&" * 11])).map("".join)
 
 
 @given(st.text() | PIECES)
@@ -117,7 +118,8 @@ UNITS = [
     "\t", "\n", "  ", "-\n", "a-\n", "=\n", "\x1b[", "\x1b[0", "\x1b]", "\x9b1", "\u00ad", "\u200b", "\u200d",
     "\n>", "\n# ", "ab~", "<b>", "</td ", "a<p>", "\\ab ", "ab ", "ab:", "\\ref{",
     "=?aa?q?a", "C:" "\\a", "\\\\a\\", "/a", "a b\\", "VGhl" * 15 + "\n", "Ab\"", "''", "Aa1,",
-    "❤", "❤\ufe0f", "👨\u200d", "🏽", "🇩", "中", "²", "①", "Ⓑ", "é-"]
+    "❤", "❤\ufe0f", "👨\u200d", "🏽", "🇩", "中", "²", "①", "Ⓑ", "é-",
+    "א", "א'", "a1B&", "a1B&" * 9 + "+", "M5&A", "%22", "a-str. ", "Mr", "Inc.a", "°C"]
 
 
 @pytest.mark.parametrize("unit", [*UNITS, *map("".join, itertools.permutations(UNITS[:16], 2))])
@@ -138,6 +140,7 @@ KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
     ("a\tb\fc\x1fd\u2029e", "#a#b#c#d#e"),
     ("a\n\tb\n    c\t\nd", "#a/b/c#d"),
     ("a  b   c", "#a/b#c"),
+    ("%22a%22%20b%0Ac 5%20d", "#%22a%22 b/c 5%20d"),
     ("a\xa0b&nbsp;c&#10;d \u200b e \x1b[0m f", "#a b c/d/e/f"),
     ("|a|b |\n| c｜d", "#|#a|#b |#|#c｜#d"),
     ("Paris<br>Rome <td class='x'>Oslo", "#Paris#Rome <td class='x'>#Oslo"),
@@ -160,6 +163,7 @@ def test_breaks_do_not_depend_on_what_is_elsewhere(text):
     (">> New\n> York\n>York", "#>> New/> York/York", ">"),
     ("# in Wash-\n# ington\n#\n# Oslo", "## in Washington#Oslo", "##"),
     ("// New\n//\n  // York", "#// New#York", "////"),
+    (": New\n: York\n:Oslo", "#: New/York/: Oslo", ":"),
     ("JD> New\nJD> York", "#JD> New/York", "JD>"),
     ("|> New\n|> York", "#|#> New/York", "|>"),
     ("#New\n#York", "##New/#York", ""),
@@ -195,6 +199,8 @@ def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_st
     ("Ｂｅｒｌｉｎ", "Berlin"), ("𝐁𝐞𝐫𝐥𝐢𝐧", "Berlin"), ("Ⓑⓔⓡⓛⓘⓝ", "Berlin"), ("oﬃce", "office"), ("™", "™"), ("½", "½"),
     ("M\\xc3\\xbcller", "Müller"), ("M%C3%BCller", "Müller"), ("G{\\\"o}del", "Gödel"), ("Erd{\\H{o}}s", "Erdős"),
     ("O\\'Brien", "O'Brien"), ("&#39;s", "'s"), ("\\ud83d\\ude00", "😀"), ("B\bBe\ber\br", "Ber"), ("\\033[31m", ""),
+    ("%22", '"'), ("ʼs", "'s"), ("deadbeefcafebabe", ""), ("M" + "5&AE('%U" * 7 + "9#`A", ""),
+    ("~9Yan8BZ+C7WW^Z^PYISXJb0BYaWpW^NXk{R5VS0HW@x", ""),
     ("48 65 6c 6c 6f 20 57 6f", ""), ("b6:89:3d:09:ac:fe", ""), ("bmQgdGhlbiBBbmdlbGEg", ""), ("\\begin{itemize}", ""),
     ("\\item", ""), ("O''Brien", "O'Brien"), ("''s", "'s"), ("´s", "'s"), ("O`Brien", "O'Brien"),
     ("=?a?b?eHg=?=", ""), ("J=FCrgen", "Jürgen"),
@@ -212,7 +218,8 @@ def test_an_entity_is_bounded_by_letters_or_digits_and_by_no_address():
 
 
 @pytest.mark.parametrize("unit", ["a-", "é-", "a.", "A.", "1,", "don't", "-a", ".5", "a&b", "A&", "A&amp;", "!", "日",
-                                  "\U0001f600", "a ", "http://a.b/", "U.S.-", "x.y@a.b", "'s", "a@b.c.d.", "1.2.3."])
+                                  "\U0001f600", "a ", "http://a.b/", "U.S.-", "x.y@a.b", "'s", "a@b.c.d.", "1.2.3.",
+                                  "א-", "a1B&"])
 def test_a_long_text_takes_memory_for_its_words_alone(unit):
     text = unit * (100_000 // len(unit))
     split_words(text[:1000])  # compiles the pattern
