@@ -52,8 +52,11 @@ LETTER_REFERENCE = rf"""(?=[&\\%={{])(?:
 SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy|Tab|NewLine
       | \#0*+(?:9|1[03]|32|160|173|819[2-9]|820[0-7]|823[2-9]|65279)
       | \#[xX]0*+(?:9|[aAdD]|20|[aA]0|[aA][dD]|200[0-9A-Fa-f]|202[89A-Fa-f]|[fF][eE][fF]{2}));
-    | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | [%=]C2[%=]A0 | (?:(?<![\d%])|(?<=%\d\d))%(?:0[9AD]|20)(?!\d))"""
-APOSTROPHE = (r"(?:['’ʼ]|(?<=[A-Za-z])''(?=[A-Za-z])|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
+    | Â\xa0 | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | [%=]C2[%=]A0 | (?:(?<![\d%])|(?<=%\d\d))%(?:0[9AD]|20)(?!\d))"""
+# UTF-8 that was read as Windows' Latin. Of such a letter's two characters the first is a letter itself.
+_SECOND = "[¡-ª¬-º¼-¿\x80-\x9f€‚ƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[«»„…‘’“”–—](?=[A-Za-z])"
+_TORN = f"[ÃÄÅ](?:{_SECOND})|â€[\x80-\x9f“”˜™œ¢¦]|Â[\xa0-¿]"
+APOSTROPHE = (r"(?:['’ʼ]|â€™|(?<=[A-Za-z])''(?=[A-Za-z])|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
               r"|\\u2019|\\'|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99|(?<=[A-Za-z])%27(?!\d))")
 # What is written in its place.
 LIKE_APOSTROPHE = "´`′＇"
@@ -61,9 +64,10 @@ REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-F
     | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
     | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}
     | [%=]E2(?:[%=]{_BYTE}){{2}}
+    | â€[\x80-\x9f“”˜œ¢¦] | Â[¡-¿]
     | (?:(?<![\d%])|(?<=%\d\d))%(?:[2357][A-F]|(?:2[1-9]|40)(?!\d)))"""
-_ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|[%=]20|{REFERENCE})"
-_FIRST = frozenset("&\\%={")
+_ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|[%=]20|{REFERENCE}|{_TORN})"
+_FIRST = frozenset("&\\%={ÂÃÄÅâ")
 _LATEX = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307",
           "c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b", "k": "\u0328"}
 _LATEX_LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ",
@@ -77,23 +81,25 @@ def classes(*, ascii_only: bool) -> dict[str, str]:
     """Return classes of characters as patterns; in ASCII, where most are few, they are fast.
 
     word: letters, digits and what is written on them; alnum: those without accents; ideograph: letters of words that no
-    white space parts; leftward: those of scripts from right to left; accent: what is written on a letter, or selects a
+    white space parts; leftward: those of scripts from right to left; torn: letters that may be one of
+    UTF-8's bytes, and what goes on with such a one; accent: what is written on a letter, or selects a
     symbol's look; mark: no letter or digit, but perhaps an accent or what nobody sees; seam: what may stand before what
     nobody sees, or for a letter.
     """
     if ascii_only:
         own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "ideograph": "(?!)", "leftward": "(?!)",
-               "accent": "(?!)", "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
+               "torn": "(?!)", "accent": "(?!)", "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
     else:
         accent, alnum, leftward = "", "", ""
         for first, last in ((0x80, 0x2e7f), (0x3000, 0x30ff), (0xa000, 0xabff), (0xf900, 0xffff)):
             chars = "".join(map(chr, range(first, last + 1)))
-            others = re.sub(f"[{OTHER_SCRIPTS}{NOTES}ʼ]", " ", chars)
+            others = re.sub(f"[{OTHER_SCRIPTS}{NOTES}Ââʼ]", " ", chars)
             accent += _ranges("".join("x" if unicodedata.category(char)[0] == "M" else " " for char in chars), first)
             alnum += _ranges(others, first)
             leftward += _ranges(re.sub(f"[^{_LEFTWARD}]", " ", chars), first)
         own = {"word": f"[A-Za-z0-9{alnum}{accent}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{IDEOGRAPHS}]",
-               "ideograph": f"[{IDEOGRAPHS}]", "leftward": f"[{leftward}{accent}]", "accent": f"[{accent}]",
+               "ideograph": f"[{IDEOGRAPHS}]", "leftward": f"[{leftward}{accent}]",
+               "torn": f"(?:â(?!€)|Â(?![\xa0-¿])|(?<=[ÃÄÅ])(?:{_SECOND}))", "accent": f"[{accent}]",
                "invisible": f"[{INVISIBLE}]"}
     return own | {"mark": r"(?:[^\w\s]|_)", "seam": rf"(?:{own['invisible']}|[\x1b\x9b&])"}
 
@@ -120,6 +126,9 @@ def _decoded(match: re.Match[str]) -> str:
     if reference.startswith(("\\x", "%", "=")):
         data = bytes.fromhex(re.sub(r"\\x|[%=]", "", reference))
         return data.decode("latin-1" if len(data) == 1 else "utf-8", "replace")
+    if reference[0] in "ÂÃÄÅâ":
+        data = b"".join(char.encode("latin-1" if char < "\u0100" else "cp1252") for char in reference)
+        return data.decode("utf-8", "replace")
     letters = reference.strip("{}").lstrip("\\").replace("{", "")
     if letters in _LATEX_LETTERS or len(letters) == 1:
         return _LATEX_LETTERS.get(letters, letters)
