@@ -82,7 +82,7 @@ def some_value(rng: random.Random, depth: int = 2) -> Any:
 
 
 def damaged_json(rng: random.Random, data: Any) -> Any:
-    """A copy of JSON with one place changed: another value, one more or less, one twice, two exchanged."""
+    """A copy of JSON with one place changed: another value or text, one more or less, one twice, two exchanged."""
     data = copy.deepcopy(data)
     places: list[tuple[Any, Any]] = []
     part = data
@@ -94,7 +94,10 @@ def damaged_json(rng: random.Random, data: Any) -> Any:
         return some_value(rng)
     part, key = rng.choice(places)
     kind = rng.randrange(6)
-    if kind < 2:
+    if kind < 2 and isinstance(part[key], str) and rng.random() < 0.5:
+        at = rng.randrange(len(part[key]) + 1)
+        part[key] = part[key][:at] + rng.choice(STRINGS) + part[key][at:]
+    elif kind < 2:
         part[key] = some_value(rng)
     elif kind == 2 and isinstance(part[key], (int, float)):
         part[key] = rng.choice((part[key] + 1, part[key] - 1, part[key] * 2, -part[key], part[key] * 10 ** 6))

@@ -5,12 +5,14 @@ Command: python tests/soak.py [--seconds N] [--threads N] [--distinct N] [--seed
 Threads tag texts, some of words never seen before, and compare each answer with that of a tagger of one thread; all
 the while processes are forked, and others started that get the tagger pickled. Then `--distinct` different words are
 tagged. Printed are how many of each were done, what was wrong, and how memory grew after the first fifth of the time.
+Memory is measured while no thread is in a call, once the allocator has given back what is free.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import itertools
 import multiprocessing
 import os
@@ -42,7 +44,9 @@ def answer(document: nerlite.Document) -> Answer:
 
 
 def resident() -> int:
-    """Bytes of memory that this process has; 0 where the system does not say."""
+    """Bytes of memory that this process has, without what its allocator (glibc's) keeps for later; 0 if unknown."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
@@ -73,7 +77,8 @@ class Soak:
         self.expected = {text: answer(alone(text)) for text in some_texts(random.Random(seed), 60)}
         self.done: Counter[str] = Counter()
         self.wrong: list[str] = []
-        self.ended = threading.Event()
+        self.ended, self.pausing = threading.Event(), threading.Event()
+        self.together = threading.Barrier(threads + 1)
         rng = random.Random(seed)
         self.tagger.tag([new_word(rng) for _ in range(CACHED)])
 
@@ -85,8 +90,8 @@ class Soak:
         begin, sizes = time.monotonic(), []
         try:
             while (passed := time.monotonic() - begin) < seconds and not self.wrong:
-                if passed > seconds / 5:
-                    sizes.append(resident())
+                if passed > seconds * (1 / 5 + len(sizes) / 100):
+                    sizes.append(self._resident_at_rest())
                 self._fork()
                 if self.done["forked"] % 20 == 1:
                     self._spawn()
@@ -98,11 +103,25 @@ class Soak:
         fifth = max(1, len(sizes) // 5)
         return max(sizes[-fifth:], default=0) - max(sizes[:fifth], default=0)
 
+    def _resident_at_rest(self) -> int:
+        """Bytes of memory while each thread is between two calls."""
+        size = 0
+        with contextlib.suppress(threading.BrokenBarrierError):  # where a thread went wrong
+            self.pausing.set()
+            self.together.wait()
+            size = resident()
+            self.pausing.clear()
+            self.together.wait()
+        return size
+
     def _tag(self, number: int) -> None:
         rng = random.Random(self.seed + number)
         texts = list(self.expected)
         try:
             while not self.ended.is_set():
+                if self.pausing.is_set():
+                    self.together.wait()
+                    self.together.wait()
                 if rng.random() < 0.1:
                     chosen = rng.choices(texts, k=20)
                     found = [answer(document) for document in self.tagger.pipe(chosen)]
@@ -113,8 +132,11 @@ class Soak:
                     self.wrong.append(f"thread {number}: another answer to {chosen[0]!r:.80}")
                 self.tagger.tag([new_word(rng) for _ in range(10)])
                 self.done["documents"] += len(chosen) + 1
+        except threading.BrokenBarrierError:
+            pass  # another thread has said what was wrong
         except BaseException as error:
             self.wrong.append(f"thread {number}: {error!r}")
+            self.together.abort()
 
     def _some(self) -> dict[str, Answer]:
         return dict(itertools.islice(self.expected.items(), self.done["forked"] % 50, None, 17))

@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -205,7 +206,7 @@ def test_missing_shards_are_named(tool, tmp_path):
     with pytest.raises(ModelError, match=r"index\.json: no file holds more"):
         tool.convert(src, tmp_path / "dst")
     (src / max(shards.values())).unlink()
-    with pytest.raises(ModelError, match=r"model-00002-of-00002\.safetensors: not a readable"):
+    with pytest.raises(ModelError, match=r"index\.json: .*there is no model-00002-of-00002\.safetensors"):
         tool.convert(src, tmp_path / "dst")
 
 
@@ -305,6 +306,22 @@ def test_shards_lie_beside_their_index(tool, tmp_path, capsys, shard):
     (tmp_path / "src" / "model.safetensors").unlink()
     (tmp_path / "src" / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": shard}}))
     assert_refused(tool, tmp_path, capsys, "weight_map: expected tensor names with the file beside it that holds each")
+
+
+@pytest.mark.parametrize("shard", ["\0", "model\0.safetensors", "\ud800", "a" * 5000, "..", ""])
+def test_shards_have_names_that_files_can_have(tool, tmp_path, capsys, shard):
+    write_checkpoint(tmp_path / "src")
+    (tmp_path / "src" / "model.safetensors").unlink()
+    (tmp_path / "src" / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": shard}}))
+    assert_refused(tool, tmp_path, capsys, "weight_map: expected files beside it, there is no")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_shard_is_a_file(tool, tmp_path, capsys):
+    shards = write_shards(tmp_path / "src", write_checkpoint(tmp_path / "src", "bert"))
+    (shard := tmp_path / "src" / min(shards.values())).unlink()
+    os.mkfifo(shard)
+    assert_refused(tool, tmp_path, capsys, f"weight_map: expected files beside it, there is no {shard.name}")
 
 
 def test_bin_files_need_torch(tool, tmp_path, capsys, monkeypatch):

@@ -1,6 +1,10 @@
 """A few hundred of the hostile files that `make fuzz` tries, the same each time, and those that were once too much."""
 
+import contextlib
+import json
 import os
+import random
+import shutil
 import signal
 
 import fuzz
@@ -17,6 +21,19 @@ def test_damaged_files_are_refused_in_few_words_or_used(target):
     assert wrong == {}
     assert ends["refused"] > N_CASES / 5
     assert ends["used"] > 0
+
+
+def test_damage_reaches_the_names_of_files_in_a_checkpoint(tmp_path):
+    """Names that no file can have are among those that an index of shards then has."""
+    undamaged, names = fuzz.undamaged("checkpoint"), set()
+    for seed in range(2000):
+        index = tmp_path / "index.json"
+        shutil.copyfile(undamaged / "distilbert" / "model.safetensors.index.json", index)
+        with contextlib.suppress(ValueError, AttributeError, KeyError, TypeError, RecursionError):
+            fuzz.change_json(random.Random(seed), index)
+            names.update(map(str, json.loads(index.read_bytes())["weight_map"].values()))
+    assert {"\0" in name for name in names} == {False, True}
+    assert any("\ud800" in name for name in names)
 
 
 def test_what_goes_wrong_is_seen(monkeypatch):

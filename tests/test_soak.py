@@ -1,5 +1,7 @@
 """Some seconds of what `make soak` does for an hour."""
 
+import ctypes
+
 import pytest
 import soak
 
@@ -13,6 +15,34 @@ def test_a_short_life_of_threads_and_processes(tiny_model):
     assert life.done["documents"] > 30
     assert life.done["spawned"] >= 1
     assert grown < 30e6  # caches and allocators still fill
+
+
+def test_memory_that_is_kept_is_seen(tiny_model, monkeypatch):
+    if not soak.resident():
+        pytest.skip("this system does not say how much memory there is")
+    life, kept = soak.Soak(tiny_model, threads=1, seed=1), []
+    tag = life.tagger.tag
+    monkeypatch.setattr(life.tagger, "tag", lambda words: (kept.append(bytes(range(256)) * 4000), tag(words)))
+    monkeypatch.setattr(life, "_spawn", lambda: None)
+    assert life.run(5) > 5e6
+    assert life.wrong == []
+
+
+def test_memory_that_the_allocator_keeps_for_later_is_not_counted():
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "malloc_trim"):
+        pytest.skip("an allocator that is not asked to give back")
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    before = soak.resident()
+    parts = [libc.malloc(100_000) for _ in range(500)]
+    for part in parts:
+        ctypes.memset(part, 1, 100_000)
+    assert soak.resident() - before > 40e6
+    for part in parts[:-1]:  # the last is behind them all, so that they are not given back at once
+        libc.free(part)
+    assert soak.resident() - before < 5e6
+    libc.free(parts[-1])
 
 
 def test_memory_does_not_grow_with_the_number_of_different_words(tiny_model):

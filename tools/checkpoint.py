@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from nerlite.errors import ModelError
-from nerlite.files import read_file
+from nerlite.files import open_file, read_file
 
 # Bytes of a JSON file: those of a tokenizer.json of a million pieces.
 MOST_BYTES = 1 << 25
@@ -50,6 +50,8 @@ def _read_shards(index: Path) -> dict[str, np.ndarray]:
     if not isinstance(shards, dict) or not all(isinstance(shard, str) and Path(shard).name == shard
                                                for shard in shards.values()):
         raise ModelError(f"{index}: weight_map: expected tensor names with the file beside it that holds each")
+    if missing := sorted(set(shards.values()) - {path.name for path in index.parent.iterdir() if path.is_file()}):
+        raise ModelError(f"{index}: weight_map: expected files beside it, there is no {', '.join(missing):.200}")
     weights: dict[str, np.ndarray] = {}
     for shard in sorted(set(shards.values())):
         weights |= _read_safetensors(index.parent / shard)
@@ -59,10 +61,11 @@ def _read_shards(index: Path) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        entries = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
+    with open_file(path) as file:
+        try:
+            entries = deserialize(file.read())  # type: ignore[no-untyped-call]
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{path}: not a readable safetensors file: {error}") from None
     weights = {}
     for name, entry in entries:
         if entry["dtype"] not in _DTYPES:
