@@ -62,11 +62,15 @@ class Placeholders:
                              "characters, so names beyond them would stay; load it with window=True")
         if labels is not None:
             document = document.only(entity for entity in document.entities if entity.label in labels)
-        return "".join(self._placeholder(entity.label, text) if entity
-                       else _PLACEHOLDER.sub(lambda match: self._placeholder(_LITERAL, match[0]), text)
+        return "".join(self.of(entity.label, text) if entity else self.escape(text)
                        for text, entity in document.stretches())
 
-    def _placeholder(self, label: str, name: str) -> str:
+    def escape(self, text: str) -> str:
+        """Return a text with a placeholder for what looks like one, so that `restore` gives the text again."""
+        return _PLACEHOLDER.sub(lambda match: self.of(_LITERAL, match[0]), text)
+
+    def of(self, label: str, name: str) -> str:
+        """Return the placeholder of a name, which is not empty: a new one where it has none."""
         label = re.sub(r"\W+", "_", label) or "_"
         with self._lock:
             placeholder = self._placeholders.get((label, name))

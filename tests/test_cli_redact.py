@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import re
 import stat
 import sys
 from unittest import mock
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import nerlite
 from nerlite.cli import main
 from nerlite.config import SparkNLPConfig
+from nerlite.io import csv, parquet
 from nerlite.redaction import Placeholders
 
 # Words that the tiny model takes for names now and then, and what looks like a placeholder.
@@ -111,6 +113,119 @@ def test_json_files_come_back_as_values(run, tmp_path):
         2, f"nerlite: {redacted}: not JSON: Expecting ',' delimiter at column 6\n")
 
 
+MARKS = ["the john ", "of berlin", "[PER_1]", "[TEXT_1]", '"', ";", ",", "\t", "\r", "\n", "\ufeff"]
+cells = st.lists(st.sampled_from(MARKS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=3), max_size=4
+                 ).map("".join)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(cells, cells)), st.sampled_from(["csv", "tsv"]), st.sampled_from(["\n", "\r\n"]),
+       st.booleans())
+@example([("the john of berlin, [PER_1]", "[LOC_2] of\r\n\"acme\"")] * 2, "csv", "\r\n", True)
+def test_tables_come_back(tiny_model, tmp_path_factory, rows, form, end, mark):
+    folder = tmp_path_factory.mktemp("redact")
+    delimiter = "\t" if form == "tsv" else ";"
+    source = "\ufeff" * mark + "".join(
+        csv.line_of(row, delimiter, end) for row in (["id", "entities", "body"], *([a, "x", b] for a, b in rows)))
+    options = ("--input-format", form, "--map", folder / "names.json")
+    status, output, errors = run_command(tiny_model, "redact", *options, "--text-column", "body", stdin=source.encode())
+    assert (status, errors) == (0, "nerlite: only the column 'body' is redacted; all others come out as they are "
+                            "(--text-column)\n")
+    kept = "\ufeff" * mark + "".join(csv.line_of(row, delimiter, end) for row in (["id", "body"], *rows))
+    assert run_command(tiny_model, "restore", *options, stdin=output) == (0, kept.encode(), "")
+
+
+def test_several_tables_become_one(run, tmp_path):
+    files = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.csv"]
+    for file, columns in zip(files, (["text", "id"], ["text", "id"], ["id", "text"]), strict=True):
+        file.write_text(",".join(columns) + "\nthe john of berlin,1\n")
+    (tmp_path / "none.csv").touch()
+    status, output, _ = run("redact", "--map", tmp_path / "names", "--to", tmp_path / "out.csv", *files[:2],
+                            tmp_path / "none.csv")
+    assert (status, output) == (0, b"")
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert (lines[0], len(lines), lines[1]) == ("text,id", 3, lines[2])
+    assert "john" not in lines[1]
+    (tmp_path / "again.csv").write_text("\n".join(lines))
+    assert run("restore", "--map", tmp_path / "names", tmp_path / "out.csv", tmp_path / "again.csv")[1] == (
+        b"text,id\n" + b"the john of berlin,1\n" * 4)
+    assert run("redact", "--to", tmp_path / "out.csv", files[0])[2].endswith("out.csv: there already\n")
+    for more, message in ((files[2], "c.csv:1: expected the columns that the first file has; nothing was written"),
+                          (tmp_path / "a.txt", "expected files of one format, since they become one, got csv, txt")):
+        (tmp_path / "a.txt").touch()
+        status, output, errors = run("redact", "--to", tmp_path / "new.csv", files[0], more)
+        assert (status, output, message in errors) == (2, b"", True), errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["a.csv", "b.csv", "c.csv", "none.csv", "names", "out.csv", "again.csv", "a.txt"])
+
+
+def test_words_of_conll_rows_come_back(run, tmp_path):
+    rows = [("the", "the", "O"), ("john", "john", "B-PER"), ("of", "[PER_1]", "O"), ("berlins", "berlin", "I-PER"),
+            ("of", "_", "O")]
+    sentence = "".join("\t".join(row) + "\n" for row in rows) + "\n"
+    source, names = "-DOCSTART-\t[PER_1]\tO\n\n" + sentence * 4, tmp_path / "names"
+    (tmp_path / "in.conll").write_text(source.replace("the\tthe\tO\n", "# text = john\nthe\tthe\tO\n"))
+    status, output, errors = run("redact", "--map", names, tmp_path / "in.conll")
+    assert (status, errors.count("\n")) == (0, 1)
+    redacted = [line.split("\t") for line in output.decode().splitlines()]
+    assert [len(line) for line in redacted] == [len(line.split("\t")) for line in source.splitlines()]
+    hidden = {name for placeholder, name in json.loads(names.read_text()).items() if "TEXT" not in placeholder}
+    assert hidden & {"john", "berlins"}
+    for row, original in zip(redacted, source.splitlines(), strict=True):
+        for now, before in zip(row, original.split("\t"), strict=True):
+            assert now == before or json.loads(names.read_text())[now] == before
+    if "berlins" in hidden:
+        assert "berlin" in hidden, "a lemma tells the name too"
+    (tmp_path / "out.conll").write_bytes(output)
+    assert run("restore", "--map", names, tmp_path / "out.conll") == (0, source.encode(), "")
+    assert run("redact", "--label", "LOC", "--to", tmp_path / "new.conll", tmp_path / "in.conll")[0] == 0
+
+
+def test_parquet_comes_back(run, tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(parquet, "ROWS_READ", 3)
+    n = 2 * len(LINES)
+    table = pa.table({"id": pa.array(range(n + 1), pa.int16()), "body": pa.array([*LINES * 2, None], pa.large_string()),
+                      "other": ["[PER_1]", None] * len(LINES) + ["x"], "entities": [[{"text": "john"}]] * (n + 1)},
+                     ).replace_schema_metadata({"made by": "a test"})
+    for name, rows in (("in", n + 1), ("none", 0)):
+        pq.write_table(table.slice(0, rows), tmp_path / f"{name}.parquet")
+        options = ("--map", tmp_path / f"{name}.json", "--to")
+        status, output, _ = run("redact", "--text-column", "body", *options, tmp_path / f"{name}.out",
+                                tmp_path / f"{name}.parquet")
+        assert (status, output) == (0, b"")
+        redacted = pq.read_table(tmp_path / f"{name}.out")
+        assert redacted.column_names == ["id", "body", "other"]
+        assert run("restore", "--input-format", "parquet", *options, tmp_path / f"{name}.back", tmp_path / f"{name}.out"
+                   ) == (0, b"", "")
+        assert pq.read_table(tmp_path / f"{name}.back").equals(table.slice(0, rows).drop_columns("entities"),
+                                                               check_metadata=True)
+        if rows:
+            assert redacted["body"].to_pylist() != table["body"].to_pylist()
+            assert set(json.loads((tmp_path / "in.json").read_text())) == set(re.findall(
+                r"\[\w+_\d+\]", " ".join(filter(None, redacted["body"].to_pylist() + redacted["other"].to_pylist()))))
+    before = sorted(tmp_path.iterdir())
+    new = ("--to", tmp_path / "new", "--text-column")
+    for arguments, message in (((), "Parquet: expected --to FILE"), (new[:2], "no column 'text'; --text-column"),
+                               ((*new, "id"), "column 'id': expected strings, got another type")):
+        status, output, errors = run("redact", *arguments, tmp_path / "in.parquet")
+        assert (status, output, message in errors) == (2, b"", True), errors
+    with mock.patch.object(Placeholders, "redact", side_effect=[*"abcde", RuntimeError("Angela")]):
+        status, output, errors = run("redact", *new, "body", tmp_path / "in.parquet")
+    assert (status, output, "Angela" in errors) == (2, b"", False)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_looks_like_a_placeholder_under_other_keys_comes_back(run, tmp_path):
+    row = {"text": "the john of berlin", "n": 1, "other": ["[PER_1]", {"[PER_1]": "[LOC_1] [PER_1]"}, None]}
+    source, names = json.dumps(row).encode() + b"\n", tmp_path / "names"
+    status, output, _ = run("redact", "--input-format", "jsonl", "--map", names, stdin=source)
+    assert status == 0
+    assert run("restore", "--input-format", "jsonl", "--map", names, stdin=output) == (0, source, "")
+
+
 def test_a_lone_surrogate_in_json_comes_back(run, tmp_path):
     names = tmp_path / "names.json"
     status, output, _ = run("redact", "--input-format", "jsonl", "--map", names, stdin=b'{"text": "john \\ud83d"}\n')
@@ -125,14 +240,20 @@ def test_a_lone_surrogate_in_json_comes_back(run, tmp_path):
     ("in.jsonl", b'{"text": "Angela"}\n["Merkel"]\n', "in.jsonl:2"),
     ("in.jsonl", b'{"text": "Angela"}\n{"text": ["Merkel: 5"]}\n', "in.jsonl:2"),
     ("in.jsonl", b'{"text": "Angela"}\n{"Merkel": "Angela:1: x"}\n', "in.jsonl:2"),
-    ("in.conll", b"Angela B-PER\n", "in.conll"),
+    ("in.csv", b"id,text\n1,Angela\n2,Merkel,3\n", "in.csv:3"),
+    ("in.csv", b"id,text\n1,Angela\n2,\"Merkel\" x\n", "in.csv:3"),
+    ("in.csv", b"Angela,text,Angela\n1,Angela,2\n", "in.csv:1"),
+    ("in.csv", b"Angela,Merkel\n1,2\n", "in.csv:1: no column 'text'; --text-column names the one with the texts"),
+    ("in.tsv", b"text\tid\nAngela\t1\n\xff\t2\n", "in.tsv:3"),
+    ("in.conll", b"Angela B-PER\n\nMerkel\n", "in.conll:3"),
+    ("in.html", b"Angela <b>Merkel</b>", "in.html"),
 ])
 def test_on_bad_input_nothing_of_it_comes_out(run, tmp_path, name, content, place):
     file, names = tmp_path / name, tmp_path / "names.json"
     file.write_bytes(content)
     status, output, errors = run("redact", "--map", names, file)
     assert (status, output) == (2, b"")
-    assert f"{place}: " in errors
+    assert f"{place}{'' if ': ' in place else ': '}" in errors
     assert "Angela" not in errors
     assert "Merkel" not in errors
     assert not names.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -10,9 +11,11 @@ from typing import Any
 
 from nerlite.cli.console import Input, Output, display_name, say
 from nerlite.cli.files import check_files
-from nerlite.cli.redact import FORMATS, decoded, form_of, read_map
-from nerlite.io import jsonl
-from nerlite.io.records import decode
+from nerlite.cli.held import HeldLines, HeldTable
+from nerlite.cli.hiding import decoded
+from nerlite.cli.redact import add_streams, forms_of, read_map
+from nerlite.io import csv, jsonl, parquet
+from nerlite.io.records import InputError, ReadOptions, decode
 from nerlite.redaction import Placeholders
 
 _TOKEN = re.compile(r"\S")
@@ -27,30 +30,83 @@ def add_to(commands: Any) -> None:
                                  "output or in any text made from it, such as a language model's answer.")
     parser.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="default, and -: standard input")
     parser.add_argument("--map", metavar="FILE", required=True, help="the names, as nerlite redact --map kept them")
-    parser.add_argument("--input-format", choices=("auto", *FORMATS), default="auto",
-                        help="auto: by the file's suffix, else txt; jsonl and json: in all strings of all values")
+    add_streams(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Restore what the files hold, a line at a time; say which placeholders the map does not have."""
     check_files([*options.files, options.map])
-    forms = [form_of(file, options.input_format) for file in options.files]
-    placeholders = read_map(options.map)
-    unknown: dict[str, None] = {}
-    with Output() as output, Input(options.files) as streams:
-        for file, form in zip(options.files, forms, strict=True):
-            lines, name = streams.read(file), display_name(file)
-            if form == "txt":
-                for parts in decoded(lines, name):
-                    output.write("".join(_restored(part, placeholders, unknown) for part in parts))
-            else:
-                for value in _values(lines, name) if form == "json" else _rows(lines, name):
-                    output.write(json.dumps(_restored(value, placeholders, unknown), ensure_ascii=False) + "\n")
-    if unknown:
+    forms = forms_of(options.files, options.input_format)
+    restoring = _Restoring(read_map(options.map))
+    with contextlib.ExitStack() as stack:
+        streams = stack.enter_context(Input(options.files))
+        parts = (part for file, form in zip(options.files, forms, strict=True)
+                 for part in restoring.parts(file, form, streams))
+        if options.to is None and "parquet" not in forms:
+            output = stack.enter_context(Output())
+            for part in parts:
+                output.write(part)
+        else:
+            held: HeldLines | HeldTable = HeldTable(options.to) if "parquet" in forms else HeldLines(options.to)
+            stack.enter_context(held)
+            for part in parts:
+                held.add(part)
+            held.release()
+    if unknown := restoring.unknown:
         named = ", ".join([*list(unknown)[:NAMED], *["…"] * (len(unknown) > NAMED)])
         say(f"not in {options.map}, so left as they are: {named} ({len(unknown):,} in all)")
     return 0
+
+
+class _Restoring:
+    """Puts names back. unknown: the placeholders that are not in the map."""
+
+    def __init__(self, placeholders: Placeholders) -> None:
+        self._placeholders = placeholders
+        self.unknown: dict[str, None] = {}
+        self._header: list[str] | None = None
+
+    def parts(self, file: str, form: str, streams: Input) -> Iterator[Any]:
+        """Yield a file's restored parts: lines, or record batches of Parquet."""
+        name = display_name(file)
+        if form == "parquet":
+            for batch in parquet.batches_of(streams.whole(file), name):
+                yield parquet.with_strings(batch, lambda _, text: self._text(text))
+            return
+        lines = streams.read(file)
+        if form in ("txt", "conll"):
+            for parts in decoded(lines, name):
+                yield "".join(map(self._text, parts))
+        elif form in ("csv", "tsv"):
+            mark, end, delimiter, lines = csv.form_of(lines, "\t" if form == "tsv" else None)
+            rows = csv.read_rows(lines, name, ReadOptions(), delimiter)
+            where, header = next(rows, (name, []))
+            if header and self._header is None:
+                yield mark + csv.line_of(header, delimiter, end)
+            elif header and header != self._header:
+                raise InputError(f"{where}: expected the columns that the first file has: "
+                                 f"{', '.join(map(repr, self._header or [])):.500}")
+            self._header = header or self._header
+            for _, row in rows:
+                yield csv.line_of(list(map(self._text, row)), delimiter, end)
+        else:
+            for value in _values(lines, name) if form == "json" else _rows(lines, name):
+                yield json.dumps(self._value(value), ensure_ascii=False) + "\n"
+
+    def _text(self, text: str) -> str:
+        self.unknown.update(dict.fromkeys(self._placeholders.unknown(text)))
+        return self._placeholders.restore(text)
+
+    def _value(self, value: Any) -> Any:
+        """Return a JSON value with the names in all its strings."""
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, list):
+            return [self._value(each) for each in value]
+        if isinstance(value, dict):
+            return {key: self._value(each) for key, each in value.items()}
+        return value
 
 
 def _rows(lines: Iterable[bytes], name: str) -> Iterator[Any]:
@@ -64,15 +120,3 @@ def _values(lines: Iterable[bytes], name: str) -> Iterator[Any]:
     while _TOKEN.search(text, at):
         value, at = jsonl.parse(text, name, at, whole=False)
         yield value
-
-
-def _restored(value: Any, placeholders: Placeholders, unknown: dict[str, None]) -> Any:
-    """Return a JSON value with the names in all its strings."""
-    if isinstance(value, str):
-        unknown.update(dict.fromkeys(placeholders.unknown(value)))
-        return placeholders.restore(value)
-    if isinstance(value, list):
-        return [_restored(each, placeholders, unknown) for each in value]
-    if isinstance(value, dict):
-        return {key: _restored(each, placeholders, unknown) for key, each in value.items()}
-    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import itertools
 import json
@@ -23,14 +24,34 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
 
 
 def read_table(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str | None) -> Iterator[Record]:
-    """delimiter: None is what the first row has, comma or semicolon."""
+    """delimiter: as in `form_of`."""
+    _, _, delimiter, lines = form_of(lines, delimiter)
+    rows = read_rows(lines, name, options, delimiter)
+    where, header = next(rows, (name, []))
+    if header:
+        column = _text_column(header, where, options.text_column)
+        for where, row in rows:
+            yield Record(row[column], where, row=dict(zip(header, row, strict=True)))
+
+
+def form_of(lines: Iterable[bytes], delimiter: str | None) -> tuple[str, str, str, Iterator[bytes]]:
+    """Return a table's byte order mark, if it has one, its line end, its delimiter, and its lines.
+
+    delimiter: None is what the first line has, comma or semicolon.
+    """
+    lines = iter(lines)
+    first = next(lines, b"")
+    mark, end = "\ufeff" * first.startswith(codecs.BOM_UTF8), "\r\n" if first.endswith(b"\r\n") else "\n"
+    delimiter = delimiter or (";" if first.count(b";") > first.count(b",") else ",")
+    return mark, end, delimiter, itertools.chain([first], lines)
+
+
+def read_rows(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str
+              ) -> Iterator[tuple[str, list[str]]]:
+    """Yield where each row is, and its fields, as many as the first has, which names the columns, each once."""
     decoded = (line for _, line in decoded_lines(lines, name, options.fail))
-    first = next(decoded, "")
-    if delimiter is None:
-        delimiter = ";" if first.count(";") > first.count(",") else ","
-    rows = csv.reader(itertools.chain([first], decoded), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    column = 0
+    rows = csv.reader(decoded, delimiter=delimiter, strict=True)
+    n_columns = 0
     while True:
         where = f"{name}:{rows.line_num + 1}"
         try:
@@ -42,18 +63,17 @@ def read_table(lines: Iterable[bytes], name: str, options: ReadOptions, delimite
             return
         if not row:  # a blank line
             continue
-        if not header:
-            header, column = row, _text_column(row, where, options.text_column)
-        elif len(row) == len(header):
-            yield Record(row[column], where, row=dict(zip(header, row, strict=True)))
+        if not n_columns and len(set(row)) != len(row):
+            raise InputError(f"{where}: expected each column once, got {', '.join(map(repr, row)):.200}")
+        n_columns = n_columns or len(row)
+        if len(row) == n_columns:
+            yield where, row
         else:
-            options.fail(InputError(f"{where}: expected {len(header)} fields, got {len(row)}"))
+            options.fail(InputError(f"{where}: expected {n_columns} fields, got {len(row)}"))
 
 
 def _text_column(header: list[str], where: str, wanted: str | None) -> int:
     """Return which column has the texts."""
-    if len(set(header)) != len(header):
-        raise InputError(f"{where}: expected each column once, got {', '.join(map(repr, header)):.200}")
     name = "text" if wanted is None else wanted
     if name not in header:
         hint = "--text-column names the one with the texts; " if wanted is None else ""
@@ -87,21 +107,23 @@ class Writer:
                              "--entities-key names another for the entities")
         if not self._columns:
             self._columns = list(row)
-            names = self._line([*row, key])
+            names = line_of([*row, key], self._delimiter)
         if list(row) != self._columns:
             raise InputError(f"{record.where}: expected the columns that the first text has: "
                              f"{', '.join(map(repr, self._columns)):.500}")
         entities = json.dumps(entity_dicts(document, self._options.offset_unit), ensure_ascii=False)
-        return names + self._line([*map(_field, row.values()), entities])
+        return names + line_of([*map(_field, row.values()), entities], self._delimiter)
 
     def tail(self) -> str:
         """Return nothing."""
         return ""
 
-    def _line(self, fields: list[str]) -> str:
-        line = _Line()
-        csv.writer(line, delimiter=self._delimiter).writerow(fields)  # quotes both characters of its line end
-        return line.text.removesuffix("\r\n") + "\n"
+
+def line_of(fields: list[str], delimiter: str, end: str = "\n") -> str:
+    """Return a row."""
+    line = _Line()
+    csv.writer(line, delimiter=delimiter).writerow(fields)  # quotes both characters of its line end
+    return line.text.removesuffix("\r\n") + end
 
 
 class _Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from nerlite.document import Document
@@ -24,24 +24,45 @@ def arrow(name: str) -> tuple[Any, Any]:
 
 def read_file(file: str, name: str, options: ReadOptions) -> Iterator[Record]:
     """Yield the text of each row, in the column options.text_column, "text" by default; some rows in memory at once."""
+    column = "text" if options.text_column is None else options.text_column
+    number = 0
+    for batch in batches_of(file, name):
+        if column not in batch.schema.names:
+            raise InputError(f"{name}: no column {column!r}; --text-column names the one with the texts; there are "
+                             f"{', '.join(map(repr, batch.schema.names)):.500}")
+        if not has_strings(batch, column):
+            raise InputError(f"{name}: column {column!r}: expected strings, got {batch.schema.field(column).type}")
+        for i, text in enumerate(batch.column(column).to_pylist()):
+            number += 1
+            yield Record(text, f"{name}:{number}", row=Row(batch, i))
+
+
+def batches_of(file: str, name: str) -> Iterator[Any]:
+    """Yield the record batches of a file, pyarrow's; first one without rows, which has the columns."""
     pa, pq = arrow(name)
     try:
         with pq.ParquetFile(file) as parquet:
-            column = "text" if options.text_column is None else options.text_column
-            schema = parquet.schema_arrow
-            if column not in schema.names:
-                raise InputError(f"{name}: no column {column!r}; --text-column names the one with the texts; there are "
-                                 f"{', '.join(map(repr, schema.names)):.500}")
-            kind = schema.field(column).type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-                raise InputError(f"{name}: column {column!r}: expected strings, got {kind}")
-            number = 0
-            for batch in parquet.iter_batches(ROWS_READ):
-                for i, text in enumerate(batch.column(column).to_pylist()):
-                    number += 1
-                    yield Record(text, f"{name}:{number}", row=Row(batch, i))
+            yield pa.RecordBatch.from_pylist([], parquet.schema_arrow)
+            yield from parquet.iter_batches(ROWS_READ)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{name}: not a readable Parquet file: {error}") from None
+
+
+def has_strings(batch: Any, column: str) -> bool:
+    """Whether a column of a record batch holds texts."""
+    pa, _ = arrow(column)
+    kind = batch.schema.field(column).type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def with_strings(batch: Any, change: Callable[[str, str], str], leave_out: Collection[str] = ()) -> Any:
+    """Return a record batch with what `change` makes of each column's name and text in it, and without some columns."""
+    pa, _ = arrow("a batch")
+    fields = [field for field in batch.schema if field.name not in leave_out]
+    columns = [pa.array([text if text is None else change(field.name, text)
+                         for text in batch.column(field.name).to_pylist()], field.type)
+               if has_strings(batch, field.name) else batch.column(field.name) for field in fields]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, batch.schema.metadata))
 
 
 class Row(Mapping[str, Any]):
