@@ -131,12 +131,13 @@ RULES = (
           | (?<!\w)(?:[A-Z]\#|[A-Za-z]++\+\+)(?![\w#+]) | (?<![\w.])\.NET\b""",
          'P!nk in Toys"R"Us; C#, C++', 'P!nk in Toys"R"Us ; C# , C++'),
     Rule("word grown together", rf"""(?<!\w)[A-Z][a-zß-ɏ]++(?=
-            (?:\d{{5}}|(?:19|20)\d\d|\d{{1,2}}(?:,\d{{1,2}}){{1,4}})(?!\w)|\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
+            (?:\d{{5}}|(?:19|20)\d\d|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}|(?<=[a-z]{{3}})[1-9])(?![\w-])|\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
           | (?<!\w)(?:\d{{3,9}}|\d{{1,4}}(?:[:./-]\d{{1,4}}){{1,3}})(?=[A-Z][a-z]{{2}})
           | (?<!\w)(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})
+          | (?:^|(?<=[,;]\s))[1-9](?=[A-Z][a-z]{{3,}}+\s(?:of\b|[A-Z]))
           | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
-         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 12:30Paris MrHill",
-         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 12:30 Paris Mr Hill"),
+         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Rome2 12:30Paris MrHill",
+         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Rome 2 12:30 Paris Mr Hill"),
     Rule("currency", r"(?<!\w)[A-Z]{1,3}\$",
          "US$5.50", "US$ 5.50"),
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
@@ -152,7 +153,7 @@ RULES = (
     Rule("abbreviation in capitals", r"(?<!\w)[A-Z]{1,4}(?:&(?:amp;)?[A-Z]{1,4}){1,3}(?!\w)",
          "AT&T, R&amp;D and Marks&Spencer", "AT&T , R&amp;D and Marks & Spencer"),
     Rule("word", rf"""(?:<word>++|{LETTER_REFERENCE}|{FORMULA}|<torn>)(?:(?:
-            (?<=[a-zß-ɏ])[-‐]\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
+            (?<=[a-zß-ɏ])[-‐¬]\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
           | (?<=[a-z])=\r?\n(?=[a-z]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
           | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC}){APOSTROPHE} | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
           | (?<=[lL])·(?=[lL])

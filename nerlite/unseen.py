@@ -1,8 +1,8 @@
 """What is seen in a text but is white space to its reader: marks of quotations and comments, ties, tags, encodings.
 
 A line that goes on with the mark of the line before (`> `, `: `, `# `, `// `) is the rest of that line's sentence, TeX
-ties words with a tilde, tags without attributes (`<b>`, `</td>`) are no words, and in words that mail encodes (RFC
-2047) an underline is a space.
+ties words with a tilde, tags are no words (`</td>`, `<b class="x">`) unless attributes are read (`<img alt="Rome">`),
+and in words that mail encodes (RFC 2047) an underline is a space.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ _MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|%++|;++|:)(?=
 _FIRST_LINE, _OTHER_LINE = re.compile(rf"[ \t]*+{_MARK}"), re.compile(rf"\n[ \t]*+{_MARK}")
 TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
 _ENCODED = re.compile(r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)")
-_BLOCK = ("</?(?:address|article|aside|blockquote|body|br|center|d[dlt]|div|footer|h[1-6]|head|header|hr|html|li|main|"
-          r"nav|ol|option|p|pre|section|t(?:able|body|[dhr]|foot|head)|title|ul)[ \t]?/?>")
-_INLINE = r"</?(?:abbr|[abisu]|big|cite|del|em|font|ins|mark|small|span|strong|tt)[ \t]?/?>"
-_TAGS = re.compile(rf"(?:{_BLOCK}|{_INLINE})++", re.IGNORECASE)
+_BLOCK = ("(?:address|article|aside|blockquote|body|br|center|d[dlt]|div|footer|h[1-6]|head|header|hr|html|li|main|"
+          r"nav|ol|option|p|pre|section|t(?:able|body|[dhr]|foot|head)|title|ul)")
+_INLINE = "(?:abbr|[abisu]|big|cite|code|del|em|font|img|ins|mark|small|span|strong|tt)"
+# Those that hold nothing for a reader, unlike alt or title.
+_ATTRIBUTE = (r"\s{1,16}(?:class|id|style|href|src|srcset|rel|target|lang|dir|type|role|scope|width|height|v?align|"
+              r"border|bgcolor|cell(?:padding|spacing)|(?:col|row)span|size|color|face|on[a-z]+|data-[\w-]+|item[a-z]+)"
+              r"""=(?:"[^"<>]{0,512}"|'[^'<>]{0,512}'|[\w#%./:;?&=+~-]{1,256}(?=[\s/>]))""")
+_TAGS = re.compile(rf"(?:</?(?:{_BLOCK}|{_INLINE})(?:{_ATTRIBUTE}){{0,16}}[ \t]?/?>)++", re.IGNORECASE)
+_ENDS_BLOCK = re.compile(rf"</?{_BLOCK}\b", re.IGNORECASE)
 # Nobody sees it, and it parts nothing; what ends a paragraph.
 _NOTHING, _PARAGRAPH = "\x00", "\f"
 
@@ -62,7 +67,7 @@ def _marks(text: str) -> Iterator[Span]:
 
 def _space_for(tags: re.Match[str]) -> str:
     """Return what tags are to a reader: the end of a paragraph, or a space where there is none beside them."""
-    if re.search(_BLOCK, tags[0], re.IGNORECASE):
+    if _ENDS_BLOCK.search(tags[0]):
         return _PARAGRAPH
     start, end = tags.span()
     beside = tags.string[max(0, start - 1):start] + tags.string[end:end + 1]
