@@ -8,9 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Characters of a word that the network sees: more than make a quarter of a window's pieces, of a hundred each.
-LONGEST_WORD = 1 << 14
-
 
 class Input(NamedTuple):
     """One sequence that the network reads: the pieces that the encoder sees, and the words that are tagged.

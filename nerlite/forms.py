@@ -9,6 +9,8 @@ from typing import overload
 
 from nerlite.characters import LIKE_APOSTROPHE, OTHER_SCRIPTS, decode, readable
 
+# Characters of a word that the network sees: more than make a quarter of a window's pieces, of a hundred each.
+LONGEST_WORD = 1 << 14
 # Second halves of words that keep their hyphen at a line's end, as those in upper case do: all others are the rest of a
 # word, since of hyphens at lines' ends most part syllables, and names hyphenated otherwise have a capital after them.
 _SECOND = (r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|controlled|sponsored|listed|trained|"
@@ -45,6 +47,7 @@ def form(word: str) -> str:
     """
     if word.isascii() and ((word.isalpha() and len(word) < 16) or len(word) == 1):
         return word
+    word = word[:LONGEST_WORD]  # of more, what is made on the way would take many times the text's memory
     while (read := _read(word)) != word:
         word = read
     return word

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from nerlite.batch import LONGEST_WORD
 from nerlite.config import BreaksConfig
 from nerlite.errors import ModelError
 from nerlite.files import AnyPath
+from nerlite.forms import LONGEST_WORD
 from nerlite.memory import AT_ONCE, Memory
 from nerlite.text import LINE, PARAGRAPH
 from nerlite.wordpiece import read_tokenizer, refused

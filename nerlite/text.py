@@ -272,7 +272,7 @@ class Words(Sequence[str]):
 
 
 # What a gap has that is no single space; what a word has that the network reads as another: characters, and pairs.
-_ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b]"
+_ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}]++|[\x1b\x9b]"
 _ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&\\%=]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
 _ODD_WORD, _ODD_PAIR, _SHORT = rf"{_ODD}{_ODD}*+", r"-\r?\n|''|`|\[[\d;]{0,20}[mK]", 15

@@ -239,3 +239,18 @@ def test_a_long_text_takes_memory_for_its_words_alone(unit):
     finally:
         tracemalloc.stop()
     assert peak < 12 * len(text)
+
+
+@pytest.mark.parametrize("unit", ["a", "é", "日", "a\u0301", "\u0301", "\u00a0", "\u200b", "\u00a0\u200b", "a\u00ad",
+                                  "\U0001f468\u200d", "a-\n", "ﬁ"])
+def test_what_is_read_of_one_long_word_or_gap_takes_memory_of_a_small_factor(unit):
+    text = "A " + unit * (200_000 // len(unit)) + " B"
+    words = split_words(text)
+    _ = split_words("a\u0301 \u200bb").forms, split_words("a\u00a0b").breaks
+    tracemalloc.start()
+    try:
+        _ = words.forms, words.breaks
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * len(text)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nerlite.batch import LONGEST_WORD, offsets_of
+from nerlite.batch import offsets_of
 from nerlite.config import CharsConfig
+from nerlite.forms import LONGEST_WORD
 from nerlite.memory import Memory
 from nerlite.network.parameters import char_parameters
 from nerlite.ops import Ops

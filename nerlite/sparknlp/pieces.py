@@ -24,9 +24,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nerlite.batch import LONGEST_WORD, Input
+from nerlite.batch import Input
 from nerlite.config import SparkNLPConfig
 from nerlite.files import AnyPath
+from nerlite.forms import LONGEST_WORD
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.sparknlp.java import ISO_CONTROL, WHITESPACE, utf16_length, utf16_positions
 
