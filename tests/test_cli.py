@@ -561,7 +561,15 @@ def test_eval_reads_other_schemes_and_refuses_what_is_none(run, tagger, tmp_path
     assert run("eval", file)[::2] == (2, f"nerlite: {file}:2: tag '0': expected O or PREFIX-LABEL, the prefix one of "
                                          "B, I, E, S, L, U, M (--tag-column says where the tags are)\n")
     file.write_text("B-PER\tjohn\nO\tlives\n")
-    assert run("eval", "--word-column", 2, "--tag-column", 1, file)[0] == 0
+    assert run("eval", "--word-column", 2, "--tag-column", 1, file)[::2] == (0, "")
+
+
+def test_eval_says_which_labels_the_model_does_not_have(run, tagger, tmp_path):
+    file = tmp_path / "gold.conll"
+    file.write_text("john B-PER\nlives O\nthere B-location\n")
+    status, _, said = run("eval", file)
+    assert (status, said) == (0, f"nerlite: {file}: the model has no label location; it has "
+                                 f"{', '.join(tagger.labels)}\n")
 
 
 def test_timings_say_where_the_time_went_and_change_nothing(run):

@@ -193,6 +193,13 @@ def test_brat_reads_fragments_of_lines(text, spans, expected):
     ("html", "<ul><li>M&uuml;ller</li> <li>Berlin</li></ul><p hidden>x</p>", "Müller\n\nBerlin"),
     ("html", "<div>" * 2000 + "deep", "deep"),
     ("html", "plain", "plain"),
+    ("html", "<p>a\n  b<pre>Ada  L\nBo     Oslo\n \n<b>Cy</b>\n\tX</pre>c\nd",
+     "a b\n\nAda L\nBo\tOslo\n\nCy\nX\n\nc d"),
+    ("html", "a<p style='color:red; display: none'>b<i>c</i></p><p style='display:block'>d", "a\n\nd"),
+    ("html", "<p>Köln 漢", "Köln 漢"),
+    ("html", "<meta charset='iso-8859-1'><p>Zürich", "Zürich"),
+    ("html", "<meta charset=windows-1252><p>Zürich ж", "Zürich ж"),
+    ("xml", "<?xml version='1.0' encoding='UTF-16'?><a>Bern</a>", "Bern"),
     ("xml", "<?xml version='1.0' encoding='iso-8859-1'?><a><p>Z\xfcrich &amp; <name>Basel</name>.</p><p>Bern</p></a>",
      "Zürich & Basel.\n\nBern"),
     ("xml", "<!DOCTYPE a [<!ENTITY b 'x'><!ENTITY f SYSTEM 'file:///etc/hostname'>]><a><c>1&f;</c><c>2</c></a>",
@@ -373,6 +380,10 @@ def rows_of(text, **options):
     ("EU B-ORG\n\u00a0 \nx O", [["EU"], ["x"]]),
     ("1 EU NNP B-ORG\n2 rejects VBZ O\n\n1 x NN O", [["EU", "rejects"], ["x"]]),
     ("1-2\tau\tP\tO\n1\tà\tP\tO\n2\tle\tD\tO\n2.1\tx\tX\tO", [["au", "à", "le", "x"]]),
+    ("0\tEU\tO\n1\tsays\tO\n\n0\tNo\tO", [["EU", "says"], ["No"]]),
+    ("7 EU O\n7 says O\n\n8 No O", [["EU", "says"], ["No"]]),
+    ("0 EU\n1 says", [["0", "1"]]),
+    ("#begin document (x); part 000\nEU O\nsays O\n#end document\n#begin document (y)\nNo O", [["EU", "says"], ["No"]]),
     ("1 O\nfan O", [["1", "fan"]]),
     ("1 O\n\n2 O", [["1"], ["2"]]),
     ("-DOCSTART-\n\na O", [["a"]]),
@@ -388,6 +399,10 @@ def test_a_column_that_counts_words_is_said_and_can_be_had():
     assert len(said) == 1
     assert said[0].startswith("f: the first column counts the words")
     assert rows_of("1\tEU\tO\n2\tsays\tO", word_column=1)[0].words == ["1", "2"]
+    assert rows_of("7\tEU\tO\n7\tsays\tO", say=said.append)[0].words == ["EU", "says"]
+    assert said[1].startswith("f: the first column counts the sentences")
+    assert rows_of("B-ORG\tEU\nO\tsays", say=said.append)[0].words == ["B-ORG", "O"]
+    assert said[2].startswith("f: the first column is read as the word, but looks like tags (--word-column 2")
     assert rows_of("B-ORG EU", word_column=2)[0].words == ["EU"]
     with pytest.raises(InputError, match="f:1: expected the word in column 4, got 2 columns"):
         rows_of("EU O", word_column=4)

@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
         gold, predicted = itertools.tee(tagged)
         report = evaluate((tags for tags, _ in gold), (tags for _, tags in predicted))
     print(report)
+    if others := [label for label, score in report.labels.items() if score.n_phrases and label not in tagger.labels]:
+        read.say(f"{name}: the model has no label {', '.join(others)}; it has {', '.join(tagger.labels)}")
     return 0
 
 

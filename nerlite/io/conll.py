@@ -15,6 +15,8 @@ from nerlite.io.records import ConllDocument, InputError, ReadOptions, Record, R
 _TAG = re.compile(r"O|[BIESLUM]-.+")
 # A comment's line: a hashtag is none, unless it names a value.
 _COMMENT = re.compile(r"#(?:\s|$|[^=]*=)")
+# What OntoNotes has around documents.
+_FRAME = re.compile(r"#(?:begin document|end document)\b")
 
 
 DEFAULTS = ReadOptions()
@@ -58,8 +60,8 @@ def read_rows(lines: Iterable[str], name: str, options: ReadOptions = DEFAULTS, 
     """Yield the documents of a file, all columns of every row.
 
     A line is one word: columns apart by tabs, or by spaces where the line has no tab, as many on every line. Comments
-    stand before a sentence's first word and begin with #. A blank line ends a sentence, a -DOCSTART- line starts a
-    document, and a file without such lines yields each sentence alone.
+    stand before a sentence's first word and begin with #. A blank line ends a sentence, as OntoNotes' #begin document
+    and #end document do, a -DOCSTART- line starts a document, and a file without such lines yields each sentence alone.
     name: the file's name. `InputError` names the file and line of a row with fewer than min_columns columns, without
     the column of its word, or with not as many as the first row has.
     """
@@ -70,7 +72,7 @@ def read_rows(lines: Iterable[str], name: str, options: ReadOptions = DEFAULTS, 
     number = 0
     for number, line in enumerate(lines, 1):
         starts_document = line.startswith("-DOCSTART-") and line[10:11] in ("", " ", "\t")
-        if line.strip() and not starts_document:
+        if line.strip() and not starts_document and not _FRAME.match(line):
             block.append(line)
             continue
         if rows := reader.sentence(block, number - len(block)):
@@ -132,16 +134,22 @@ class _SentenceReader:
         return len(block)
 
     def _first_word_column(self, columns: list[list[str]]) -> int:
-        """Return which column is the word: the second where the first one counts words, from 1.
+        """Return which column is the word: the second where the first one counts words, from 1 or from 0.
 
-        Between them CoNLL-U has words that are written as one (1-2) and words that are not written (1.1).
+        Between them CoNLL-U has words that are written as one (1-2) and words that are not written (1.1). Of three
+        columns or more the first may also be the sentence's number, the same on all lines.
         """
         n, ids = self._n_columns, [row[0] for row in columns if not re.fullmatch(r"\d+[-.]\d+", row[0])]
-        if n < 2 or (n < 4 and len(ids) < 2) or not ids or ids != [str(i) for i in range(1, len(ids) + 1)]:
-            return 0
-        self._options.say(f"{self._name}: the first column counts the words, so the second is read as the word "
-                  "(--word-column 1 reads the first)")
-        return 1
+        from_1, from_0 = ([str(i) for i in range(first, first + len(ids))] for first in (1, 0))
+        same = [str(int(ids[0]))] * len(ids) if ids and ids[0].isdecimal() else None
+        if n > 1 and len(ids) > (n < 4) and (ids == from_1 or (n > 2 and len(ids) > 1 and ids in (from_0, same))):
+            self._options.say(f"{self._name}: the first column counts the {'sentences' if ids == same else 'words'}, "
+                              "so the second is read as the word (--word-column 1 reads the first)")
+            return 1
+        if n > 1 and all(_TAG.fullmatch(row[0]) for row in columns) and any(row[0] != "O" for row in columns):
+            self._options.say(f"{self._name}: the first column is read as the word, but looks like tags "
+                              "(--word-column 2 reads the second)")
+        return 0
 
 
 def _columns(line: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,16 +15,19 @@ _UNSEEN = {"head", "script", "style", "template", "noscript", "svg", "math", "se
 _INLINE = {"a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i",
            "img", "ins", "kbd", "label", "mark", "nobr", "q", "s", "samp", "small", "span", "strike", "strong", "sub",
            "sup", "time", "tt", "u", "var", "wbr"}
+_KEPT = {"pre", "textarea", "listing", "xmp"}
+_HIDES = re.compile(r"(?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden)\b", re.IGNORECASE)
 _BREAKS = {"br": LINE, "tr": LINE, "td": CELL, "th": CELL}
 
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
     """Yield the file's text: blocks are paragraphs, cells are parted by tabs, white space is as a browser shows it."""
-    yield from record_of(b"".join(lines), name, *parser_of(name, "HTMLParser", huge_tree=True), _break)
+    data = b"".join(lines)
+    yield from record_of(data, name, *parser_of(name, data, "HTMLParser", huge_tree=True), _break, _KEPT)
 
 
 def _break(element: Any) -> str | None:
-    if element.tag in _UNSEEN or "hidden" in element.attrib:
+    if element.tag in _UNSEEN or "hidden" in element.attrib or _HIDES.search(element.get("style", "")):
         return None
     return _BREAKS.get(element.tag, "" if element.tag in _INLINE else PARAGRAPH)
 

@@ -11,7 +11,8 @@ from nerlite.io.records import ReadOptions, Record
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
     """Yield the file's text; entities beyond XML's own five stay as they stand. `InputError` for what is no XML."""
-    yield from record_of(b"".join(lines), name, *parser_of(name, "XMLParser", resolve_entities=False), _break)
+    data = b"".join(lines)
+    yield from record_of(data, name, *parser_of(name, data, "XMLParser", resolve_entities=False), _break)
 
 
 def _break(element: Any) -> str:
