@@ -122,9 +122,12 @@ class FileTensors(Mapping[str, np.ndarray]):
     of the file changes those that are in use. The library would open the file anew by its path, and map it.
     """
 
-    def __init__(self, path: AnyPath) -> None:
-        """Read the header; `ModelError` where the file is not a whole safetensors file."""
-        self._path, self._sums = path, dict[str, int]()
+    def __init__(self, path: AnyPath, *, summed: bool = True) -> None:
+        """Read the header; `ModelError` where the file is not a whole safetensors file.
+
+        summed: whether `checksum` will be asked for, so that tensors are summed up while they are read.
+        """
+        self._path, self._summed, self._sums = path, summed, dict[str, int]()
         self._file = open_file(path)
         try:
             self._header = self._read_header()
@@ -173,7 +176,8 @@ class FileTensors(Mapping[str, np.ndarray]):
         if n_read < len(data):
             raise ModelError(f"{self._path}: {name}: expected {len(data):,} bytes, got {n_read:,}: the file was cut "
                              "while it was read")
-        self._sums[name] = zlib.crc32(data)
+        if self._summed:
+            self._sums[name] = zlib.crc32(data)
         array.flags.writeable = False
         return array
 
@@ -193,6 +197,7 @@ class FileTensors(Mapping[str, np.ndarray]):
 
         So that it costs no reading of its own, as long as each tensor was asked for before.
         """
+        self._summed = True
         for name in self._order:
             if name not in self._sums:
                 self[name]
@@ -206,7 +211,7 @@ class FileTensors(Mapping[str, np.ndarray]):
 
 def read_tensors(config: Config, path: AnyPath) -> FileTensors:
     """Return the file's tensors, to be read; `ModelError` where they are not as the config asks for."""
-    tensors = FileTensors(path)
+    tensors = FileTensors(path, summed=config.checksums is not None)
     check_tensors(config, tensors.types(), path)
     return tensors
 

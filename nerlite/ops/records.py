@@ -86,11 +86,39 @@ class Record:
         cls.fields = {name: field for name, field in vars(cls).items()
                       if isinstance(field, (Array, Number, Part, Parts))}
         cls.kept = kept
-        cls.__init__ = _initializer(cls.fields, kept=kept)  # type: ignore[method-assign]
+        if not kept:
+            cls.__init__ = _initializer(cls.fields)  # type: ignore[method-assign]
 
     def __init__(self, **values: Any) -> None:
         """Take every field's value; TypeError for one that is absent, unknown or not as declared."""
-        raise TypeError("expected a class of some fields")
+        if wrong := values.keys() ^ self.fields.keys():
+            raise TypeError(f"{type(self).__name__}: missing or unknown: {', '.join(sorted(wrong))}")
+        words: list[int] = []
+        lengths: dict[str, int] = {}
+        for name, field in self.fields.items():
+            setattr(self, name, value := values[name])
+            if isinstance(field, Array):
+                shape = [lengths.setdefault(length, n) if isinstance(length, str) else length
+                         for length, n in zip(field.shape, value.shape, strict=False)]
+                fits = (value.dtype, [*value.shape], value.ndim) == (field.dtype, shape, len(field.shape))
+                if not fits or not value.flags.c_contiguous:
+                    raise self.refusal(values)
+                words += value.ctypes.data, *value.shape
+            elif isinstance(field, Number):
+                words.append(int(value) if field.kind is int else _bits_of(value))
+            else:
+                several = [value] if isinstance(field, Part) else value
+                if {type(each) for each in several} - {field.record}:
+                    raise self.refusal(values)
+                words.append(value.address if isinstance(field, Part) else self._address_of(name, value))
+        self._words = memory_of("q", words)
+        self.address = self._words.buffer_info()[0]
+
+    def _address_of(self, name: str, several: list[Record]) -> int:
+        """Return where a field's list is from now on: its number, and the addresses of the records in it."""
+        addresses = memory_of("q", [len(several), *(each.address for each in several)])
+        setattr(self, f"_{name}", addresses)
+        return addresses.buffer_info()[0]
 
     @classmethod
     def place(cls, name: str) -> int:
@@ -185,15 +213,19 @@ def _declared(field: Array | Number | Part | Parts) -> str:
     return field.kind.__name__ if isinstance(field, Number) else field.record.__name__
 
 
-def _initializer(fields: dict[str, Array | Number | Part | Parts], *, kept: bool) -> Any:
-    """Return the `__init__` of a record with these fields.
+def _bits_of(value: float) -> int:
+    """Return a float64 as the whole number of the same bits."""
+    bits: int = _WORD.unpack(_DOUBLE.pack(value))[0]
+    return bits
 
-    Its code is made here, as `dataclasses` makes theirs: every call of a kernel goes through it.
+
+def _initializer(fields: dict[str, Array | Number | Part | Parts]) -> Any:
+    """Return the `__init__` of a record that lives for a call, which does what `Record`'s own does in half the time.
+
+    Its code is made here, as `dataclasses` makes theirs.
     """
-    scope: dict[str, Any] = {"memory_of": memory_of, "bits_of": lambda value: _WORD.unpack(_DOUBLE.pack(value))[0],
-                             "numbers_of": lambda value: (value.ctypes.data, *value.shape)}
+    scope: dict[str, Any] = {"memory_of": memory_of, "bits_of": _bits_of}
     checks, words, first = ["True"], [], dict[str, str]()
-    lines = [f"self.{name} = {name}" for name in fields]
     for name, field in fields.items():
         scope[f"{name}_"] = field[0]
         if isinstance(field, Array):
@@ -202,7 +234,7 @@ def _initializer(fields: dict[str, Array | Number | Part | Parts], *, kept: bool
                 place = f"{name}.shape[{axis}]"
                 other = first.setdefault(length, place) if isinstance(length, str) else str(length)
                 checks += [f"{place} == {other}"] if place != other else []
-            words.append(f"*numbers_of({name})" if kept else f"id({name})")
+            words.append(f"id({name})")
         elif isinstance(field, Number):
             words.append(f"int({name})" if field.kind is int else f"bits_of({name})")
         elif isinstance(field, Part):
@@ -210,11 +242,11 @@ def _initializer(fields: dict[str, Array | Number | Part | Parts], *, kept: bool
             words.append(f"{name}.address")
         else:
             checks.append(f"not {{type(each) for each in {name}}} - {{{name}_}}")
-            lines.append(f"self._{name} = memory_of('q', [len({name}), *(each.address for each in {name})])")
-            words.append(f"self._{name}.buffer_info()[0]")
+            words.append(f"self._address_of({name!r}, {name})")
     exec("\n    ".join([
         f"def __init__(self, *, {', '.join(fields)}):",
         f"if not ({' and '.join(checks)}):", "    raise self.refusal(locals())",
-        *lines, f"self._words = memory_of('q', [{', '.join(words)}])", "self.address = self._words.buffer_info()[0]",
+        *(f"self.{name} = {name}" for name in fields),
+        f"self._words = memory_of('q', [{', '.join(words)}])", "self.address = self._words.buffer_info()[0]",
     ]), scope)
     return scope["__init__"]
