@@ -76,32 +76,49 @@ _LATEX_LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "aa": 
 _UNSEEN = rf"[^\x08]\x08|[{INVISIBLE}\x1b\x9b]+"
 
 
+# Kinds of texts by the characters in them. Patterns for the first, most of newswire, know no references, escapes and
+# controls, those for the second no scripts but Latin: they take less time to compile, and to go through a text.
+PLAIN, LATIN, ALL = range(3)
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9 \t\r\n.,;:!?()'\"$-]*+")
+_LATIN_TEXT = "[\x00-\x7fÀ-ÖØ-öø-ɏ‘’“”„«»–—…•€£§°]*+"
+
+
+def kind_of(text: str) -> int:
+    """Return the first kind that a text is of."""
+    return PLAIN if _PLAIN_TEXT.fullmatch(text) else LATIN if re.fullmatch(_LATIN_TEXT, text) else ALL
+
+
 @functools.cache
-def classes(*, ascii_only: bool) -> dict[str, str]:
-    """Return classes of characters as patterns; in ASCII, where most are few, they are fast.
+def classes(kind: int) -> dict[str, str]:
+    """Return what patterns name, for texts of a kind.
 
     word: letters, digits and what is written on them; alnum: those without accents; ideograph: letters of words that no
-    white space parts; leftward: those of scripts from right to left; torn: letters that may be one of
-    UTF-8's bytes, and what goes on with such a one; accent: what is written on a letter, or selects a
-    symbol's look; mark: no letter or digit, but perhaps an accent or what nobody sees; seam: what may stand before what
-    nobody sees, or for a letter.
+    white space parts; leftward: those of scripts from right to left; accent: what is written on a letter, or selects a
+    symbol's look; mark: no letter or digit, but perhaps an accent or what nobody sees; letters: those of a word, as
+    they are or what stands for one, whole or as UTF-8's bytes; apostrophe: one, or what stands for it; seam: what may
+    stand before what nobody sees, or for a letter; space: white space, and what is that to a reader.
     """
-    if ascii_only:
-        own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "ideograph": "(?!)", "leftward": "(?!)",
-               "torn": "(?!)", "accent": "(?!)", "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
-    else:
-        accent, alnum, leftward = "", "", ""
-        for first, last in ((0x80, 0x2e7f), (0x3000, 0x30ff), (0xa000, 0xabff), (0xf900, 0xffff)):
-            chars = "".join(map(chr, range(first, last + 1)))
-            others = re.sub(f"[{OTHER_SCRIPTS}{NOTES}Ââʼ]", " ", chars)
-            accent += _ranges("".join("x" if unicodedata.category(char)[0] == "M" else " " for char in chars), first)
-            alnum += _ranges(others, first)
-            leftward += _ranges(re.sub(f"[^{_LEFTWARD}]", " ", chars), first)
-        own = {"word": f"[A-Za-z0-9{alnum}{accent}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{IDEOGRAPHS}]",
-               "ideograph": f"[{IDEOGRAPHS}]", "leftward": f"[{leftward}{accent}]",
-               "torn": f"(?:â(?!€)|Â(?![\xa0-¿])|(?<=[ÃÄÅ])(?:{_SECOND}))", "accent": f"[{accent}]",
-               "invisible": f"[{INVISIBLE}]"}
-    return own | {"mark": r"(?:[^\w\s]|_)", "seam": rf"(?:{own['invisible']}|[\x1b\x9b&])"}
+    own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "ideograph": "(?!)", "leftward": "(?!)", "accent": "(?!)",
+           "invisible": "(?!)", "mark": r"(?:[^\w\s]|_)", "letters": "<word>++", "seam": "(?!)", "space": r"\s++",
+           "apostrophe": "(?:'|(?<=[A-Za-z])''(?=[A-Za-z]))"}
+    if kind == PLAIN:
+        return own
+    letters = rf"<word>++|{LETTER_REFERENCE}|{FORMULA}|â(?!€)|Â(?![\xa0-¿])|(?<=[ÃÄÅ])(?:{_SECOND})"
+    own |= {"letters": letters, "seam": r"(?:<invisible>|[\x1b\x9b&])", "apostrophe": APOSTROPHE,
+            "space": rf"(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE}"}
+    if kind == LATIN:
+        return own | {"word": "[A-Za-z0-9ÀÁÃ-ÖØ-áã-öø-ɏ]", "alnum": "[A-Za-z0-9À-ÖØ-öø-ɏ]",
+                      "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
+    accent, alnum, leftward = "", "", ""
+    for first, last in ((0x80, 0x2e7f), (0x3000, 0x30ff), (0xa000, 0xabff), (0xf900, 0xffff)):
+        chars = "".join(map(chr, range(first, last + 1)))
+        others = re.sub(f"[{OTHER_SCRIPTS}{NOTES}Ââʼ]", " ", chars)
+        accent += _ranges("".join("x" if unicodedata.category(char)[0] == "M" else " " for char in chars), first)
+        alnum += _ranges(others, first)
+        leftward += _ranges(re.sub(f"[^{_LEFTWARD}]", " ", chars), first)
+    return own | {"word": f"[A-Za-z0-9{alnum}{accent}{_CIRCLED}{_SCRIPTS}]", "alnum": rf"[^\W_{IDEOGRAPHS}]",
+                  "ideograph": f"[{IDEOGRAPHS}]", "leftward": f"[{leftward}{accent}]", "accent": f"[{accent}]",
+                  "invisible": f"[{INVISIBLE}]"}
 
 
 def _ranges(chars: str, first: int) -> str:

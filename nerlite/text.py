@@ -15,18 +15,16 @@ import numpy as np
 
 from nerlite.abbreviations import ENDS, ENDS_TOO, PLACES, STARTS, TITLES
 from nerlite.characters import (
-    APOSTROPHE,
     CONTROL,
-    FORMULA,
     INVISIBLE,
-    LETTER_REFERENCE,
     LIKE_APOSTROPHE,
     NOTES,
     ODD_SPACE,
+    PLAIN,
     REFERENCE,
-    SPACE_REFERENCE,
     classes,
     decode,
+    kind_of,
 )
 from nerlite.forms import PRINTED_BYTES, Forms
 from nerlite.forms import form as form
@@ -37,7 +35,7 @@ from nerlite.unseen import TIE, without
 # no entity crosses. Before the first word a paragraph ends.
 NONE, SPACE, LINE, PARAGRAPH = range(4)
 
-_CLITIC = rf"(?:{APOSTROPHE}|(?<=[A-Za-z])[{LIKE_APOSTROPHE}])(?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b(?![\\&])"
+_CLITIC = rf"(?:<apostrophe>|(?<=[A-Za-z])[{LIKE_APOSTROPHE}])(?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b(?![\\&])"
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
 _WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\[nN]"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
@@ -55,13 +53,14 @@ class Rule(NamedTuple):
     """What a word may be.
 
     pattern: a verbose regular expression, in which <word> stands for a class of `characters.classes`; text and words:
-    an example, and what it is split into.
+    an example, and what it is split into; plain: whether a text of plain characters may have one.
     """
 
     name: str
     pattern: str
     text: str
     words: str
+    plain: bool = True
 
 
 # In order of precedence. Repetitions are possessive or bounded, so that a pass is linear in the text; those of groups
@@ -88,13 +87,13 @@ RULES = (
          "see https://x.org/a?b=c, (x.org/b_(c)).", "see https://x.org/a?b=c , ( x.org/b_(c) ) ."),
     Rule("mail address", rf"""[A-Za-z0-9À-ɏ][\w.+-]{{0,63}}@[A-Za-z0-9À-ɏ][\w-]{{0,63}}
             \.{_LABEL}(?:\.(?![A-Z][a-z]*(?![\w.-])){_LABEL})*+""",
-         "write:me@a.org.Thanks", "write : me@a.org . Thanks"),
+         "write:me@a.org.Thanks", "write : me@a.org . Thanks", plain=False),
     Rule("path", rf"""(?<![\w\\])(?:[A-Za-z]:(?!\\[nrt][A-Z\s\\])|\\(?=\\\w))
             (?:\\{{1,2}}{_FILE}(?:(?:\ [\w.-]{{1,32}}){{1,3}}(?=\\))?+)++
           | (?<![\w/<&.])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?""",
-         r"from \\pc\My Files\new.txt, to /usr/new.", r"from \\pc\My Files\new.txt , to /usr/new ."),
+         r"from \\pc\My Files\new.txt, to /usr/new.", r"from \\pc\My Files\new.txt , to /usr/new .", plain=False),
     Rule("handle", r"(?<![\w@])(?!(?<=<)@[A-Z][a-z]{1,20}>)@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
-         "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home"),
+         "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home", plain=False),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
             {_BASE64}++={{0,2}}(?:(?<={_BASE64}{{60}})\r?\n[\ \t]{{0,16}}(?![A-Z]?[a-z]*+(?:\s|\Z))
                 {_BASE64}++={{0,2}}(?=[\ \t]{{0,16}}\r?(?:\n|\Z)))*+
@@ -143,54 +142,57 @@ RULES = (
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
          "hit .500, call +44-20", "hit .500 , call +44-20"),
     Rule("letter or digit as a symbol", "[0-9#*]\ufe0f?\u20e3|[ℹⓂ]\ufe0f",
-         "1️⃣Paris", "1️⃣ Paris"),
+         "1️⃣Paris", "1️⃣ Paris", plain=False),
     Rule("accent on nothing", r"(?=[^\x00-\x7f])<accent>++",
          "a \u0301Paris", "a \u0301 Paris"),
-    Rule("negation", rf"[A-Za-z]{{1,12}}?(?=n{APOSTROPHE}t\b) | n{APOSTROPHE}t\b",
+    Rule("negation", r"[A-Za-z]{1,12}?(?=n<apostrophe>t\b) | n<apostrophe>t\b",
          "They don't and can’t", "They do n't and ca n’t"),
     Rule("clitic", _CLITIC,
          "Spain's police; they`ll go", "Spain 's police ; they `ll go"),
     Rule("abbreviation in capitals", r"(?<!\w)[A-Z]{1,4}(?:&(?:amp;)?[A-Z]{1,4}){1,3}(?!\w)",
-         "AT&T, R&amp;D and Marks&Spencer", "AT&T , R&amp;D and Marks & Spencer"),
-    Rule("word", rf"""(?:<word>++|{LETTER_REFERENCE}|{FORMULA}|<torn>)(?:(?:
+         "AT&T, R&amp;D and Marks&Spencer", "AT&T , R&amp;D and Marks & Spencer", plain=False),
+    Rule("word", rf"""<letters>(?:(?:
             (?<=[a-zß-ɏ])[-‐¬]\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
           | (?<=[a-z])=\r?\n(?=[a-z]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
-          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC}){APOSTROPHE} | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
+          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC})<apostrophe> | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
           | (?<=[lL])·(?=[lL])
           | \.(?!www\.)(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{ENDS})|(?:{ENDS_TOO})(?!\s+\w))(?![\w&]))
           | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|&shy;)++
-          )?+(?:<word>++|{LETTER_REFERENCE}|{FORMULA}|<torn>))*+""",
+          )?+<letters>)*+""",
          "Wash-\nington: O’Brien-like 3.14, google.com.It", "Wash-\nington : O’Brien-like 3.14 , google.com . It"),
-    Rule("word from right to left", rf"<leftward>++(?:(?:[-‐‑_]|{APOSTROPHE}|<invisible>++)?+<leftward>++)*+",
+    Rule("word from right to left", r"<leftward>++(?:(?:[-‐‑_]|<apostrophe>|<invisible>++)?+<leftward>++)*+",
          "בBerlin, ב-Rome", "ב Berlin , ב - Rome"),
     Rule("ideographs", r"<ideograph>++",
          "在London的Google公司", "在 London 的 Google 公司"),
     Rule("note", rf"[{NOTES}]++",
-         "Berlin², Paris¹² and Rome₃, but H₂O", "Berlin ² , Paris ¹² and Rome ₃ , but H₂O"),
+         "Berlin², Paris¹² and Rome₃, but H₂O", "Berlin ² , Paris ¹² and Rome ₃ , but H₂O", plain=False),
     Rule("control written out", _WRITTEN,
-         r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo"),
+         r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo", plain=False),
     Rule("command", r"""(?<![\w\\])\\(?:(?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\}
             | [a-z]{2,32}+\*?(?=[\s{\[\\]|\Z))""",
-         r"\textbf{Ada} \item Oslo \ref{a}", r"\textbf { Ada } \item Oslo \ref{a}"),
+         r"\textbf{Ada} \item Oslo \ref{a}", r"\textbf { Ada } \item Oslo \ref{a}", plain=False),
     Rule("reference", REFERENCE,
-         "M&uuml;ller&nbsp;said &quot;Oslo&quot;", "M&uuml;ller said &quot; Oslo &quot;"),
+         "M&uuml;ller&nbsp;said &quot;Oslo&quot;", "M&uuml;ller said &quot; Oslo &quot;", plain=False),
     Rule("flag", "[\U0001f1e6-\U0001f1ff]{2}",
-         "🇩🇪🇫🇷Paris", "🇩🇪 🇫🇷 Paris"),
+         "🇩🇪🇫🇷Paris", "🇩🇪 🇫🇷 Paris", plain=False),
     Rule("repeated mark", r"(?P<repeated>(?![(){}\[\]])<mark>)(?:(?P=repeated)(?!<accent>))++",
          "Then -- ... ?!", "Then -- ... ? !"),
     Rule("degrees", r"[°º][CF](?!\w)",
-         "at 5°C", "at 5 °C"),
+         "at 5°C", "at 5 °C", plain=False),
     Rule("any other", "\\S<accent>*+(?:[\U0001f3fb-\U0001f3ff]|\u200d(?!<invisible>)<mark><accent>*+)*+",
          "I ❤️Paris!", "I ❤️ Paris !"),
 )
 
 
 @functools.cache
-def _pattern(*, ascii_only: bool) -> re.Pattern[str]:
-    """Return what parts words, if anything, and then what a word is; at the end of a text that is empty."""
-    own = classes(ascii_only=ascii_only)
-    pattern = (rf"[ ]?+(?:(?=[!-$'-<>-z])|(?:(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE}|{TIE})*+)(?P<word>"
-               + "|".join(rule.pattern for rule in RULES) + r"|\Z)")
+def _pattern(kind: int) -> re.Pattern[str]:
+    """Return what parts words, if anything, and then what a word is; at the end of a text that is empty.
+
+    kind: that of the texts, see `nerlite.characters`.
+    """
+    own = classes(kind)
+    pattern = (rf"[ ]?+(?:(?=[!-$'-<>-z])|(?:<space>|{TIE})*+)(?P<word>"
+               + "|".join(rule.pattern for rule in RULES if kind != PLAIN or rule.plain) + r"|\Z)")
     while (filled := re.sub(r"(?<!P)<(\w+)>", lambda match: f"(?:{own[match[1]]})", pattern)) != pattern:
         pattern = filled
     return re.compile(pattern, re.VERBOSE | re.MULTILINE)
@@ -331,7 +333,7 @@ def split_words(text: str) -> Words:
     """
     bounds = array(_typecode(text))
     seen, unseen = without(text)
-    for match in _pattern(ascii_only=text.isascii()).finditer(seen):
+    for match in _pattern(kind_of(seen)).finditer(seen):
         bounds.extend(match.span(1))
     while bounds and bounds[-1] == bounds[-2]:  # the end of the text
         del bounds[-2:]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerlite.characters import INVISIBLE, ODD_SPACE
+from nerlite.characters import ALL, INVISIBLE, LATIN, ODD_SPACE, PLAIN, kind_of
 from nerlite.forms import can_bound, form
 from nerlite.text import LINE, NONE, PARAGRAPH, RULES, SPACE, Words, _pattern, join_words, split_words
 from nerlite.unseen import without
@@ -63,12 +63,6 @@ def test_everything_that_is_seen_is_in_a_word(text):
     assert len(words.breaks) == len(words)
 
 
-@given(st.text(st.characters(codec="ascii")))
-def test_ascii_is_split_as_all_text_is(text):
-    in_ascii, in_all = (_pattern(ascii_only=only).finditer(text) for only in (True, False))
-    assert [match.span(1) for match in in_ascii] == [match.span(1) for match in in_all]
-
-
 # Texts of what markup, terminals and encodings write.
 PIECES = st.lists(st.sampled_from([
     "Ber", "lin", "M", "é", "中", " ", "\n", "\t", "-", "'s", ".", "...", "_", "&", "&amp;", "&uuml;", "&nbsp;",
@@ -88,18 +82,18 @@ def test_a_form_is_its_own_form(text):
     assert list(words.read.forms) == words.read.forms[:] == list(map(form, words.read))
 
 
-ALL = "".join(map(chr, range(sys.maxunicode + 1)))
+EVERY_CHAR = "".join(map(chr, range(sys.maxunicode + 1)))
 
 
 def test_nobody_sees_what_unicode_calls_format_or_control():
     seen = re.compile(f"[^{INVISIBLE}\x1b\x9b\\s]")
-    assert not [char for char in ALL if seen.match(char) is None and _is_seen(char)
+    assert not [char for char in EVERY_CHAR if seen.match(char) is None and _is_seen(char)
                 and unicodedata.category(char) != "Cn"]
-    assert not [char for char in ALL if seen.match(char) and not _is_seen(char)]
+    assert not [char for char in EVERY_CHAR if seen.match(char) and not _is_seen(char)]
 
 
 def test_white_space_is_what_python_calls_so():
-    assert re.findall(f"[ {ODD_SPACE}]", ALL) == re.findall(r"\s", ALL)
+    assert re.findall(f"[ {ODD_SPACE}]", EVERY_CHAR) == re.findall(r"\s", EVERY_CHAR)
 
 
 @pytest.mark.parametrize("category", ["Cf", "Cc", "Mn", "Mc", "Me", "So", "Sk", "Sm", "Sc", "Po", "Pd", "Ps", "Pf"])
@@ -132,6 +126,18 @@ def test_time_is_linear_in_hostile_text(unit):
     words = split_words(unit * (20_000 // len(unit)))
     assert len(words.read.breaks) == len(words.read.forms)
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("kind", [PLAIN, LATIN])
+@given(st.data())
+def test_texts_of_a_kind_are_split_as_all_are(kind, data):
+    words = [word for rule in RULES for word in (*rule.text.split(), f"{rule.text} ")]
+    parts = [part for part in (" ", *UNITS, *words) if kind_of(part) <= kind]
+    chars = [char for char in map(chr, range(0x2100)) if kind_of(char) <= kind]
+    text = data.draw(st.text(st.sampled_from(chars)) | st.lists(st.sampled_from(parts)).map("".join))
+    assert kind_of(text) <= kind
+    of_kind, of_all = (_pattern(each).finditer(text) for each in (kind, ALL))
+    assert [match.span(1) for match in of_kind] == [match.span(1) for match in of_all]
 
 
 KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
