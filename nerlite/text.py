@@ -262,7 +262,7 @@ class Words(Sequence[str]):
     def forms(self) -> Sequence[str]:
         """What the network reads of each word, see `form`."""
         lengths = map(operator.sub, self.bounds[1::2], self.bounds[::2])
-        if not (re.search(_ODD_WORD, self.text) or re.search(_ODD_PAIR, self.text) or max(lengths, default=0) > _SHORT):
+        if not _ODD_AT_ALL.search(self.text) and max(lengths, default=0) <= _SHORT:
             return self
         bounds = np.asarray(self.bounds)
         spans = np.concatenate([_spans(_ODD_WORD, self.text), _spans(_ODD_PAIR, self.text)])
@@ -278,6 +278,8 @@ _ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}]++|[\x1b\x9b]"
 _ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&\\%=]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
 _ODD_WORD, _ODD_PAIR, _SHORT = rf"{_ODD}{_ODD}*+", r"-\r?\n|''|`|\[[\d;]{0,20}[mK]", 15
+# Whether a text may have any of them, in one pass: such a character or a bracket, or the first of a pair.
+_ODD_AT_ALL = re.compile(r"[^\t\n\f\r -$(-,.-<>-Z\]-_a-~À-ÿ‘’“”–—](?:(?<=[^'-])|(?<=')'|(?<=-)\r?\n)")
 
 
 def _spans(pattern: str, text: str) -> np.ndarray:
