@@ -94,6 +94,36 @@ def test_without_proc_and_with_a_read_only_file_system(expected):
     assert [entity[3] for entity in found] == pytest.approx([entity[3] for entity in expected], abs=1e-4)
 
 
+def test_a_second_interpreter_in_the_process_is_refused_and_changes_nothing(expected):
+    """NumPy works in one alone."""
+    other = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+said = b"loaded"
+try:
+    import nerlite
+    nerlite.load(threads=1)
+except ImportError as error:
+    said = str(error).encode()[-1000:]
+os.write({{}}, said)
+"""
+    ask = f"""
+import os
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+tagger({TEXT!a})
+reading, writing = os.pipe()
+number = interpreters.create()
+interpreters.run_string(number, {other!r}.format(writing))
+interpreters.destroy(number)
+said = os.read(reading, 1000)
+assert b"interpreters" in said or said == b"cannot load module more than once per process", said
+"""
+    assert run(after=ask) == expected
+
+
 def test_cores_that_come_and_go_after_loading(expected):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core")

@@ -19,6 +19,9 @@ from nerlite.ops import arrays, cpu, features, library, stamp
 from nerlite.ops.arguments import BestSpans, Viterbi
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from targets import TARGETS  # noqa: E402
+
 HERE = [level for level in cpu.LEVELS.values() if level.machine == platform.machine()]
 
 
@@ -119,6 +122,20 @@ def test_numpys_table_tells_where_linux_does_not(monkeypatch, machine, has, lack
         monkeypatch.setattr(module, name, lambda value=value: value)
     monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
     assert cpu.cpu_level().name == level
+
+
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if target.machine == "x86_64"])
+def test_wheels_have_the_levels_that_a_cpu_with_all_of_them_finds_there(monkeypatch, name):
+    """And no library that nothing would load."""
+    table = dict.fromkeys(features._numpy_table(), True)
+    told = frozenset().union(*(level.features for level in cpu.LEVELS.values())) if "linux" in name else frozenset()
+    for module, function, value in ((features, "_numpy_table", table), (features, "_of_linux", told),
+                                    (features, "machine", "x86_64"), (cpu, "machine", "x86_64"),
+                                    (cpu, "_may_use_amx", True)):
+        monkeypatch.setattr(module, function, lambda value=value: value)
+    monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
+    x86 = {level.name for level in cpu.LEVELS.values() if level.machine == "x86_64"}
+    assert {level.name for level in cpu.cpu_levels()} - {"any"} == x86 - TARGETS[name].lacks
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="there is nothing to compare with")

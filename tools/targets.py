@@ -22,7 +22,8 @@ class Target(NamedTuple):
     clock: int
     may_need: frozenset[str]
     libraries: frozenset[str]
-    lacks: frozenset[str] = frozenset(["amx"])
+    # Only Linux tells that a CPU has AVX-VNNI or AMX; NumPy, which is asked elsewhere, has no names for them.
+    lacks: frozenset[str] = frozenset(["amx", "avxvnni"])
 
     @property
     def elf_triple(self) -> str:
