@@ -46,6 +46,7 @@ arm: .venv/release
 
 # Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
 HOSTS = spacy presidio spark ray service pyinstaller results
+EXTRAS_ray = ,dask
 integration: $(HOSTS:%=.venv/hosts/%.tested)
 
 .venv/hosts/%.tested: .venv/hosts/%.installed tests/integration/test_%.py

@@ -18,6 +18,15 @@ class ModelError(FileError):
     """A model directory that cannot be used; the message names the file and everything wrong with it."""
 
 
+class InputError(FileError):
+    """Input that cannot be read; the message names the file, the line and what is wrong there.
+
+    ends_file: whether the rest of the file cannot be read either.
+    """
+
+    ends_file = False
+
+
 def readable(message: str) -> str:
     """Return a message with what cannot be seen as Python's escapes, in at most `MOST_LINES` lines."""
     lines = message.split("\n")

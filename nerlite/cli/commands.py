@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import sys
@@ -11,11 +12,19 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import nerlite
-from nerlite.cli import count, eval, info, redact, restore, tag, train, warmup
-from nerlite.errors import ModelError, readable
-from nerlite.io.records import InputError
+from nerlite.errors import InputError, ModelError, readable
 
-COMMANDS = (tag, count, redact, restore, eval, train, info, warmup)
+# Command (and module) → what it does. A module is imported when its command is chosen.
+COMMANDS = {
+    "tag": "tag texts",
+    "count": "count the names of a corpus",
+    "redact": "replace names by placeholders such as [PER_1]",
+    "restore": "put names back in the place of placeholders",
+    "eval": "score a model on a CoNLL file",
+    "train": "train a model on CoNLL files (needs PyTorch)",
+    "info": "print versions, model, backend, threads and cache",
+    "warmup": "compile the kernels ahead of the first text",
+}
 # Exit statuses; the last is what a shell reports for a process ended by SIGPIPE, 128 + 13.
 NO_OUTPUT, BAD_INPUT, CLOSED_PIPE = 1, 2, 141
 
@@ -31,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         if sys.stdout is None:
             raise OSError("standard output is closed")
         try:
-            options = _parser().parse_args(arguments)
+            options = _parser(arguments).parse_args(arguments)
         except SystemExit as end:  # of --help and --version, or bad options
             if end.code == 0:
                 sys.stdout.flush()
@@ -62,10 +71,14 @@ class _Parser(argparse.ArgumentParser):
         (file or sys.stderr).write(message)  # argparse's own passes over errors
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(prog="nerlite", description="Find names in text.")
     parser.add_argument("--version", action="version", version=f"nerlite {nerlite.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for command in COMMANDS:
-        command.add_to(commands)
+    chosen = next((each for each in arguments if not each.startswith("-")), None)
+    for name, about in COMMANDS.items():
+        if name == chosen:
+            importlib.import_module(f"nerlite.cli.{name}").add_to(commands, about)
+        else:
+            commands.add_parser(name, help=about)
     return parser

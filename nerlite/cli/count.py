@@ -54,11 +54,11 @@ class Names:
         return sorted(names, key=lambda name: (-name.n, name.label, name.text))
 
 
-def add_to(commands: Any) -> None:
-    """Add the command's parser."""
+def add_to(commands: Any, about: str) -> None:
+    """Add the command's parser; about: what the command does."""
     parser = commands.add_parser(
         "count", parents=[common.of_model(), common.of_input(), common.of_texts(), common.of_entities()],
-        help="count the names of a corpus",
+        help=about,
         description="Print the distinct names of all files with their counts. Forms count as one name where they "
         "differ in case, white space, a possessive ending or marks at their edges alone; the most frequent is shown.")
     parser.add_argument("--output", choices=("table", "csv"), default="table",

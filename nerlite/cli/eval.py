@@ -18,10 +18,10 @@ from nerlite.io.records import Record, Rows
 from nerlite.tags import from_spans, split_tag, to_spans
 
 
-def add_to(commands: Any) -> None:
-    """Add the command's parser."""
+def add_to(commands: Any, about: str) -> None:
+    """Add the command's parser; about: what the command does."""
     parser = commands.add_parser("eval", parents=[common.of_model(), common.of_input()],
-                                 help="score a model on a CoNLL file",
+                                 help=about,
                                  description="Print the conlleval script's report on a file of gold tags.")
     parser.add_argument("file", metavar="FILE", help="CoNLL columns: the word first, its tag last")
     parser.add_argument("--tag-column", type=common.positive_integer, metavar="N",

@@ -18,10 +18,10 @@ from nerlite.errors import readable
 PACKAGES = ("numpy", "tokenizers", "safetensors", "numba")
 
 
-def add_to(commands: Any) -> None:
-    """Add the command's parser."""
+def add_to(commands: Any, about: str) -> None:
+    """Add the command's parser; about: what the command does."""
     parser = commands.add_parser("info", parents=[common.of_model()],
-                                 help="print versions, model, backend, threads and cache")
+                                 help=about)
     parser.set_defaults(run=run)
 
 

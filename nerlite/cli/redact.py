@@ -21,10 +21,10 @@ from nerlite.io.records import InputError, Record
 from nerlite.redaction import Placeholders
 
 FORMATS = ("txt", "jsonl", "json", "csv", "tsv", "conll", "parquet")
-def add_to(commands: Any) -> None:
-    """Add the command's parser."""
+def add_to(commands: Any, about: str) -> None:
+    """Add the command's parser; about: what the command does."""
     parser = commands.add_parser(
-        "redact", parents=[common.of_model(), common.of_input()], help="replace names by placeholders such as [PER_1]",
+        "redact", parents=[common.of_model(), common.of_input()], help=about,
         description="Replace the names that the model finds by placeholders, the same name by the same one in all "
         "files. Names that it misses stay, and so do e-mail addresses and numbers, and all columns and keys but the "
         "text's. The output has the input's format, in UTF-8. On any error nothing comes out.")

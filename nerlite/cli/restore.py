@@ -23,9 +23,9 @@ _TOKEN = re.compile(r"\S")
 NAMED = 5
 
 
-def add_to(commands: Any) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser("restore", help="put names back in the place of placeholders",
+def add_to(commands: Any, about: str) -> None:
+    """Add the command's parser; about: what the command does."""
+    parser = commands.add_parser("restore", help=about,
                                  description="Put the names that nerlite redact kept back in their places, in its "
                                  "output or in any text made from it, such as a language model's answer.")
     parser.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="default, and -: standard input")

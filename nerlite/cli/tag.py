@@ -11,30 +11,29 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import nerlite
-from nerlite.cli import brat
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, Output, display_name
 from nerlite.cli.documents import documents_of, records_of
 from nerlite.cli.failures import Failures
 from nerlite.cli.files import expanded
-from nerlite.cli.target import FileTarget, ParquetTarget, Target, run_of
 from nerlite.document import Document
 from nerlite.io import WRITERS, writer_named
 from nerlite.io.jsonl import TRUNCATED_KEY
 from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, Writer, select
-from nerlite.timings import Timings
 
 if TYPE_CHECKING:
+    from nerlite.cli.target import Target
     from nerlite.cli.workers import Workers
+    from nerlite.timings import Timings
 
 # What decides about the answers, and so has to be the same where a run goes on.
 DECISIVE = ("input_format", "whole", "text_key", "text_column", "by", "word_column", "encoding", "output", "label",
             "entities_key", "offsets", "min_score", "window", "agreement")
 
 
-def add_to(commands: Any) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser("tag", help="tag texts", description="Tag texts from files.", parents=[
+def add_to(commands: Any, about: str) -> None:
+    """Add the command's parser; about: what the command does."""
+    parser = commands.add_parser("tag", help=about, description="Tag texts from files.", parents=[
         common.of_model(), common.of_texts(), common.of_input(), common.of_entities()])
     parser.add_argument("--output", choices=WRITERS,
                         help="jsonl: a JSON object a document (the default, unless --to has another suffix); csv, "
@@ -54,7 +53,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tag what the files hold; bad input ends it, after all that came before, or is left out."""
-    timings = Timings() if options.timings else None
+    timings = _timings() if options.timings else None
     files = expanded(options.files)
     if options.text_key in (options.entities_key, TRUNCATED_KEY):
         raise InputError(f"--text-key {options.text_key}: expected another key: the answer is written there")
@@ -86,6 +85,12 @@ def run(options: argparse.Namespace) -> int:
         print(timings, file=sys.stderr)
     failures.report()
     return 0
+
+
+def _timings() -> Timings:
+    from nerlite.timings import Timings  # most runs do without
+
+    return Timings()
 
 
 class _Work:
@@ -120,6 +125,8 @@ class _Work:
             raise InputError(f"--to {folder}: {twice[0]} would hold the answers of more than one file")
         os.makedirs(folder, exist_ok=True)
         if self._options.output == "brat":
+            from nerlite.cli import brat
+
             brat.configure(folder, self._tagger.labels)
         for file, target in zip(files, targets, strict=True):
             if self._failures.first is None and not (self._options.resume and os.path.exists(target)):
@@ -144,11 +151,15 @@ class _Work:
             target.close(is_whole=is_whole)
 
     def _target(self, files: list[str], path: str) -> Target:
+        from nerlite.cli.target import FileTarget, ParquetTarget, run_of  # most runs write to standard output
+
         options, resume = {name: getattr(self._options, name) for name in DECISIVE}, self._options.resume
         run = run_of(files, options, self._tagger.path)
         if self._options.output == "parquet":
             return ParquetTarget(path, run, self._failures, self._write_options, resume=resume)
         if self._options.output == "brat":
+            from nerlite.cli import brat
+
             if brat.is_one_document(files[0], self._options):
                 return brat.Pair(path, self._failures)
             return brat.Folder(path, run, self._failures, resume=resume)
@@ -185,5 +196,7 @@ def _names_in_folder(files: list[str], options: argparse.Namespace) -> list[str]
     common_folder = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
     names = [os.path.relpath(os.path.abspath(file), common_folder) for file in files]
     if options.output == "brat":
+        from nerlite.cli import brat
+
         return [f"{name.removesuffix('.txt')}.ann" if brat.is_one_document(name, options) else name for name in names]
     return [name if name.endswith(suffix) else name + suffix for name in names]

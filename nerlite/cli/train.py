@@ -16,10 +16,10 @@ from nerlite.pipeline import find_model
 UNUSED = "[unused1]"
 
 
-def add_to(commands: Any) -> None:
-    """Add the command's parser."""
+def add_to(commands: Any, about: str) -> None:
+    """Add the command's parser; about: what the command does."""
     parser = commands.add_parser(
-        "train", help="train a model on CoNLL files (needs PyTorch)",
+        "train", help=about,
         description="Train a model on CoNLL files, with whatever labels they have: words in the first column, tags "
         "(IOB or BIOES) in the last, -DOCSTART- lines between documents, where those are known.")
     parser.add_argument("files", nargs="+", metavar="TRAIN", help="files to train on")

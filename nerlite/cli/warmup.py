@@ -13,10 +13,10 @@ from nerlite.cli import options as common
 from nerlite.io.records import InputError
 
 
-def add_to(commands: Any) -> None:
-    """Add the command's parser."""
+def add_to(commands: Any, about: str) -> None:
+    """Add the command's parser; about: what the command does."""
     parser = commands.add_parser("warmup", parents=[common.of_model()],
-                                 help="compile the kernels ahead of the first text")
+                                 help=about)
     parser.add_argument("--cache-dir", type=Path, metavar="DIR",
                         help="where to keep them; later runs find them there with NUMBA_CACHE_DIR=DIR")
     parser.set_defaults(run=run)

@@ -6,16 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from nerlite.document import Document, Entity, OffsetUnit
-from nerlite.errors import FileError
-
-
-class InputError(FileError):
-    """Input that cannot be read; the message names the file, the line and what is wrong there.
-
-    ends_file: whether the rest of the file cannot be read either.
-    """
-
-    ends_file = False
+from nerlite.errors import InputError as InputError
 
 
 class Rows(NamedTuple):
