@@ -12,7 +12,11 @@ pytest.importorskip("PyInstaller")
 import nerlite
 
 APP = """
+import sys
 import nerlite
+from nerlite.cli import main
+if sys.argv[1:]:
+    sys.exit(main(sys.argv[1:]))
 for backend in ("auto", "numpy"):
     ner = nerlite.load(backend=backend)
     print(ner.backend, [entity.label for entity in ner("John lives in Berlin.").entities])
@@ -34,4 +38,8 @@ def test_a_frozen_app_tags(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     backend = nerlite.load().backend  # what this machine has without being frozen
     assert done.stdout.splitlines() == [f"{backend} ['PER', 'LOC']", "numpy ['PER', 'LOC']"]
+    done = subprocess.run([moved / "app", "tag", "--input-format=csv", "--output=csv"], cwd="/", env={}, text=True,
+                          input="text\nJohn lives in Berlin.\n", capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Berlin" in done.stdout.splitlines()[1].partition(".")[2]
     assert not list(moved.rglob("*llvmlite*"))
