@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import itertools
+import json
 import re
 import shutil
 import subprocess
 import unicodedata
 from array import array
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -207,19 +209,86 @@ def test_every_eye_can_tell_the_grounds_apart(theme, sight):
     assert min(distance for pair, distance in distances.items() if max(pair) < 4) > 10
 
 
-def test_a_browser_runs_no_script_of_a_text(tmp_path):
+@pytest.fixture
+def browse(tmp_path):
+    """A function that opens a file in a browser without a window and returns what it made of it, as HTML."""
     chromium = shutil.which("chromium")
     if not chromium:
         pytest.skip("chromium is not installed")
+
+    def dom_of(path, *options):
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                   "--disable-sync", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}", *options,
+                   "--dump-dom"]
+        return subprocess.run([*command, path.as_uri()], capture_output=True, text=True, check=True, timeout=300).stdout
+
+    return dom_of
+
+
+def test_a_browser_runs_no_script_of_a_text(tmp_path, browse):
     page = tmp_path / "page.html"
     parts = [part for text in HOSTILE for part in (text, (text, text))]
     page.write_text(page_of(document_of(parts), where=HOSTILE[1]), encoding="utf-8")
-    dom = subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                          "--disable-sync", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
-                          page.as_uri()], capture_output=True, text=True, check=True, timeout=120).stdout
+    dom = browse(page)
     assert "<title>title</title>" in dom
     assert len(re.findall("<script", dom)) == 1
     assert len(re.findall("<mark", dom)) == len(HOSTILE)
     assert not re.search("<img|<b>(?![0-9])", dom)
     assert f">1 text, {len(HOSTILE)} names<" in dom
     assert '<form hidden' not in dom, "the page's own script ran"
+
+
+# Sets what a reader may set, one choice after another, and writes down what then is to be seen.
+READER = """
+<!doctype html><title>reader</title><pre></pre><iframe src="page.html" width="{width}" height="800"></iframe><script>
+addEventListener("load", () => {
+  const frame = document.querySelector("iframe"), page = frame.contentDocument, seen = [];
+  const form = page.querySelector("form").elements, labels = page.querySelectorAll("ul input");
+  frame.contentWindow.requestAnimationFrame = update => update();  // what nobody looks at is not drawn
+  const choices = {
+    "all": () => {},
+    "no PER": () => labels.forEach(each => each.checked = each.value !== "PER"),
+    "score": () => { labels.forEach(each => each.checked = true); form.least.value = "0.6"; },
+    "score, with names": () => { form.only.checked = true; },
+    "search": () => { form.only.checked = false; form.least.value = "0"; form.query.value = "RULES ROME"; },
+    "search of a label": () => { form.query.value = "per"; },
+    "scores": () => { form.query.value = ""; form.scores.checked = true; },
+  };
+  for (const [name, choose] of Object.entries(choices)) {
+    choose();
+    page.querySelector("ul").dispatchEvent(new Event("input", {bubbles: true}));
+    const style = frame.contentWindow.getComputedStyle(page.querySelector("mark"), "::after");
+    seen.push([name, page.querySelector("[role=status]").textContent,
+               [...page.querySelectorAll("article")].filter(each => each.offsetHeight).length,
+               [...page.querySelectorAll("mark:not(.off)")].filter(each => each.offsetHeight)
+                 .map(each => each.firstChild.data).join(" "),
+               style.content !== "none", form.shown.value,
+               page.documentElement.scrollWidth <= page.documentElement.clientWidth]);
+  }
+  document.querySelector("pre").textContent = JSON.stringify(seen);
+});
+</script>"""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_reader_filters_and_searches(tmp_path, browse, width):
+    def scored(parts, scores):
+        document = document_of(parts)
+        return Document(document.text, array("I"), [Entity(each.text, each.label, each.start, each.end, score)
+                                                    for each, score in zip(document.entities, scores, strict=True)])
+
+    texts = [scored([("Ann", "PER"), " rules ", ("Rome", "LOC"), "."], [0.9, 0.5]), scored([("Bo", "PER")], [0.4]),
+             scored(["Nobody." + "x" * 500], [])]
+    (tmp_path / "page.html").write_text(page_of(*texts), encoding="utf-8")
+    (tmp_path / "reader.html").write_text(READER.replace("{width}", str(width)), encoding="utf-8")
+    # The reader's own page may look into the other file.
+    dom = browse(tmp_path / "reader.html", "--allow-file-access-from-files", "--disable-web-security")
+    assert json.loads(unescape(re.search("<pre>(.*?)</pre>", dom)[1])) == [
+        ["all", "3 texts, 3 names", 3, "Ann Rome Bo", False, "0.00", True],
+        ["no PER", "3 texts, 1 name", 3, "Rome", False, "0.00", True],
+        ["score", "3 texts, 1 name", 3, "Ann", False, "0.60", True],
+        ["score, with names", "1 text, 1 name", 1, "Ann", False, "0.60", True],
+        ["search", "1 text, 2 names", 1, "Ann Rome", False, "0.00", True],
+        ["search of a label", "0 texts, 0 names", 0, "", False, "0.00", True],
+        ["scores", "3 texts, 3 names", 3, "Ann Rome Bo", True, "0.00", True],
+    ]
