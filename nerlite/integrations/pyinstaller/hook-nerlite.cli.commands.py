@@ -1,5 +1,5 @@
 """What a frozen app with nerlite's command line takes: the commands, which are imported when they are chosen."""
 
-from nerlite.cli.commands import COMMANDS
+from PyInstaller.utils.hooks import collect_submodules
 
-hiddenimports = [f"nerlite.cli.{name}" for name in COMMANDS]
+hiddenimports = collect_submodules("nerlite.cli")

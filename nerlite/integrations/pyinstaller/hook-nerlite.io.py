@@ -1,5 +1,5 @@
 """What a frozen app that reads files takes: the formats, which are imported when a file has them."""
 
-from nerlite.io import READERS, WRITERS
+from PyInstaller.utils.hooks import collect_submodules
 
-hiddenimports = sorted({f"nerlite.io.{name}" for name in (*READERS, *WRITERS)})
+hiddenimports = collect_submodules("nerlite.io")
