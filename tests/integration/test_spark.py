@@ -203,7 +203,7 @@ def test_executors_take_nerlite_out_of_an_archive(tmp_path):
     done = subprocess.run([submit, "--master", "local-cluster[2,1,1024]", "--archives", f"{archive}#deps",
                            "--conf", "spark.executorEnv.PYTHONPATH=deps", "--conf", "spark.executor.memory=512m",
                            "--conf", "spark.ui.enabled=false", script],
-                          capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300)
+                          capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=1200)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "FILES {'deps/nerlite/__init__.py'}" in done.stdout
     assert "FOUND ['LOC', 'ORG']" in done.stdout
