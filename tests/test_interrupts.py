@@ -62,7 +62,11 @@ def raise_at_allocation(n):
 
 
 def failures(begin, prepare, call):
-    """Yield prepare()'s result after call(of it) failed: at its first line or allocation, its second, and so on."""
+    """Yield prepare()'s result after call(of it) failed: at its first line or allocation, its second, and so on.
+
+    How many there are differs from call to call: helpers that come late on a busy machine find nothing to do.
+    """
+    n_failed = n_whole = 0
     for n in itertools.count(1):
         prepared = prepare()
         end = begin(n)
@@ -70,12 +74,15 @@ def failures(begin, prepare, call):
             call(prepared)
         except (Interrupted, MemoryError):
             end()
+            n_failed, n_whole = n_failed + 1, 0
             yield prepared
         else:
-            break
+            n_whole += 1
         finally:
             end()
-    assert n > 10
+        if n_whole == 5:
+            break
+    assert n_failed >= 5
 
 
 def batch_of(lengths, words=("EU", "rejects", "German", "call")):
