@@ -2,7 +2,7 @@
 
 What may not be gets the score of what is forbidden, so that the CRF's probabilities are those of the taggings that
 remain. No entity crosses the end of a paragraph or cell, or goes from letters on to ideographs, Hebrew or Arabic, and
-none begins or ends with a word that has neither letter nor digit.
+none begins or ends with a word that has neither letter nor digit, or begins with the "No." of a number.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from nerlite.text import PARAGRAPH
 # What a word is, as bits: one that no entity comes from before to, the last before such a one, one that no entity
 # begins or ends with.
 FIRST, LAST, INNER = 1, 2, 4
+# Words that say that a number follows; "Chanel No. 5" is a name all the same.
+NUMBERED = frozenset(("No.", "Nos.", "no.", "nos.", "NO.", "NOS.", "Nr.", "№"))
 # And one of another script, as long as its neighbours are looked at.
 _OTHER = 8
 
@@ -56,6 +58,10 @@ def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
         firsts += [i for i, (kind, following) in enumerate(itertools.pairwise(kinds), 1)
                    if (kind ^ following) & _OTHER and not min(kind, following) & INNER]  # of letters
         kinds = bytearray(kind & ~_OTHER for kind in kinds)
+    if not NUMBERED.isdisjoint(forms):
+        for i, (form, following) in enumerate(itertools.pairwise(forms)):
+            if form in NUMBERED and following[:1].isdigit():
+                kinds[i] |= INNER
     for first in firsts:
         kinds[first] |= FIRST
     for stop in (*firsts, len(kinds)):

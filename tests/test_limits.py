@@ -35,6 +35,8 @@ def test_kinds_of_words():
     kinds = word_kinds(["在", "London", "的", "·", "京", "é", "ж"], bytes([PARAGRAPH, *[NONE] * 6]))
     assert kinds.tolist() == [FIRST | LAST, FIRST | LAST, FIRST, INNER, LAST, FIRST, LAST]
     assert word_kinds(["ב", "Berlin", "في"], bytes([PARAGRAPH, NONE, NONE])).tolist() == [FIRST | LAST] * 3
+    assert word_kinds(["See", "No.", "5", "or", "No.", "Ada"], bytes([PARAGRAPH, *[SPACE] * 5])).tolist() == [
+        FIRST, INNER, 0, 0, 0, LAST]
     assert word_kinds([], b"").tolist() == []
 
 
