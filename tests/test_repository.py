@@ -17,6 +17,10 @@ from nerlite.ops import stamp
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nerlite"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TOOLS = sorted((ROOT / "tools").rglob("*.py"))
+UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "socket", "ssl", "urllib", "http",
+                  "requests", "httpx", "ftplib", "xmlrpc"}
+UNSAFE_CALLS = {"eval", "exec", "compile", "__import__", "os.system"}
 FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
 # Imports go down, never to the same layer, except inside a package. A new module needs a place here.
 LAYERS = (
@@ -97,6 +101,21 @@ def test_no_text_of_the_data_is_in_the_repository(data):
         words = words_of(text.replace("\\n", " "))
         found = [run for run in zip(*(words[i:] for i in range(6)), strict=False) if run in runs]
         assert not found, f"{path}: {found[:3]}"
+
+
+@pytest.mark.parametrize("path", [*MODULES, *TOOLS], ids=name_of)
+def test_nothing_reaches_the_network_or_runs_what_it_reads(path):
+    """But what makes a record's code of its fields, and what the integrations' hosts do."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    assert not {module.split(".")[0] for module in modules} & UNSAFE_MODULES
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
+        function = ast.unparse(call.func)
+        assert function not in UNSAFE_CALLS or (name_of(path), function) == ("nerlite.ops.records", "exec"), function
+        if function in ("torch.load", "np.load"):
+            safe = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}[function]
+            assert safe in [(each.arg, getattr(each.value, "value", None)) for each in call.keywords], function
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

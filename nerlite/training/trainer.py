@@ -296,7 +296,7 @@ def _save(content: dict[str, Any], path: Path) -> None:
 
 def _read_checkpoint(path: Path, origin: dict[str, Any]) -> dict[str, Any]:
     """Read a checkpoint; `ModelError` if it is not of this run's recipe and data."""
-    checkpoint: dict[str, Any] = torch.load(path)
+    checkpoint: dict[str, Any] = torch.load(path, weights_only=True)
     if differing := [key for key in origin if checkpoint.get(key) != origin[key]]:
         raise ModelError(f"{path}: {', '.join(differing)}: not those of this recipe and data")
     return checkpoint
