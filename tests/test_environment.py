@@ -124,6 +124,27 @@ assert b"interpreters" in said or said == b"cannot load module more than once pe
     assert run(after=ask) == expected
 
 
+def test_a_quota_that_comes_and_goes_after_loading(expected):
+    """A control group's, of either version, whose processes then have a fifth of a core."""
+    for root, quota in (("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us"), ("/sys/fs/cgroup", "cpu.max")):
+        group = Path(root, f"nerlite-{os.getpid()}")
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            if not (group / quota).exists():
+                continue
+            less = f"open({str(group / 'cgroup.procs')!r}, 'w').write('0'); open({str(group / quota)!r}, 'w').write"
+            more = {"cpu.max": "max", "cpu.cfs_quota_us": "-1"}[quota]
+            after = f"{less}('20000'); found = tagger({TEXT!a}).entities; {less}('{more}')"
+            assert run(after=f"{after}; assert found == tagger({TEXT!a}).entities") == expected
+            return
+        finally:
+            group.rmdir()
+    pytest.skip("no control group can be made here")
+
+
 def test_cores_that_come_and_go_after_loading(expected):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core")
