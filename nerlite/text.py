@@ -73,7 +73,7 @@ RULES = (
          "b6:89:3d:09:ac:fe: 48 65 6c 6c 6f 20 57 6f 72", "b6:89:3d:09:ac:fe : 48 65 6c 6c 6f 20 57 6f 72"),
     Rule("plain number", r"[0-9]++(?:[.,-][0-9]++)*+(?=[\s;?)\]]|,(?!\d)|\Z)",
          "1,500.5, in 1990-91", "1,500.5 , in 1990-91"),
-    Rule("plain mark", r"""[(),;"](?=[\w\s]) | \.(?=\s)""",
+    Rule("plain mark", r"""[(),;"](?=[\w\s])(?!(?<=\()(?:[cC]|tm|TM)\)) | \.(?=\s)""",
          'a ("b"), c. ', 'a ( " b " ) , c .'),
     Rule("plain word before a mark", rf"""
             (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES}|nos)|{PLACES})\.)[A-Za-z]++(?<![sS]tr)
@@ -90,8 +90,9 @@ RULES = (
          "write:me@a.org.Thanks", "write : me@a.org . Thanks", plain=False),
     Rule("path", rf"""(?<![\w\\])(?:[A-Za-z]:(?!\\[nrt][A-Z\s\\])|\\(?=\\\w))
             (?:\\{{1,2}}{_FILE}(?:(?:\ [\w.-]{{1,32}}){{1,3}}(?=\\))?+)++
-          | (?<![\w/<&.])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?""",
-         r"from \\pc\My Files\new.txt, to /usr/new.", r"from \\pc\My Files\new.txt , to /usr/new .", plain=False),
+          | (?<![\w/<&.])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?
+          | (?<![\w/<&.])(?:\w[\w+-]{{0,63}}/){{1,16}}\w[\w+-]{{0,63}}\.(?:{ENDS})(?![\w&])""",
+         r"from \\pc\My Files\new.txt, to /usr/new, a/b.c.", r"from \\pc\My Files\new.txt , to /usr/new , a/b.c .", plain=False),
     Rule("handle", r"(?<![\w@])(?!(?<=<)@[A-Z][a-z]{1,20}>)@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
          "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home", plain=False),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
@@ -114,10 +115,11 @@ RULES = (
          "in sci.space.news, org.x.Main", "in sci.space.news , org.x.Main"),
     Rule("academic degree", r"(?<!\w)(?:(?i:Ph\.D)|[BM]\.Sc|[BM]\.Ed|D\.Phil|LL\.[BM])\b\.?",
          "a Ph.D. in physics", "a Ph.D. in physics"),
-    Rule("abbreviation", rf"(?<!\w)(?:(?i:{TITLES})|{PLACES})\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)"
-         r"|(?<!\w)(?:[JS]r|Inc|Corp|Ltd|Bros)\.(?=[A-Z]|(?!com\b)[a-z]+\s)|(?<!\w)[\w-]{0,32}[sS]tr\.(?=\s?\d)",
-         "Dr.Smith of Acme Corp.in Ill. (Ill.-based), Uhlandstr. 5",
-         "Dr. Smith of Acme Corp. in Ill. ( Ill.-based ) , Uhlandstr. 5"),
+    Rule("abbreviation", rf"""(?<!\w)(?:
+            (?:(?i:{TITLES})|(?:[DIR]-)?(?:{PLACES}))\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)
+          | (?:[JS]r|Inc|Corp|Ltd|Bros)\.(?=[A-Z]|(?!com\b)[a-z]+\s) | [\w-]{{0,32}}[sS]tr\.(?=\s?\d))""",
+         "Dr.Smith (R-Ill.) of Acme Corp.in Ill. (Ill.-based), Uhlandstr. 5",
+         "Dr. Smith ( R-Ill. ) of Acme Corp. in Ill. ( Ill.-based ) , Uhlandstr. 5"),
     Rule("number, abbreviated", r"(?<!\w)(?i:nos?)\.(?=\s?\d)",
          "See No. 5 or No.7? No.", "See No. 5 or No. 7 ? No ."),
     Rule("initial", rf"""(?<!\w)[A-Z]\.(?=(?![^\S\n]*+\n[^\S\n]*+\n)(?:\s++|~)(?!The\s|(?:{STARTS})\s[a-z])[A-Z]
@@ -179,6 +181,8 @@ RULES = (
          "Then -- ... ?!", "Then -- ... ? !"),
     Rule("degrees", r"[°º][CF](?!\w)",
          "at 5°C", "at 5 °C", plain=False),
+    Rule("copyright sign", r"\((?:[cC]|tm|TM)\)",
+         "(C) 2019 Acme(tm)", "(C) 2019 Acme (tm)"),
     Rule("any other", "\\S<accent>*+(?:[\U0001f3fb-\U0001f3ff]|\u200d(?!<invisible>)<mark><accent>*+)*+",
          "I ❤️Paris!", "I ❤️ Paris !"),
 )
