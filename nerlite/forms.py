@@ -60,10 +60,15 @@ def form(word: str) -> str:
 def can_bound(form: str) -> bool:
     """Whether an entity may begin or end with a word read so: a letter or a digit that is no symbol, no identifier."""
     if form.isascii() and (len(form) == 1 or form.isalnum()):
-        return form.isalnum()
+        return form.isalnum() and not _is_key(form)
     if (("." in form or "_" in form) and re.fullmatch(_PLACE, form)) or form.endswith(("\u20e3", "\ufe0f")):
         return False
-    return any(char.isalpha() or char.isdecimal() for char in form)
+    return any(char.isalpha() or char.isdecimal() for char in form) and not _is_key(form)
+
+
+def _is_key(form: str) -> bool:
+    """Whether a word read so is a number or an identifier in which letters and digits take turns."""
+    return 9 < len(form) < 16 and not form.isalpha() and len(re.findall(_TURN, form)) > 5
 
 
 def is_of_other_script(form: str) -> bool:

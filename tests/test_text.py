@@ -227,10 +227,11 @@ def test_forms(word, expected):
 
 def test_an_entity_is_bounded_by_letters_or_digits_and_by_no_address():
     assert all(can_bound(form(word)) for word in ["Jr.", "U.S.", "7", "Amazon.com", "Node.js", "'s", "M&uuml;ller",
-                                                "北京", "Ｂ", "New_York", "Angela_Merkel", "S_1"])
+                                                "北京", "Ｂ", "New_York", "Angela_Merkel", "S_1", "iPhone5S32GB"])
     assert not any(can_bound(form(word)) for word in ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①", "ℹ️",
                                                     "https://x.org/Paris", "www.x.org", "ada@x.org", "ada.jpg", "(c)",
-                                                    "lgamma_r", "unicode-widths.h", "src/ada.py"])
+                                                    "lgamma_r", "unicode-widths.h", "src/ada.py", "dQw4w9WgXcQ",
+                                                    "SN-4X7QK-9M2PL"])
 
 
 @pytest.mark.parametrize("unit", ["a-", "é-", "a.", "A.", "1,", "don't", "-a", ".5", "a&b", "A&", "A&amp;", "!", "日",
