@@ -307,7 +307,7 @@ class _Kinds(dict[str, int]):
 
 
 # Words after which a cell or paragraph begins: borders of tables, tags that end a block, white space written out.
-_ENDS_CELL = (r"[|¦│┃║‖｜<&\\](?:(?<=[^<&\\])|(?<=\\)(?:t(?![a-z])|n\\n)"
+_ENDS_CELL = (r"[|¦│┃║‖｜<&\\!](?:(?<=[^<&\\!])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|(?<=\\)(?:t(?![a-z])|n\\n)"
               r"|(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
 
 

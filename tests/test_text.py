@@ -154,6 +154,7 @@ KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
     ("a\xa0b&nbsp;c&#10;d \u200b e \x1b[0m f", "#a b c/d/e/f"),
     ("|a|b |\n| c｜d", "#|#a|#b |#|#c｜#d"),
     ("Paris<br>Rome <td title='x'>Oslo", "#Paris#Rome <td title='x'>#Oslo"),
+    ("a\n! b !! c! !d", "#a/!#b !!#c! !d"),
     ("Paris&lt;br/&gt;Rome", "#Paris&lt;br/&gt;#Rome"),
     ("", ""),
 ])
