@@ -170,9 +170,11 @@ RULES = (
          "Berlin², Paris¹² and Rome₃, but H₂O", "Berlin ² , Paris ¹² and Rome ₃ , but H₂O", plain=False),
     Rule("control written out", _WRITTEN,
          r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo", plain=False),
-    Rule("command", r"""(?<![\w\\])\\(?:(?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\}
-            | [a-z]{2,32}+\*?(?=[\s{\[\\]|\Z))""",
-         r"\textbf{Ada} \item Oslo \ref{a}", r"\textbf { Ada } \item Oslo \ref{a}", plain=False),
+    Rule("command", r"""(?<![^\W\d]|\\)\\(?:
+              (?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\}
+            | [a-z]{2,32}+(?:\d{1,6}+|\*)?(?=[\s{\[\\]|\Z))""",
+         r"\textbf{Ada} \item Oslo \ref{a} \fs24\ansi Bern",
+         r"\textbf { Ada } \item Oslo \ref{a} \fs24 \ansi Bern", plain=False),
     Rule("reference", REFERENCE,
          "M&uuml;ller&nbsp;said &quot;Oslo&quot;", "M&uuml;ller said &quot; Oslo &quot;", plain=False),
     Rule("flag", "[\U0001f1e6-\U0001f1ff]{2}",
