@@ -92,7 +92,8 @@ RULES = (
             (?:\\{{1,2}}{_FILE}(?:(?:\ [\w.-]{{1,32}}){{1,3}}(?=\\))?+)++
           | (?<![\w/<&.])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?
           | (?<![\w/<&.])(?:\w[\w+-]{{0,63}}/){{1,16}}\w[\w+-]{{0,63}}\.(?:{ENDS})(?![\w&])""",
-         r"from \\pc\My Files\new.txt, to /usr/new, a/b.c.", r"from \\pc\My Files\new.txt , to /usr/new , a/b.c .", plain=False),
+         r"from \\pc\My Files\new.txt, to /usr/new, a/b.c.",
+         r"from \\pc\My Files\new.txt , to /usr/new , a/b.c .", plain=False),
     Rule("handle", r"(?<![\w@])(?!(?<=<)@[A-Z][a-z]{1,20}>)@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
          "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home", plain=False),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
