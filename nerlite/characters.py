@@ -54,9 +54,10 @@ SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy
       | \#[xX]0*+(?:9|[aAdD]|20|[aA]0|[aA][dD]|200[0-9A-Fa-f]|202[89A-Fa-f]|[fF][eE][fF]{2}));
     | Â\xa0 | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | [%=]C2[%=]A0 | (?:(?<![\d%])|(?<=%\d\d))%(?:0[9AD]|20)(?!\d))"""
 # UTF-8 that was read as Windows' Latin. Of such a letter's two characters the first is a letter itself.
-_SECOND = "[¡-ª¬-º¼-¿\x80-\x9f€‚ƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[«»„…‘’“”–—](?=[A-Za-z])"
-_TORN = f"[ÃÄÅ](?:{_SECOND})|â€[\x80-\x9f“”˜™œ¢¦]|Â[\xa0-¿]"
-APOSTROPHE = (r"(?:['’ʼ]|â€™|(?<=[A-Za-z])''(?=[A-Za-z])|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
+_SECOND = "[¡-ª¬®-º¼-¿€‚ƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[«»„…‘’“”–—\x80-\x9f](?=[A-Za-z])"
+_TORN = f"[ÃÄÅ](?:{_SECOND}|\xad(?=[A-Za-z]))|â€[“”˜™œ¢¦]?|â\x80\x99|Â[\xa0-¬®-¿]"
+APOSTROPHE = (r"(?:['’ʼ]|â(?:€™|\x80\x99)|(?<=[A-Za-z])''(?=[A-Za-z])"
+              r"|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
               r"|\\u2019|\\'|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99|(?<=[A-Za-z])%27(?!\d))")
 # What is written in its place.
 LIKE_APOSTROPHE = "´`′＇"
@@ -64,7 +65,7 @@ REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-F
     | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
     | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}
     | [%=]E2(?:[%=]{_BYTE}){{2}}
-    | â€[\x80-\x9f“”˜œ¢¦] | Â[¡-¿]
+    | â€[“”˜œ¢¦]? | Â[¡-¬®-¿]
     | (?:(?<![\d%])|(?<=%\d\d))%(?:[2357][A-F]|(?:2[1-9]|40)(?!\d)))"""
 _ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|[%=]20|{REFERENCE}|{_TORN})"
 _FIRST = frozenset("&\\%={ÂÃÄÅâ")
@@ -103,7 +104,7 @@ def classes(kind: int) -> dict[str, str]:
            "apostrophe": "(?:'|(?<=[A-Za-z])''(?=[A-Za-z]))"}
     if kind == PLAIN:
         return own
-    letters = rf"<word>++|{LETTER_REFERENCE}|{FORMULA}|â(?!€)|Â(?![\xa0-¿])|(?<=[ÃÄÅ])(?:{_SECOND})"
+    letters = rf"<word>++|{LETTER_REFERENCE}|{FORMULA}|â(?![€\x80])|Â(?![\xa0-¬®-¿])|(?<=[ÃÄÅ])(?:{_SECOND})"
     own |= {"letters": letters, "seam": r"(?:<invisible>|[\x1b\x9b&])", "apostrophe": APOSTROPHE,
             "space": rf"(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE}"}
     if kind == LATIN:

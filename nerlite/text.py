@@ -186,7 +186,7 @@ RULES = (
          "at 5°C", "at 5 °C", plain=False),
     Rule("copyright sign", r"\((?:[cC]|tm|TM)\)",
          "(C) 2019 Acme(tm)", "(C) 2019 Acme (tm)"),
-    Rule("any other", "\\S<accent>*+(?:[\U0001f3fb-\U0001f3ff]|\u200d(?!<invisible>)<mark><accent>*+)*+",
+    Rule("any other", "\\S<accent>*+(?:[\U0001f3fb-\U0001f3ff]|\u200d(?!<invisible>|[\x1b\x9b])<mark><accent>*+)*+",
          "I ❤️Paris!", "I ❤️ Paris !"),
 )
 
@@ -284,9 +284,11 @@ class Words(Sequence[str]):
 _ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}]++|[\x1b\x9b]"
 _ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&\\%=]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
-_ODD_WORD, _ODD_PAIR, _SHORT = rf"{_ODD}{_ODD}*+", r"-\r?\n|''|`|\[[\d;]{0,20}[mK]", 15
+_ODD_WORD, _SHORT = rf"{_ODD}{_ODD}*+", 15
+_ODD_PAIR = r"-\r?\n|''|`|\[[\d;]{0,20}[mK]|\((?:[cC]|tm|TM)\)|[ÃÄÅ][‘’“”–—]"
 # Whether a text may have any of them, in one pass: such a character or a bracket, or the first of a pair.
-_ODD_AT_ALL = re.compile(r"[^\t\n\f\r -$(-,.-<>-Z\]-_a-~À-ÿ‘’“”–—](?:(?<=[^'-])|(?<=')'|(?<=-)\r?\n)")
+_ODD_AT_ALL = re.compile(r"[^\t\n\f\r -$)-,.-<>-Z\]-_a-~À-ÂÆ-ÿ‘’“”–—]"
+                         r"(?:(?<=[^'(ÃÄÅ-])|(?<=')'|(?<=-)\r?\n|(?<=\()(?:[cC]|tm|TM)\)|(?<=[ÃÄÅ])[‘’“”–—])")
 
 
 def _spans(pattern: str, text: str) -> np.ndarray:
