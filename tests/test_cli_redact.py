@@ -137,8 +137,8 @@ def test_tables_come_back(tiny_model, tmp_path_factory, rows, form, end, mark):
 
 def test_several_tables_become_one(run, tmp_path):
     files = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.csv"]
-    for file, columns in zip(files, (["text", "id"], ["text", "id"], ["id", "text"]), strict=True):
-        file.write_text(",".join(columns) + "\nthe john of berlin,1\n")
+    for file, columns, delimiter in zip(files, (["text", "id"], ["text", "id"], ["id", "text"]), ",;,", strict=True):
+        file.write_text(delimiter.join(columns) + f"\nthe john of berlin{delimiter}1\n")
     (tmp_path / "none.csv").touch()
     status, output, _ = run("redact", "--map", tmp_path / "names", "--to", tmp_path / "out.csv", *files[:2],
                             tmp_path / "none.csv")
@@ -146,7 +146,7 @@ def test_several_tables_become_one(run, tmp_path):
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert (lines[0], len(lines), lines[1]) == ("text,id", 3, lines[2])
     assert "john" not in lines[1]
-    (tmp_path / "again.csv").write_text("\n".join(lines))
+    (tmp_path / "again.csv").write_text("\n".join(lines).replace(",", ";"))
     assert run("restore", "--map", tmp_path / "names", tmp_path / "out.csv", tmp_path / "again.csv")[1] == (
         b"text,id\n" + b"the john of berlin,1\n" * 4)
     assert run("redact", "--to", tmp_path / "out.csv", files[0])[2].endswith("out.csv: there already\n")

@@ -33,6 +33,8 @@ class Hiding:
         self._placeholders, self._labels, self._options = placeholders, labels, options
         self._columns: list[str] | None = None
 
+    _table_line: Callable[[list[str]], str]
+
     def parts(self, file: str, form: str, streams: Input) -> Iterator[Part]:
         """Yield the texts of a file in their order, and what makes of each the part of the file that it was."""
         name = display_name(file)
@@ -61,21 +63,21 @@ class Hiding:
     def table(self, lines: Iterable[bytes], name: str, delimiter: str | None) -> Iterator[Part]:
         """Yield the texts of a table's rows, and the row of columns before those of the first table.
 
-        Quotes stand where they have to, lines end as the first one does.
+        Quotes stand where they have to; lines end, and columns are parted, as in the first line of the first table.
         """
         mark, end, delimiter, lines = csv.form_of(lines, delimiter)
         rows = csv.read_rows(lines, name, self._options, delimiter)
-        line = partial(csv.line_of, delimiter=delimiter, end=end)
         where, header = next(rows, (name, []))
         if not header:
             return
         kept = self._kept(header, where)
         if self._begins(kept, where):
-            yield Record(None, where), lambda _: mark + line(kept)
+            self._table_line = partial(csv.line_of, delimiter=delimiter, end=end)
+            yield Record(None, where), lambda _: mark + self._table_line(kept)
         for where, row in rows:
             named = dict(zip(header, row, strict=True))
             values = {column: named[column] for column in kept}
-            yield Record(named[self._column], where), partial(self._row, values, line)
+            yield Record(named[self._column], where), partial(self._row, values)
 
     def rows(self, batches: Iterable[Any], name: str) -> Iterator[Part]:
         """Yield the texts of a Parquet file's record batches; what comes of them is a batch, at its last text."""
@@ -147,10 +149,10 @@ class Hiding:
             return {key: self._escaped(each) for key, each in value.items()}
         return value
 
-    def _row(self, values: dict[str, str], line: Callable[[list[str]], str], document: Document) -> str:
+    def _row(self, values: dict[str, str], document: Document) -> str:
         hidden = self._hidden(document)
-        return line([hidden if column == self._column else self._placeholders.escape(value)
-                     for column, value in values.items()])
+        return self._table_line([hidden if column == self._column else self._placeholders.escape(value)
+                                 for column, value in values.items()])
 
     def _cell(self, batch: Any, hidden: list[str], document: Document, *, is_null: bool, is_last: bool) -> Any:
         """Return the batch once all of its texts are hidden."""

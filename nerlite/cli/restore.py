@@ -66,6 +66,7 @@ class _Restoring:
         self._placeholders = placeholders
         self.unknown: dict[str, None] = {}
         self._header: list[str] | None = None
+        self._delimiter, self._end = ",", "\n"
 
     def parts(self, file: str, form: str, streams: Input) -> Iterator[Any]:
         """Yield a file's restored parts: lines, or record batches of Parquet."""
@@ -83,13 +84,14 @@ class _Restoring:
             rows = csv.read_rows(lines, name, ReadOptions(), delimiter)
             where, header = next(rows, (name, []))
             if header and self._header is None:
+                self._delimiter, self._end = delimiter, end
                 yield mark + csv.line_of(header, delimiter, end)
             elif header and header != self._header:
                 raise InputError(f"{where}: expected the columns that the first file has: "
                                  f"{', '.join(map(repr, self._header or [])):.500}")
             self._header = header or self._header
             for _, row in rows:
-                yield csv.line_of(list(map(self._text, row)), delimiter, end)
+                yield csv.line_of(list(map(self._text, row)), self._delimiter, self._end)
         else:
             for value in _values(lines, name) if form == "json" else _rows(lines, name):
                 yield json.dumps(self._value(value), ensure_ascii=False) + "\n"
