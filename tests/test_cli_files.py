@@ -4,6 +4,7 @@ import argparse
 import bz2
 import datetime
 import gzip
+import itertools
 import json
 import lzma
 import multiprocessing
@@ -412,3 +413,39 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(run, tiny_
     assert (content_of(out), own_report.read_bytes()) == expected
     assert {line["left_out"] for line in report_of(report)} == {"text"}
     assert len(report_of(report)) > 10
+
+
+def test_row_groups_that_a_killed_run_left_are_those_of_one_run(run, tiny_model, tmp_path, monkeypatch):
+    """Killed while it tidies up; then its file is removed, and the next run is killed and gone on with."""
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(target, "ROWS_IN_GROUP", 2)
+    (file := tmp_path / "a.jsonl").write_text('{"text": "john"}\n{\n' * 20)
+    arguments = ["--output", "parquet", "--on-error", "skip", "--resume", file]
+
+    def tag(out):
+        return run(*arguments, "--errors", tmp_path / f"{out}.errors", "--to", tmp_path / out)[0]
+
+    def killed(*_, **__):
+        raise Killed
+
+    def killed_without(folder):
+        Path(folder, "run.json").unlink()
+        raise Killed
+
+    assert tag("whole") == 0
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(target.shutil, "rmtree", killed_without)
+        tag("out")
+    (tmp_path / "out").unlink()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(target.ParquetTarget, "close", killed)
+        flush, n = target.ParquetTarget._flush, itertools.count()
+        patch.setattr(target.ParquetTarget, "_flush", lambda self: flush(self) if next(n) < 2 else killed())
+        tag("out")
+    assert tag("out") == 0
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert len(report_of(tmp_path / "out.errors")) == len(report_of(tmp_path / "whole.errors")) == 20
+
+
+class Killed(BaseException):
+    """What ends a process at once."""

@@ -210,6 +210,8 @@ class ParquetTarget:
             for part in self._paths:
                 writer.write_table(self._parquet.read_table(part).cast(schema))
         os.rename(f"{self._path}.new", self._path)
+        for part in reversed(self._paths):  # the last first, run.json at the end: those that are left belong together
+            os.remove(part)
         shutil.rmtree(self._parts)
 
     def _part(self, number: int) -> str:
