@@ -38,21 +38,18 @@ class Batch(NamedTuple):
 
 def make_batch(inputs: Sequence[Input]) -> Batch:
     """Concatenate inputs."""
-    lengths = [len(each.piece_ids) for each in inputs]
-    piece_offsets = offsets_of(lengths)
-    return Batch(
-        _numbers([each.piece_ids for each in inputs]),
-        _numbers(map(range, lengths)),
-        piece_offsets,
-        _numbers([[start + first for first in each.first_pieces]
-                  for start, each in zip(piece_offsets.tolist(), inputs, strict=False)]),
-        offsets_of([len(each.words) for each in inputs]),
-        list(itertools.chain.from_iterable([each.words for each in inputs])),
-    )
-
-
-def _numbers(runs: Iterable[Iterable[int]]) -> np.ndarray:
-    return np.fromiter(itertools.chain.from_iterable(runs), np.int64)
+    piece_ids, positions, first_pieces, words = list[int](), list[int](), list[int](), list[str]()
+    piece_offsets, word_offsets = [0], [0]
+    for each in inputs:
+        start = len(piece_ids)
+        first_pieces += [start + first for first in each.first_pieces]
+        piece_ids += each.piece_ids
+        positions += range(len(each.piece_ids))
+        words += each.words
+        piece_offsets.append(len(piece_ids))
+        word_offsets.append(len(words))
+    return Batch(np.array(piece_ids, np.int64), np.array(positions, np.int64), np.array(piece_offsets, np.int64),
+                 np.array(first_pieces, np.int64), np.array(word_offsets, np.int64), words)
 
 
 def concatenated(arrays: list[np.ndarray]) -> np.ndarray:

@@ -16,6 +16,7 @@ from nerlite.config import Config
 from nerlite.document import Document, Entity
 from nerlite.files import ModelDirectory
 from nerlite.limits import Limits, word_kinds
+from nerlite.memory import AT_ONCE
 from nerlite.network.crf import CRF
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.tags import Span
@@ -79,11 +80,12 @@ class Rules(Protocol[R, D]):
 class Reading(NamedTuple):
     """A text by nerlite's own rules: a row is a word that is read.
 
-    kinds: what each word is, (n_words,), see `nerlite.limits`; empty where that makes no difference. cls_id, sep_id:
-    the pieces [CLS] and [SEP].
+    forms: what the network reads of each word; kinds: what each is, (n_words,), see `nerlite.limits`; empty where that
+    makes no difference. cls_id, sep_id: the pieces [CLS] and [SEP].
     """
 
     words: Words
+    forms: Sequence[str]
     pieces: Pieces
     windows: list[Window]
     parts: list[Window]
@@ -99,7 +101,7 @@ class Reading(NamedTuple):
             own = slice(window.start, window.stop)
             firsts = list(map(operator.add, offsets[own], leads[own]))
             yield Input([self.cls_id, *ids[firsts[0]:offsets[window.stop]], self.sep_id],
-                        [1 + first - firsts[0] for first in firsts], self.words.read.forms[own])
+                        [1 + first - firsts[0] for first in firsts], self.forms[own])
 
 
 class OwnRules:
@@ -119,10 +121,13 @@ class OwnRules:
 
     def read_words(self, words: Words) -> Reading:
         """Make the network's inputs of a text that is already split."""
-        forms, breaks = words.read.forms, words.read.breaks if self._limits else b""
+        read = words.read
+        forms, breaks = read.forms, read.breaks if self._limits else b""
+        if len(forms) <= AT_ONCE:  # cut out of the text once for all
+            forms = forms[:]
         pieces = self._pieces.encode(forms, breaks)
         kinds = word_kinds(forms, breaks) if self._limits else _NO_KINDS
-        return Reading(words, pieces, self._pieces.windows(pieces.offsets), parts_of(len(forms)), kinds,
+        return Reading(words, forms, pieces, self._pieces.windows(pieces.offsets), parts_of(len(forms)), kinds,
                        self._pieces.cls_id, self._pieces.sep_id)
 
     def decode(self, parts: Sequence[tuple[Reading, Window]], emissions: np.ndarray, offsets: np.ndarray
@@ -130,7 +135,7 @@ class OwnRules:
         """Return the entities that begin in what each part answers for; neither its seams nor its windows' show."""
         if self._agreement:
             emissions = concatenated([
-                self._agreement(emissions[start:stop], reading.words.read.forms[part.start:part.stop])
+                self._agreement(emissions[start:stop], reading.forms[part.start:part.stop])
                 for (reading, part), (start, stop) in zip(parts, itertools.pairwise(offsets.tolist()), strict=True)])
         if self._limits:
             emissions = self._limits(emissions, concatenated([reading.kinds[part.start:part.stop]
