@@ -23,7 +23,7 @@ from nerlite.wordpiece import read_tokenizer, refused
 CHARACTERS_AT_ONCE = 1 << 14
 # What lies before a word → how many pieces stand for it.
 _LEADS = bytes(kind in (LINE, PARAGRAPH) for kind in range(256))
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 # Words of ASCII in which no added token begins, and what BERT cuts them into.
 _PLAIN, _PARTS = re.compile(r"[ -Z\\-~]+"), re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 
@@ -102,7 +102,7 @@ class PieceEncoder:
             others = [i for i, each in enumerate(pieces) if not each]
             for together in _portions(others, words):
                 # The library takes no lone surrogates.
-                encoding = self._tokenizer.encode([_SURROGATE.sub("\ufffd", words[i]) for i in together],
+                encoding = self._tokenizer.encode([re.sub(_SURROGATE, "\ufffd", words[i]) for i in together],
                                                   is_pretokenized=True, add_special_tokens=False)
                 for owner, piece in zip(encoding.word_ids, encoding.ids, strict=True):
                     pieces[together[owner or 0]].append(piece)  # it is never None, since nothing special is added

@@ -363,6 +363,10 @@ def join_words(words: Sequence[str], starts: Iterable[int] = ()) -> Words:
     breaks = bytearray([SPACE]) * len(words)
     for start in (0, *starts):
         breaks[start:start + 1] = bytes([PARAGRAPH])[:len(words) - start]
-    ends = itertools.accumulate(len(word) + 1 for word in words)
-    return Words(" ".join(words), itertools.chain.from_iterable(
-        (end - 1 - len(word), end - 1) for word, end in zip(words, ends, strict=True)), bytes(breaks))
+    text, end = " ".join(words), -1
+    bounds = array(_typecode(text))
+    for word in words:
+        bounds.append(end + 1)
+        end += 1 + len(word)
+        bounds.append(end)
+    return Words(text, bounds, bytes(breaks))

@@ -14,9 +14,9 @@ Span = tuple[int, int]
 
 # A quotation's mark, perhaps with its author's initials or a bar, or a comment's.
 _MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|%++|;++|:)(?=\s|\Z))"
-_FIRST_LINE, _OTHER_LINE = re.compile(rf"[ \t]*+{_MARK}"), re.compile(rf"\n[ \t]*+{_MARK}")
+_FIRST_LINE, _OTHER_LINE = rf"[ \t]*+{_MARK}", rf"\n[ \t]*+{_MARK}"
 TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
-_ENCODED = re.compile(r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)")
+_ENCODED = r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)"
 _BLOCK = ("(?:address|article|aside|blockquote|body|br|center|d[dlt]|div|footer|h[1-6]|head|header|hr|html|li|main|"
           r"nav|ol|option|p|pre|section|t(?:able|body|[dhr]|foot|head)|title|ul)")
 _INLINE = "(?:abbr|[abisu]|big|cite|code|del|em|font|img|ins|mark|small|span|strong|tt)"
@@ -24,8 +24,8 @@ _INLINE = "(?:abbr|[abisu]|big|cite|code|del|em|font|img|ins|mark|small|span|str
 _ATTRIBUTE = (r"\s{1,16}(?:class|id|style|href|src|srcset|rel|target|lang|dir|type|role|scope|width|height|v?align|"
               r"border|bgcolor|cell(?:padding|spacing)|(?:col|row)span|size|color|face|on[a-z]+|data-[\w-]+|item[a-z]+)"
               r"""=(?:"[^"<>]{0,512}"|'[^'<>]{0,512}'|[\w#%./:;?&=+~-]{1,256}(?=[\s/>]))""")
-_TAGS = re.compile(rf"(?:</?(?:{_BLOCK}|{_INLINE})(?:{_ATTRIBUTE}){{0,16}}[ \t]?/?>)++", re.IGNORECASE)
-_ENDS_BLOCK = re.compile(rf"</?{_BLOCK}\b", re.IGNORECASE)
+_TAGS = rf"(?i:</?(?:{_BLOCK}|{_INLINE})(?:{_ATTRIBUTE}){{0,16}}[ \t]?/?>)++"
+_ENDS_BLOCK = rf"(?i:</?{_BLOCK}\b)"
 # Nobody sees it, and it parts nothing; what ends a paragraph.
 _NOTHING, _PARAGRAPH = "\x00", "\f"
 
@@ -37,12 +37,12 @@ def without(text: str) -> tuple[str, list[Span]]:
     """
     unseen = dict.fromkeys(_marks(text) if "\n" in text else (), " ")
     if "=?" in text:
-        for match in _ENCODED.finditer(text):
+        for match in re.finditer(_ENCODED, text):
             unseen |= {match.span(1): _NOTHING, match.span(3): _NOTHING}
             unseen |= {(place, place + 1): " " for place in range(*match.span(2)) if text[place] == "_"}
     if "<" in text:
         # In capitals, what nothing closes is a ticker.
-        unseen |= {match.span(): _space_for(match) for match in _TAGS.finditer(text)
+        unseen |= {match.span(): _space_for(match) for match in re.finditer(_TAGS, text)
                    if "</" in text or not match[0].isupper()}
     ties = [match.span() for match in re.finditer(TIE, text)] if "~" in text else []
     if not unseen:
@@ -56,8 +56,8 @@ def without(text: str) -> tuple[str, list[Span]]:
 
 def _marks(text: str) -> Iterator[Span]:
     """Yield where lines begin with the mark of the line before."""
-    before = _FIRST_LINE.match(text)
-    for match in _OTHER_LINE.finditer(text):
+    before = re.match(_FIRST_LINE, text)
+    for match in re.finditer(_OTHER_LINE, text):
         if (before and text.find("\n", before.end()) == match.start()
                 and "".join(before["mark"].split()) == "".join(match["mark"].split())):
             start, end = match.span("mark")
@@ -67,7 +67,7 @@ def _marks(text: str) -> Iterator[Span]:
 
 def _space_for(tags: re.Match[str]) -> str:
     """Return what tags are to a reader: the end of a paragraph, or a space where there is none beside them."""
-    if _ENDS_BLOCK.search(tags[0]):
+    if re.search(_ENDS_BLOCK, tags[0]):
         return _PARAGRAPH
     start, end = tags.span()
     beside = tags.string[max(0, start - 1):start] + tags.string[end:end + 1]
