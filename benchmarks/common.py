@@ -88,9 +88,10 @@ def piece_encoder() -> PieceEncoder:
 def inputs_of(text: str, encoder: PieceEncoder) -> list[Input]:
     """Return the windows that nerlite reads of a text, as a tagger makes them."""
     words = split_words(text)
-    pieces = encoder.encode(words.read.forms, words.read.breaks)
-    return list(Reading(words, pieces, encoder.windows(pieces.offsets), [], np.empty(0, np.uint8), encoder.cls_id,
-                        encoder.sep_id).sequences)
+    forms = words.read.forms
+    pieces = encoder.encode(forms, words.read.breaks)
+    return list(Reading(words, forms, pieces, encoder.windows(pieces.offsets), [], np.empty(0, np.uint8),
+                        encoder.cls_id, encoder.sep_id).sequences)
 
 
 def word_vectors(model: Path, inputs: list[Input]) -> np.ndarray:
