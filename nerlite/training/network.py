@@ -42,14 +42,14 @@ def _rounding(x: Tensor) -> Tensor:
     """Return what int8's levels of each row, `nerlite.ops.numpy_ops.quantize_rows`, add to x (..., n)."""
     lowest, highest = x.amin(-1, keepdim=True).float().clamp(max=0), x.amax(-1, keepdim=True).float().clamp(min=0)
     scale = ((highest - lowest) / 127).clamp(min=1e-30)
-    return (x - lowest).div_(scale).round_().mul_(scale).add_(lowest).sub_(x)
+    return ((x - lowest) / scale).round() * scale + lowest - x
 
 
 @torch.no_grad()
 def _weight_rounding(weight: Tensor) -> Tensor:
     """Return what int8's levels add to a weight (n_outputs, n_inputs); `nerlite.weights.quantize` finds better ones."""
     scale = weight.abs().amax(1, keepdim=True).clamp(min=1e-30) / INT8_LIMIT
-    return (weight / scale).round_().mul_(scale).sub_(weight)
+    return (weight / scale).round() * scale - weight
 
 
 class Linear(nn.Linear):
@@ -228,16 +228,11 @@ class Network(nn.Module):
         self.emissions = nn.Linear(config.emission_input_size, len(config.tags))
         self.crf = CRF(config.tags, config.scheme)
         self.dropout = Dropout(HEAD_DROPOUT)
-        if quantized:
-            self.quantize()
-        self.autocast = False  # whether the encoder's products are of bfloat16
-
-    def quantize(self) -> None:
-        """Compute as an int8 model does from now on."""
         for module in self.modules():
             if isinstance(module, Linear):
-                module.quantized = True
-        self.lstm.quantized = True
+                module.quantized = quantized
+        self.lstm.quantized = quantized
+        self.autocast = False  # whether the encoder's products are of bfloat16
 
     def forward(self, batch: Batch) -> Tensor:
         """Return emissions (n, n_words, n_tags)."""

@@ -35,12 +35,10 @@ class LastEpoch(NamedTuple):
     """What is other in the last epoch, when rates are low: nearer to the text that counts most.
 
     cases: as in `Recipe`; shares: a training set's path → its share, as in the other epochs where it is not named.
-    int8: whether the network computes as an int8 model does; the weights of this epoch are then those that are kept.
     """
 
     cases: dict[str, int]
     shares: dict[str, float] = {}  # noqa: RUF012
-    int8: bool = False
 
 
 class Recipe(NamedTuple):

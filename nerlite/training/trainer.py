@@ -218,12 +218,6 @@ class Trainer:
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.epoch, self.step, self.best = (checkpoint[name] for name in ("epoch", "step", "best"))
 
-    def quantize(self) -> None:
-        """Train and evaluate as an int8 model computes from now on; scores of before do not count any more."""
-        self.network.quantize()
-        self.average.quantize()
-        self.best = -1.0
-
     def train_epoch(self, windows: Sequence[Window], rng: random.Random) -> None:
         """Train on every window once."""
         recipe = self.recipe
@@ -354,8 +348,6 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
         own = recipe.last_epoch if is_last and recipe.last_epoch else LastEpoch(recipe.cases)
         windows = [*windows_of(seen(training, own.shares, rng), sizes, config.window, recipe.layouts, own.cases, rng),
                    *listings(names, tags, recipe.listings, own.cases, rng)]
-        if own.int8:
-            trainer.quantize()
         trainer.train_epoch(windows, rng)
         trainer.evaluate(valid, tags, best_path)
         _save(trainer.checkpoint(), last_path)
