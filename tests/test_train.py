@@ -283,23 +283,3 @@ def test_dropout_keeps_the_mean_and_drops_the_same_backward():
         assert y.mean().item() == pytest.approx(1, abs=0.01)
         assert torch.equal(x.grad, y)
         assert dropout.eval()(x) is x
-
-
-def test_the_last_epoch_computes_as_int8_where_the_recipe_says_so(tiny_model, corpus, tmp_path, monkeypatch):
-    torch = pytest.importorskip("torch")
-    from nerlite.training.recipe import LastEpoch
-    from nerlite.training.trainer import Trainer, train
-
-    computed, train_epoch = [], Trainer.train_epoch
-
-    def watched(self, *arguments):
-        train_epoch(self, *arguments)
-        computed.append([self.network.dense.quantized, self.average.lstm.quantized])
-        self.best = 101 if self.epoch < 3 else self.best  # no score may keep the last weights from being taken
-
-    monkeypatch.setattr(Trainer, "train_epoch", watched)
-    recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(tiny_model), epochs=3, listings=0,
-                    last_epoch=LastEpoch(CASES, int8=True))
-    train(recipe, [corpus], tmp_path, tmp_path / "out", dtype="float32", report=lambda line: None)
-    assert computed == [[False] * 2, [False] * 2, [True] * 2]
-    assert torch.load(tmp_path / "best.pt")["epoch"] == 3
