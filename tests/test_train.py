@@ -98,12 +98,11 @@ def test_a_sentence_that_fits_no_window_is_left_out():
 def test_documents_are_seen_as_often_as_their_set_says(corpus):
     tags = Tags(["LOC", "PER"])
     sets = [(SetRules(name), read_set([corpus], SetRules(name), tags)) for name in ("train.txt", "valid.txt")]
-    documents = list(seen(sets, {"train.txt": 2.5}, random.Random(0)))
+    documents = list(seen([(SetRules("train.txt", share=2.5), sets[0][1]), sets[1]], random.Random(0)))
     assert len(documents) == 2.5 * len(sets[0][1]) + len(sets[1][1])
     assert all(2 <= sum(each is document for each in documents) <= 3 for document in sets[0][1])
     by_rules = [(SetRules("train.txt", share=0.5), sets[0][1])]
-    assert len(list(seen(by_rules, {}, random.Random(0)))) == 0.5 * len(sets[0][1])
-    assert len(list(seen(by_rules, {"train.txt": 1}, random.Random(0)))) == len(sets[0][1])
+    assert len(list(seen(by_rules, random.Random(0)))) == 0.5 * len(sets[0][1])
 
 
 def test_a_set_lies_in_the_first_folder_that_has_it(corpus, tmp_path):
@@ -119,7 +118,7 @@ def test_a_set_lies_in_the_first_folder_that_has_it(corpus, tmp_path):
 
 def test_the_shipped_models_recipe_can_be_read():
     recipe = read_recipe(Path(__file__).parent.parent / "tools/english-minilm-l6.json")
-    assert recipe.last_epoch is not None and recipe.name == "english-minilm-l6"
+    assert recipe.averaged == (5, 6) and recipe.name == "english-minilm-l6"
 
 
 def test_cases():
@@ -148,8 +147,8 @@ def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
     ({"epochs": 0}, "epochs: expected at least 1"), ({"layouts": {"verse": 1}}, "layouts: expected sentences, lines"),
     ({"cases": {"lower": 0}}, "cases: expected weights"), ({"seed": "1"}, "seed: expected int, got '1'"),
     ({"train": [{"labels": {}}]}, r"train\[0\].path: missing"), ({"colour": 1}, "colour: unknown key"),
-    ({"valid": None}, "valid: expected"), ({"last_epoch": {}}, "last_epoch.cases: missing"),
-    ({"last_epoch": {"cases": {"lower": 1}, "shares": {"c": 2}}}, "last_epoch.shares: expected paths of train, got c")])
+    ({"valid": None}, "valid: expected"), ({"averaged": ["5"]}, "averaged: expected"),
+    ({"averaged": [1, 9]}, "averaged: expected epochs, 1 to 8, got 1, 9")])
 def test_a_recipe_that_cannot_be_is_named(tmp_path, change, message):
     recipe = {"name": "x", "start": "y", "train": [{"path": "a"}], "valid": [{"path": "b"}]}
     path = tmp_path / "recipe.json"
@@ -283,3 +282,18 @@ def test_dropout_keeps_the_mean_and_drops_the_same_backward():
         assert y.mean().item() == pytest.approx(1, abs=0.01)
         assert torch.equal(x.grad, y)
         assert dropout.eval()(x) is x
+
+
+def test_the_mean_of_epochs_is_kept_where_the_recipe_says_so(tiny_model, corpus, tmp_path):
+    torch = pytest.importorskip("torch")
+    from nerlite.training.trainer import train
+
+    recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(tiny_model), epochs=4,
+                    averaged=(1, 3), listings=0)
+    lines = []
+    train(recipe, [corpus], tmp_path, tmp_path / "out", dtype="float32", report=lines.append)
+    assert not any(line.startswith("epoch 4/") for line in lines)
+    first, third, kept = (torch.load(tmp_path / f"{name}.pt")["network"] for name in ("epoch-1", "epoch-3", "best"))
+    for name, weights in kept.items():
+        torch.testing.assert_close(weights, (first[name] + third[name]) / 2)
+    assert "after epoch 1 and 3 of 4" in (tmp_path / "out/README.md").read_text(encoding="utf-8")

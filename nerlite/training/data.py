@@ -132,11 +132,10 @@ def _documents(folders: Sequence[Path], rules: SetRules) -> Iterator[list[Tagged
         yield from read_tagged(texts_of(file, str(path)), str(path))
 
 
-def seen(sets: Iterable[tuple[SetRules, list[list[Sentence]]]], shares: Mapping[str, float], rng: random.Random
-         ) -> Iterator[list[Sentence]]:
-    """Yield the documents of all sets, each as often as the share of its set says; shares: other ones, by path."""
+def seen(sets: Iterable[tuple[SetRules, list[list[Sentence]]]], rng: random.Random) -> Iterator[list[Sentence]]:
+    """Yield the documents of all sets, each as often as the share of its set says."""
     for rules, documents in sets:
-        times, part = divmod(shares.get(rules.path, rules.share), 1)
+        times, part = divmod(rules.share, 1)
         yield from documents * int(times) + rng.sample(documents, round(part * len(documents)))
 
 

@@ -42,14 +42,14 @@ def _rounding(x: Tensor) -> Tensor:
     """Return what int8's levels of each row, `nerlite.ops.numpy_ops.quantize_rows`, add to x (..., n)."""
     lowest, highest = x.amin(-1, keepdim=True).float().clamp(max=0), x.amax(-1, keepdim=True).float().clamp(min=0)
     scale = ((highest - lowest) / 127).clamp(min=1e-30)
-    return ((x - lowest) / scale).round() * scale + lowest - x
+    return (x - lowest).div_(scale).round_().mul_(scale).add_(lowest).sub_(x)
 
 
 @torch.no_grad()
 def _weight_rounding(weight: Tensor) -> Tensor:
     """Return what int8's levels add to a weight (n_outputs, n_inputs); `nerlite.weights.quantize` finds better ones."""
     scale = weight.abs().amax(1, keepdim=True).clamp(min=1e-30) / INT8_LIMIT
-    return (weight / scale).round() * scale - weight
+    return (weight / scale).round_().mul_(scale).sub_(weight)
 
 
 class Linear(nn.Linear):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import types
 import typing
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
@@ -31,21 +30,12 @@ class SetRules(NamedTuple):
     share: float = 1.0
 
 
-class LastEpoch(NamedTuple):
-    """What is other in the last epoch, when rates are low: nearer to the text that counts most.
-
-    cases: as in `Recipe`; shares: a training set's path → its share, as in the other epochs where it is not named.
-    """
-
-    cases: dict[str, int]
-    shares: dict[str, float] = {}  # noqa: RUF012
-
-
 class Recipe(NamedTuple):
     """How a model is trained.
 
-    name: the model's. train, valid: sets; the weights with the best mean F1 of the valid ones are kept. start: the
-    model directory that training begins with; of one with other tags, or none, the encoder alone.
+    name: the model's. train, valid: sets; the weights with the best mean F1 of the valid ones are kept, or the mean of
+    those after the `averaged` epochs, the last of which is then the last that is trained. start: the model directory
+    that training begins with; of one with other tags, or none, the encoder alone.
     line_piece: the piece that stands for a line break, "" for a model without breaks. layouts, cases: how documents are
     laid out and their words written, with weights; listings: how many lists, tables and letters of names an epoch adds.
     epochs: of which the encoder rests in the first frozen_epochs. batch_pieces: pieces a batch, padding counted. The
@@ -60,9 +50,9 @@ class Recipe(NamedTuple):
     line_piece: str = "[unused1]"
     layouts: dict[str, int] = {"sentences": 4, "lines": 3, "prose": 2, "wrapped": 2}  # noqa: RUF012
     cases: dict[str, int] = {"as it is": 58, "lower": 22, "upper": 10, "title": 10}  # noqa: RUF012
-    last_epoch: LastEpoch | None = None
     listings: int = 1000
     epochs: int = 8
+    averaged: tuple[int, ...] = ()
     frozen_epochs: int = 1
     seed: int = 1
     batch_pieces: int = 1536
@@ -89,17 +79,15 @@ def read_recipe(path: AnyPath) -> Recipe:
 
 
 def _contradictions(recipe: Recipe) -> Iterator[str]:
-    last = recipe.last_epoch or LastEpoch(recipe.cases)
-    for name, weights, known in (("layouts", recipe.layouts, Layout), ("cases", recipe.cases, Case),
-                                 ("last_epoch.cases", last.cases, Case)):
+    for name, weights, known in (("layouts", recipe.layouts, Layout), ("cases", recipe.cases, Case)):
         if unknown := [key for key in weights if key not in typing.get_args(known)]:
             yield f"{name}: expected {', '.join(typing.get_args(known))}, got {', '.join(unknown)}"
         elif not any(weights.values()) or min(weights.values()) < 0:
             yield f"{name}: expected weights of 0 or more, and one above, got {weights}"
-    if unknown := [path for path in last.shares if path not in [rules.path for rules in recipe.train]]:
-        yield f"last_epoch.shares: expected paths of train, got {', '.join(unknown)}"
     if not 0 <= recipe.frozen_epochs <= recipe.epochs or recipe.epochs < 1:
         yield f"epochs: expected at least 1 and frozen_epochs ({recipe.frozen_epochs}), got {recipe.epochs}"
+    elif any(not 1 <= epoch <= recipe.epochs for epoch in recipe.averaged):
+        yield f"averaged: expected epochs, 1 to {recipe.epochs}, got {', '.join(map(str, recipe.averaged))}"
 
 
 def _object(kind: Any, data: Any, key: str, problems: list[str]) -> Any:
@@ -116,13 +104,11 @@ def _object(kind: Any, data: Any, key: str, problems: list[str]) -> Any:
 
 
 def _value(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
-    if typing.get_origin(kind) is types.UnionType:
-        return None if value is None else _object(typing.get_args(kind)[0], value, key, problems)
     item, *others = typing.get_args(kind) or (None,)
     if typing.get_origin(kind) is tuple and isinstance(value, list):
         if hasattr(item, "_fields"):
             return tuple(_object(item, each, f"{key}[{i}]", problems) for i, each in enumerate(value))
-        if all(isinstance(each, str) for each in value):
+        if all(type(each) is item for each in value):
             return tuple(value)
     elif typing.get_origin(kind) is dict and isinstance(value, dict):
         wanted = {"int": (int,), "float": (int, float)}.get(getattr(others[0], "__name__", ""), (str, type(None)))

@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -38,7 +38,7 @@ from nerlite.text import PARAGRAPH, SPACE
 from nerlite.training.data import SCHEME, Sentence, Tags, Window, labels_of, names_of, read_set, seen, windows_of
 from nerlite.training.listings import listings
 from nerlite.training.network import Batch, Network, state_of, tensors_of
-from nerlite.training.recipe import LastEpoch, Recipe, SetRules
+from nerlite.training.recipe import Recipe, SetRules
 from nerlite.weights import float_tensors, read_tensors
 
 WINDOW = 256
@@ -218,6 +218,12 @@ class Trainer:
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.epoch, self.step, self.best = (checkpoint[name] for name in ("epoch", "step", "best"))
 
+    def keep_mean(self, states: Sequence[Mapping[str, torch.Tensor]]) -> None:
+        """Take the mean of some epochs' weights for those that are kept; scores of before do not count any more."""
+        self.average.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0)
+                                      for name in states[0]})
+        self.best = -1.0
+
     def train_epoch(self, windows: Sequence[Window], rng: random.Random) -> None:
         """Train on every window once."""
         recipe = self.recipe
@@ -340,17 +346,21 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     checkpoints.mkdir(parents=True, exist_ok=True)
     sizes = reader.sizes(word for document in documents for sentence in document for word in sentence.words)
     names = names_of(documents)
-    while trainer.epoch < recipe.epochs:
+    while trainer.epoch < max(recipe.averaged, default=recipe.epochs):
         seed = 1000 * recipe.seed + trainer.epoch
         torch.manual_seed(seed)
         rng = random.Random(seed)
-        is_last = trainer.epoch + 1 == recipe.epochs
-        own = recipe.last_epoch if is_last and recipe.last_epoch else LastEpoch(recipe.cases)
-        windows = [*windows_of(seen(training, own.shares, rng), sizes, config.window, recipe.layouts, own.cases, rng),
-                   *listings(names, tags, recipe.listings, own.cases, rng)]
+        windows = [*windows_of(seen(training, rng), sizes, config.window, recipe.layouts, recipe.cases, rng),
+                   *listings(names, tags, recipe.listings, recipe.cases, rng)]
         trainer.train_epoch(windows, rng)
         trainer.evaluate(valid, tags, best_path)
+        if trainer.epoch in recipe.averaged:
+            _save({"network": trainer.average.state_dict(), **origin}, checkpoints / f"epoch-{trainer.epoch}.pt")
         _save(trainer.checkpoint(), last_path)
+    if recipe.averaged:
+        trainer.keep_mean([_read_checkpoint(checkpoints / f"epoch-{epoch}.pt", origin)["network"]
+                           for epoch in recipe.averaged])
+        trainer.evaluate(valid, tags, best_path)
     best = _read_checkpoint(best_path, origin)
     network.load_state_dict(best["network"])
     tokenizer_json = (start / "tokenizer.json").read_text(encoding="utf-8")
@@ -375,7 +385,8 @@ def _card(recipe: Recipe, config: Config, best: dict[str, Any]) -> str:
     """Return a first model card: what the model was made from, and its F1."""
     rows = "\n".join(f"| {name} | {a:.2f} | {b:.2f} |" for name, (a, b) in best["scores"].items())
     sets = ", ".join(rules.path for rules in recipe.train)
+    epochs = " and ".join(map(str, recipe.averaged or [best["epoch"]]))
     return (f"# {recipe.name}\n\nFinds {', '.join(sorted({tag[2:] for tag in config.tags if tag != 'O'}))}. Trained by "
             f"`nerlite train` on {sets}, from {Path(recipe.start).name}; the weights are those after epoch "
-            f"{best['epoch']} of {recipe.epochs}.\n\n| F1 | by document | by sentence |\n|---|---|---|\n"
+            f"{epochs} of {recipe.epochs}.\n\n| F1 | by document | by sentence |\n|---|---|---|\n"
             f"{rows}\n\nTags ({config.scheme}): {' '.join(config.tags)}\n")
