@@ -182,7 +182,8 @@ def _lambda(bodies: list[str]) -> Work:
 ADAPTERS = {
     "spacy-pipe": Adapter("spaCy, nlp.pipe", spacy_pipe, ("spacy",)),
     "spacy-call": Adapter("spaCy, nlp(text)", spacy_call, ("spacy",), single=True),
-    "presidio-batch": Adapter("Presidio, BatchAnalyzerEngine", presidio_batch, ("presidio_analyzer",)),
+    "presidio-batch": Adapter("Presidio, BatchAnalyzerEngine", presidio_batch, ("presidio_analyzer",),
+                              why="Presidio goes through each text's words, context and results itself"),
     "presidio-recognizer": Adapter("Presidio, NerliteRecognizer", presidio_recognizer, ("presidio_analyzer",),
                                    single=True),
     "spark-udf": Adapter("Spark, tag_udf", spark_udf, ("pyspark",), elsewhere=True),
