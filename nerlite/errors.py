@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 # More than these no reader takes in; what is over is counted.
 MOST_LINES, LONGEST_LINE = 20, 2000
 
@@ -18,13 +20,28 @@ class ModelError(FileError):
     """A model directory that cannot be used; the message names the file and everything wrong with it."""
 
 
+class Place(NamedTuple):
+    """Where in the input something is. file: as a user named it; line: from 1, of Parquet the row; None: all of it."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
 class InputError(FileError):
-    """Input that cannot be read; the message names the file, the line and what is wrong there.
+    """Input that cannot be read; the message is the place, as FILE:LINE, and what is wrong there.
 
     ends_file: whether the rest of the file cannot be read either.
     """
 
     ends_file = False
+
+    def __init__(self, reason: str, where: Place | None = None) -> None:
+        """reason: what is wrong; all of the message where no place in the input is."""
+        super().__init__(reason if where is None else f"{where}: {reason}")
+        self.reason, self.where = readable(reason), where
 
 
 def readable(message: str) -> str:

@@ -138,9 +138,10 @@ def report_of(path):
 
 def test_what_is_left_out_is_in_a_report(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = ["a.txt", "b.jsonl", "c: 1.csv", "d.json", "e.conll", "f.jsonl"]
+    names = ["a.txt", "b.jsonl", "c", "c: 1.csv", "d.json", "e.conll", "f.jsonl"]
     Path("a.txt").write_bytes(b"john\n\xff\n")
     Path("b.jsonl").write_text('{"text": "john"}\n\n{"text": 5}\n{"text": "a: b", "entities": 1}\n{\n')
+    Path("c").touch()
     Path("c: 1.csv").write_text("text,n\njohn,1\njohn\n")
     Path("d.json").write_text('[{"text": "john"},\n {"body": 1}, {"text":')
     Path("e.conll").write_text("john O\nof\n\nberlin O\n")

@@ -9,9 +9,9 @@ import pytest
 from conftest import random_tensors
 
 from nerlite.config import ModelError, read_config, write_config
-from nerlite.errors import LONGEST_LINE, MOST_LINES, FileError
+from nerlite.errors import LONGEST_LINE, MOST_LINES, FileError, InputError, Place
 from nerlite.io import jsonl
-from nerlite.io.records import InputError, ReadOptions
+from nerlite.io.records import ReadOptions
 from nerlite.weights import read_tensors, write_tensors
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
@@ -36,6 +36,13 @@ def test_errors_of_files_are_readable(kind):
     assert str(kind("\x1b[2J\tü\u00a0")) == r"\x1b[2J\tü\xa0"
     assert str(kind("a\n" * 30)).endswith("\n  … and 12 lines more")
     assert str(kind("a\nb")) == "a\nb"
+
+
+def test_what_is_wrong_with_input_carries_its_place():
+    for where, message in ((Place("a: b.txt", 2), "a: b.txt:2: not UTF-8"), (Place("\x1b.gz"), r"\x1b.gz: not UTF-8"),
+                           (None, "not UTF-8")):
+        for error in (InputError("not UTF-8", where), pickle.loads(pickle.dumps(InputError("not UTF-8", where)))):
+            assert (str(error), error.reason, error.where) == (message, "not UTF-8", where)
 
 
 def test_a_file_says_nothing_to_the_terminal(tiny_config, tmp_path):

@@ -12,11 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nerlite.document import Document, Entity
+from nerlite.errors import InputError, Place
 from nerlite.io import READERS, WRITERS, brat, conll, csv, format_named, format_of, jsonl, table, writer_named
 from nerlite.io import json as json_array
 from nerlite.io.conll import Sentence, read_rows, read_tagged
 from nerlite.io.encoding import ToUtf8
-from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, decode, read_lines, select
+from nerlite.io.records import ReadOptions, Record, WriteOptions, decode, read_lines, select
 
 CONLL = """-DOCSTART- -X- O
 
@@ -114,7 +115,7 @@ def test_a_format_is_found_by_its_name_and_by_its_files_suffix():
     nothing = Document("", array("I"), [])
     for name in WRITERS.keys() - {"brat", "parquet"}:
         writer = writer_named(name, "title", WriteOptions())
-        assert "".join([writer.head(), writer.write(nothing, Record("", "f:1")), writer.tail()]).endswith("\n")
+        assert "".join([writer.head(), writer.write(nothing, Record("", Place("f", 1))), writer.tail()]).endswith("\n")
     assert [format_of(f"a{suffix}") for suffix in (".JSONL", ".iob", ".txt", "", ".csv.gz", ".tsv.ZST", ".gz")] == [
         "jsonl", "conll", "txt", "txt", "csv", "tsv", "txt"]
     for suffix in (".pdf", ".DOCX.gz"):
@@ -148,7 +149,7 @@ def test_bad_csv_is_named(source, message):
     exclude_categories=["Cs"])))), st.sampled_from(["csv", "tsv"]))
 def test_tables_come_out_with_a_column_more(rows, form):
     writer = writer_named(form, "", WriteOptions())
-    records = [Record(text, "f:1", row={"text": text, "b,\t": other}) for text, other in rows]
+    records = [Record(text, Place("f", 1), row={"text": text, "b,\t": other}) for text, other in rows]
     documents = [Document(text, array("q", [0, 1]), [Entity(text[:1], "PER", 0, 1, 0.5)] if text else [])
                  for text, _ in rows]
     output = "".join(map(writer.write, documents, records))
@@ -162,8 +163,8 @@ def test_label_studio_reads_tasks_with_regions_in_its_own_offsets():
     text = "\U0001f600 John"
     document = Document(text, array("q", [0, 1, 2, 6]), [Entity("John", "PER", 2, 6, 0.75)])
     writer = writer_named("labelstudio", "", WriteOptions())
-    tasks = json.loads("".join([writer.head(), writer.write(document, Record(text, "f:1", row={"id": 7})),
-                                writer.write(Document("", array("q"), []), Record("", "f:2")), writer.tail()]))
+    tasks = json.loads("".join([writer.head(), writer.write(document, Record(text, Place("f", 1), row={"id": 7})),
+                                writer.write(Document("", array("q"), []), Record("", Place("f", 2))), writer.tail()]))
     assert tasks[0] == {"data": {"id": 7, "text": text}, "predictions": [{
         "model_version": "nerlite", "score": 0.75, "result": [{
             "from_name": "label", "to_name": "text", "type": "labels", "score": 0.75,
@@ -171,7 +172,7 @@ def test_label_studio_reads_tasks_with_regions_in_its_own_offsets():
     assert tasks[1]["predictions"][0]["result"] == []
     again = writer_named("labelstudio", "", WriteOptions())
     again.go_on(writer.state())
-    assert again.write(document, Record(text, "f:1")).startswith(",")
+    assert again.write(document, Record(text, Place("f", 1))).startswith(",")
 
 
 @pytest.mark.parametrize(("text", "spans", "expected"), [
@@ -209,7 +210,7 @@ def test_markup_is_read_as_a_reader_sees_it(form, source, text):
     pytest.importorskip("lxml")
     encoding = "latin-1" if "iso-8859-1" in source else "utf-8"
     record, = format_named(form).read(io.BytesIO(source.encode(encoding)), "f", ReadOptions())
-    assert record == Record(text, "f")
+    assert record == Record(text, Place("f"))
 
 
 def test_markup_that_cannot_be_read_is_named():
@@ -230,12 +231,12 @@ def test_markup_without_its_package_says_what_to_do(monkeypatch):
 
 def test_a_table_has_one_set_of_columns(document):
     writer = writer_named("csv", "", WriteOptions())
-    assert writer.write(document, Record("x", "f:1", row={"n": 1, "x": None, "y": [1]})).startswith(
+    assert writer.write(document, Record("x", Place("f", 1), row={"n": 1, "x": None, "y": [1]})).startswith(
         'n,x,y,entities\n1,,[1],"[{')
     with pytest.raises(InputError, match=r"^g:1: expected the columns that the first text has: 'n', 'x', 'y'"):
-        writer.write(document, Record("x", "g:1", row={"m": 1}))
+        writer.write(document, Record("x", Place("g", 1), row={"m": 1}))
     with pytest.raises(InputError, match=r"^f:1: column 'entities': there already"):
-        writer_named("csv", "", WriteOptions()).write(document, Record("x", "f:1", row={"entities": 1}))
+        writer_named("csv", "", WriteOptions()).write(document, Record("x", Place("f", 1), row={"entities": 1}))
 
 
 @pytest.mark.parametrize(("form", "source", "texts", "n_bad"), [
@@ -264,7 +265,7 @@ def test_select_by_label_and_score_takes_the_tags_along(document):
 
 
 def written(document, row=None):
-    return jsonl.write(document, Record(document.text, "f:1", row=row), WriteOptions())
+    return jsonl.write(document, Record(document.text, Place("f", 1), row=row), WriteOptions())
 
 
 def test_json_line(document):
@@ -349,16 +350,17 @@ def test_json_lines_read_back_as_they_were(text):
 
 def test_table(document, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    assert table.write(document, Record(document.text, "f:1"), WriteOptions()) == ("f:1  John lives in New York\n"
-                                                                   "  0.99  PER    0–4  John\n"
-                                                                   "  0.60  LOC  14–22  New York\n")
+    assert table.write(document, Record(document.text, Place("f", 1)), WriteOptions()) == (
+        "f:1  John lives in New York\n"
+        "  0.99  PER    0–4  John\n"
+        "  0.60  LOC  14–22  New York\n")
 
 
 def test_table_keeps_to_the_width_and_to_printable_characters(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     text = "a\x1b[31m\nb" + "c" * 1_000
     document = Document(text, array("q"), [Entity("a\x1b[31m\nb", "X", 0, 7, 1.0)])
-    lines = table.write(document, Record(text, "f"), WriteOptions()).splitlines()
+    lines = table.write(document, Record(text, Place("f")), WriteOptions()).splitlines()
     assert lines[0] == "f  a?[31m b" + "c" * 28 + "…"
     assert len(lines[0]) == 40
     assert lines[1] == "  1.00  X  0–7  a?[31m b"

@@ -11,8 +11,9 @@ from typing import Any
 from nerlite.cli.failures import Failures
 from nerlite.cli.target import SECONDS_BETWEEN, check_left, read_json, refuse_existing, write_json
 from nerlite.document import Document
+from nerlite.errors import InputError
 from nerlite.io import brat, format_of
-from nerlite.io.records import InputError, Record
+from nerlite.io.records import Record
 
 
 def is_one_document(file: str, options: argparse.Namespace) -> bool:

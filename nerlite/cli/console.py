@@ -15,10 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from nerlite.errors import readable
+from nerlite.errors import InputError, Place, readable
 from nerlite.io.compression import decompressed, is_damage
 from nerlite.io.encoding import ToUtf8
-from nerlite.io.records import InputError
 
 READ_SIZE = 1 << 20
 
@@ -140,7 +139,7 @@ class Input:
     def whole(self, file: str) -> str:
         """Return the path of a file that is read by something else; the bar takes it as read."""
         if not os.path.isfile(file):
-            raise InputError(f"{display_name(file)}: expected a file, which can be read from any place")
+            raise InputError("expected a file, which can be read from any place", Place(display_name(file)))
         if self._bar is not None:
             self._bar.update(os.path.getsize(file))
         return file
@@ -148,7 +147,7 @@ class Input:
     def read(self, file: str) -> Iterator[bytes]:
         """Yield the file's lines in UTF-8, each when it arrives; `InputError` where the system cannot read it."""
         if file == "-" and sys.stdin is None:
-            raise InputError("stdin: closed")
+            raise InputError("closed", Place(display_name(file)))
         if file == "-":
             _wait_on(sys.stdin)
         try:
@@ -156,7 +155,7 @@ class Input:
                 parts = self._parts(raw, file, ToUtf8(display_name(file), self._encoding))
                 yield from self._lines(parts, may_wait=file == "-" or not Path(file).is_file())
         except OSError as error:
-            raise InputError(f"{display_name(file)}: {error.strerror or error}") from None
+            raise InputError(error.strerror or str(error), Place(display_name(file))) from None
 
     def _parts(self, raw: Any, file: str, to_utf8: ToUtf8) -> Iterator[bytes]:
         stream: Any = decompressed(raw, file)
@@ -175,7 +174,7 @@ class Input:
             data: bytes = stream.read1(READ_SIZE)
         except Exception as error:
             if is_damage(error):
-                raise InputError(f"{file}: damaged, or not compressed: {error}") from None
+                raise InputError(f"damaged, or not compressed: {error}", Place(file)) from None
             raise
         return data
 

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     common.choose_workers(options, files)
     tagger = common.load(options)
     labels, names = common.labels_of(options.label, tagger), Names()
-    failures = common.failures_of(options, files)
+    failures = common.failures_of(options)
     failures.begin(files)
     read_options = common.read_options(options)._replace(fail=failures.fail)
     with common.workers_of(options, tagger) as workers, Input(files, options.encoding) as streams:

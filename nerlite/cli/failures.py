@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from nerlite.cli.console import display_name, say
-from nerlite.errors import readable
-from nerlite.io.records import InputError, Record
+from nerlite.errors import InputError
+from nerlite.io.records import Record
 
 
 class _Failure(NamedTuple):
@@ -84,10 +84,9 @@ class Report:
     n: its lines.
     """
 
-    def __init__(self, path: str, files: Iterable[str], *, resume: bool) -> None:
-        """files: all that are read; resume: go on with the report that an earlier run left, if there is one."""
+    def __init__(self, path: str, *, resume: bool) -> None:
+        """resume: go on with the report that an earlier run left, if there is one."""
         self.path = path
-        self._names = {readable(name): name for name in map(display_name, files)}
         self._counts: Counter[str | None] | None = None
         if os.path.lexists(path) and not resume:
             raise InputError(f"--errors {path}: there already")
@@ -120,26 +119,13 @@ class Report:
         assert self._counts is not None, "keep comes first"
         with open(self.path, "ab") as file:
             for error in errors:
-                name, number, reason = self._place_of(str(error))
+                name, number = error.where or (None, None)
                 what = "rest of the file" if error.ends_file else "text"
-                line = json.dumps({"file": name, "line": number, "left_out": what, "reason": reason})
+                line = json.dumps({"file": name, "line": number, "left_out": what, "reason": error.reason})
                 file.write(line.encode() + b"\n")
                 self._counts[name] += 1
             file.flush()
             os.fsync(file.fileno())
-
-    def _place_of(self, message: str) -> tuple[str | None, int | None, str]:
-        """Return the file, the line and the rest of a message that begins with FILE:LINE or FILE."""
-        end = message.find(": ")
-        while end >= 0:
-            place, reason = message[:end], message[end + 2:]
-            name, _, number = place.rpartition(":")
-            if place in self._names:
-                return self._names[place], None, reason
-            if name in self._names and number.isdecimal():
-                return self._names[name], int(number), reason
-            end = message.find(": ", end + 1)
-        return None, None, message
 
     def _counted(self) -> Counter[str | None]:
         """Return how many lines each file has; what a killed run wrote last, if it is no whole line, is taken away."""

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 
 from nerlite.cli.console import say
+from nerlite.errors import InputError, Place
 from nerlite.io import READERS
 from nerlite.io.compression import inner_name
-from nerlite.io.records import InputError
 
 # Of a folder's files those are taken whose suffix says that they are text.
 TEXT_SUFFIXES = {".txt", ".text", ".md", *(suffix for suffixes in READERS.values() for suffix in suffixes)}
@@ -25,7 +25,7 @@ def expanded(names: Sequence[str]) -> list[str]:
             files += _in_folder(name)
         elif glob.has_magic(name) and not os.path.lexists(name):
             if not (found := sorted(path for path in glob.glob(name, recursive=True) if not os.path.isdir(path))):
-                raise InputError(f"{name}: no file matches")
+                raise InputError("no file matches", Place(name))
             files += found
         else:
             check_files([name])
@@ -40,9 +40,9 @@ def check_files(names: Sequence[str]) -> None:
             if name != "-":
                 os.stat(name)
         except FileNotFoundError:
-            raise InputError(f"{name}: no such file") from None
+            raise InputError("no such file", Place(name)) from None
         except (OSError, ValueError) as error:
-            raise InputError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
+            raise InputError(getattr(error, "strerror", None) or str(error), Place(name)) from None
 
 
 def _in_folder(folder: str) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _in_folder(folder: str) -> Iterator[str]:
             else:
                 others += 1
     if not found:
-        raise InputError(f"{folder}: no file of a kind that is read ({', '.join(sorted(TEXT_SUFFIXES))})")
+        raise InputError(f"no file of a kind that is read ({', '.join(sorted(TEXT_SUFFIXES))})", Place(folder))
     if others:
         say(f"{folder}: {others:,} files of other kinds are left out")
     yield from sorted(found)

@@ -9,8 +9,8 @@ from typing import Any
 
 from nerlite.cli.console import Output
 from nerlite.cli.target import refuse_existing
+from nerlite.errors import InputError, Place
 from nerlite.io import parquet
-from nerlite.io.records import InputError
 
 # More than so many bytes wait in a temporary file, which has no name; so many are written at once.
 BYTES_IN_MEMORY = 1 << 26
@@ -61,7 +61,7 @@ class HeldTable:
             raise InputError("Parquet: expected --to FILE: it is nothing for standard output")
         refuse_existing(path)
         self._path, self._writer = path, None
-        _, self._parquet = parquet.arrow(f"--to {path}")
+        _, self._parquet = parquet.arrow(Place(f"--to {path}"))
         self._stack = contextlib.ExitStack()
 
     _writer: Any

@@ -10,8 +10,9 @@ from typing import Any
 
 from nerlite.cli.console import Input, display_name, say
 from nerlite.document import Document
+from nerlite.errors import InputError, Place
 from nerlite.io import csv, format_named, jsonl, parquet
-from nerlite.io.records import ConllDocument, InputError, ReadOptions, Record, Rows, decode
+from nerlite.io.records import ConllDocument, ReadOptions, Record, Rows, decode
 from nerlite.redaction import Placeholders
 
 # What makes of a tagged document the part of a file that it was: lines or, of Parquet, rows; None: it goes with others.
@@ -51,7 +52,7 @@ class Hiding:
         """Yield the texts of a plain file, a line each or all of it."""
         whole = self._options.whole
         for number, (mark, text, end) in enumerate(decoded([b"".join(lines)] if whole else lines, name), 1):
-            yield Record(text, name if whole else f"{name}:{number}"), partial(self._line, mark, end)
+            yield Record(text, Place(name, None if whole else number)), partial(self._line, mark, end)
 
     def objects(self, records: Iterable[Record]) -> Iterator[Part]:
         """Yield the texts of JSON objects; what an earlier tagging says of a text does not come out again."""
@@ -67,7 +68,7 @@ class Hiding:
         """
         mark, end, delimiter, lines = csv.form_of(lines, delimiter)
         rows = csv.read_rows(lines, name, self._options, delimiter)
-        where, header = next(rows, (name, []))
+        where, header = next(rows, (Place(name), []))
         if not header:
             return
         kept = self._kept(header, where)
@@ -83,13 +84,13 @@ class Hiding:
         """Yield the texts of a Parquet file's record batches; what comes of them is a batch, at its last text."""
         number = 0
         for batch in batches:
-            kept = self._kept(batch.schema.names, name)
+            kept = self._kept(batch.schema.names, Place(name))
             if not parquet.has_strings(batch, self._column):
-                raise ToldError(f"{name}: column {self._column!r}: expected strings, got another type")
-            self._begins([f"{column} {batch.schema.field(column).type}" for column in kept], name)
+                raise ToldError(f"column {self._column!r}: expected strings, got another type", Place(name))
+            self._begins([f"{column} {batch.schema.field(column).type}" for column in kept], Place(name))
             texts, hidden = batch.column(self._column).to_pylist(), list[str]()
             for i, text in enumerate(texts or [None]):
-                yield Record(text, f"{name}:{number + i + 1}"), partial(
+                yield Record(text, Place(name, number + i + 1)), partial(
                     self._cell, batch, hidden, is_null=text is None, is_last=i + 1 >= len(texts))
             number += len(texts)
 
@@ -107,17 +108,17 @@ class Hiding:
     def _column(self) -> str:
         return self._options.text_column or "text"
 
-    def _kept(self, header: Sequence[str], where: str) -> list[str]:
+    def _kept(self, header: Sequence[str], where: Place) -> list[str]:
         """Return the columns that come out: not those of an earlier tagging."""
         if self._column not in header:
-            raise ToldError(f"{where}: no column {self._column!r}; --text-column names the one with the texts")
+            raise ToldError(f"no column {self._column!r}; --text-column names the one with the texts", where)
         return [column for column in header if column not in jsonl.ANSWER_KEYS]
 
-    def _begins(self, kept: list[str], where: str) -> bool:
+    def _begins(self, kept: list[str], where: Place) -> bool:
         """Return whether this is the first table; all have its columns."""
         if self._columns is not None:
             if kept != self._columns:
-                raise ToldError(f"{where}: expected the columns that the first file has")
+                raise ToldError("expected the columns that the first file has", where)
             return False
         self._columns = kept
         if len(kept) > 1:

@@ -16,8 +16,9 @@ from nerlite.backends import BACKENDS
 from nerlite.cli.console import say
 from nerlite.cli.failures import Failures, Report
 from nerlite.cores import available_cores
+from nerlite.errors import InputError
 from nerlite.io import READERS
-from nerlite.io.records import InputError, ReadOptions
+from nerlite.io.records import ReadOptions
 
 if TYPE_CHECKING:
     from nerlite.cli.workers import Workers
@@ -108,12 +109,12 @@ def load(options: argparse.Namespace) -> nerlite.Tagger:
         raise InputError(str(error)) from None
 
 
-def failures_of(options: argparse.Namespace, files: Sequence[str]) -> Failures:
-    """Return what takes bad input of these files as --on-error and --errors say."""
+def failures_of(options: argparse.Namespace) -> Failures:
+    """Return what takes bad input as --on-error and --errors say."""
     skip, resume = options.on_error == "skip", bool(vars(options).get("resume"))
     if options.errors and not skip:
         raise InputError("--errors: expected --on-error skip: else the first error ends the run")
-    return Failures(skip=skip, report=Report(options.errors, files, resume=resume) if options.errors else None)
+    return Failures(skip=skip, report=Report(options.errors, resume=resume) if options.errors else None)
 
 
 def choose_workers(options: argparse.Namespace, files: Sequence[str]) -> None:

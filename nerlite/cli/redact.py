@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,8 +15,9 @@ from nerlite.cli.documents import documents_of
 from nerlite.cli.files import check_files
 from nerlite.cli.held import HeldLines, HeldTable
 from nerlite.cli.hiding import Finish, Hiding, ToldError
+from nerlite.errors import InputError, Place
 from nerlite.io import format_of, jsonl
-from nerlite.io.records import InputError, Record
+from nerlite.io.records import Record
 from nerlite.redaction import Placeholders
 
 FORMATS = ("txt", "jsonl", "json", "csv", "tsv", "conll", "parquet")
@@ -86,7 +86,8 @@ def _redacted(files: list[str], forms: list[str], tagger: nerlite.Tagger, hiding
                 finishes.append(finish)
                 yield record
 
-    place, unread = "the beginning", False
+    place: Place | str = "the beginning"
+    unread = False
     try:
         for document, record in documents_of(tagger, records(), streams):
             place, unread = record.where, document.truncated_at is not None
@@ -95,10 +96,8 @@ def _redacted(files: list[str], forms: list[str], tagger: nerlite.Tagger, hiding
     except ToldError as error:
         raise InputError(f"{error}; nothing was written") from None
     except InputError as error:
-        names = "|".join(re.escape(display_name(file)) for file in files)
-        named = re.match(rf"(?:{names})(?::\d+)?(?=: )", str(error))
-        raise InputError(f"{named[0] if named else f'after {place}'}: bad input; nothing was written. What is wrong "
-                         "with it may quote names, so it is not told here: nerlite tag tells") from None
+        raise InputError(f"{error.where or f'after {place}'}: bad input; nothing was written. What is wrong with it "
+                         "may quote names, so it is not told here: nerlite tag tells") from None
     except Exception as error:
         reason = (f"{place}: the model stops reading long texts, so names would stay: --window reads on" if unread
                   else f"{type(error).__name__} at or after {place}")
@@ -110,8 +109,8 @@ def forms_of(files: Sequence[str], form: str) -> list[str]:
     forms = [format_of(file) if form == "auto" else form for file in files]
     for file, each in zip(files, forms, strict=True):
         if each not in FORMATS:
-            raise InputError(f"{display_name(file)}: expected {', '.join(FORMATS)}, got {each}: markup may hold names "
-                             "where no reader sees them")
+            raise InputError(f"expected {', '.join(FORMATS)}, got {each}: markup may hold names where no reader sees "
+                             "them", Place(display_name(file)))
     if len(set(forms)) > 1 and not set(forms) <= {"txt", "jsonl", "json"}:
         raise InputError(f"expected files of one format, since they become one, got {', '.join(sorted(set(forms)))}")
     return forms

@@ -14,8 +14,9 @@ from nerlite.cli.files import check_files
 from nerlite.cli.held import HeldLines, HeldTable
 from nerlite.cli.hiding import decoded
 from nerlite.cli.redact import add_streams, forms_of, read_map
+from nerlite.errors import InputError, Place
 from nerlite.io import csv, jsonl, parquet
-from nerlite.io.records import InputError, ReadOptions, decode
+from nerlite.io.records import ReadOptions, decode
 from nerlite.redaction import Placeholders
 
 _TOKEN = re.compile(r"\S")
@@ -82,13 +83,13 @@ class _Restoring:
         elif form in ("csv", "tsv"):
             mark, end, delimiter, lines = csv.form_of(lines, "\t" if form == "tsv" else None)
             rows = csv.read_rows(lines, name, ReadOptions(), delimiter)
-            where, header = next(rows, (name, []))
+            where, header = next(rows, (Place(name), []))
             if header and self._header is None:
                 self._delimiter, self._end = delimiter, end
                 yield mark + csv.line_of(header, delimiter, end)
             elif header and header != self._header:
-                raise InputError(f"{where}: expected the columns that the first file has: "
-                                 f"{', '.join(map(repr, self._header or [])):.500}")
+                raise InputError("expected the columns that the first file has: "
+                                 f"{', '.join(map(repr, self._header or [])):.500}", where)
             self._header = header or self._header
             for _, row in rows:
                 yield csv.line_of(list(map(self._text, row)), self._delimiter, self._end)
@@ -120,5 +121,5 @@ def _values(lines: Iterable[bytes], name: str) -> Iterator[Any]:
     """Yield the values of a JSON file: one of any kind, or several one after another."""
     text, at = decode(b"".join(lines), name), 0
     while _TOKEN.search(text, at):
-        value, at = jsonl.parse(text, name, at, whole=False)
+        value, at = jsonl.parse(text, Place(name), at, whole=False)
         yield value

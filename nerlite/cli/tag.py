@@ -17,9 +17,10 @@ from nerlite.cli.documents import documents_of, records_of
 from nerlite.cli.failures import Failures
 from nerlite.cli.files import expanded
 from nerlite.document import Document
+from nerlite.errors import InputError
 from nerlite.io import WRITERS, writer_named
 from nerlite.io.jsonl import TRUNCATED_KEY
-from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, Writer, select
+from nerlite.io.records import ReadOptions, Record, WriteOptions, Writer, select
 
 if TYPE_CHECKING:
     from nerlite.cli.target import Target
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--text-key {options.text_key}: expected another key: the answer is written there")
     if options.resume and (not options.to or "-" in files):
         raise InputError("--resume: expected files, and --to FILE or FOLDER: only those can be gone on with")
-    failures = common.failures_of(options, files)
+    failures = common.failures_of(options)
     if options.errors and options.to and os.path.realpath(options.errors) == os.path.realpath(options.to):
         raise InputError(f"--errors {options.errors}: expected another file than --to")
     if options.timings and options.workers:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, Protocol
 
 from nerlite.cli.failures import Failures
 from nerlite.document import Document
+from nerlite.errors import InputError, Place
 from nerlite.io import parquet
-from nerlite.io.records import InputError, Record, WriteOptions, Writer
+from nerlite.io.records import Record, WriteOptions, Writer
 
 # So often it is written down how far a file is good; what an interrupted run did after it is done again.
 SECONDS_BETWEEN = 1.0
@@ -175,7 +176,7 @@ class ParquetTarget:
                  ) -> None:
         """Begin, or go on; arguments as in `FileTarget`; options: how entities are written."""
         self._path, self._parts, self._failures = path, f"{path}.parts", failures
-        _, self._parquet = parquet.arrow(f"--to {path}")
+        _, self._parquet = parquet.arrow(Place(f"--to {path}"))
         refuse_existing(path)
         self.n_done, self.n_skipped, self._paths, schema = 0, 0, list[str](), None
         run_file = os.path.join(self._parts, "run.json")
@@ -189,7 +190,7 @@ class ParquetTarget:
         else:
             os.makedirs(self._parts, exist_ok=True)
             write_json(run_file, {"run": run})
-        self._tables = parquet.Tables(path, options, schema and schema.remove_metadata())
+        self._tables = parquet.Tables(options, schema and schema.remove_metadata())
         self._waiting: list[tuple[Document, Record]] = []
 
     def add(self, document: Document, record: Record) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nerlite.cli import options as common
 from nerlite.config import read_config
-from nerlite.io.records import InputError
+from nerlite.errors import InputError
 from nerlite.pipeline import find_model
 
 # A piece of BERT's vocabularies that stands for nothing.

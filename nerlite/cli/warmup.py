@@ -10,7 +10,7 @@ from typing import Any
 from nerlite import environment
 from nerlite.backends import kernels_of
 from nerlite.cli import options as common
-from nerlite.io.records import InputError
+from nerlite.errors import InputError
 
 
 def add_to(commands: Any, about: str) -> None:

@@ -7,8 +7,9 @@ import os
 from typing import cast
 
 from nerlite.config import AnyPath
+from nerlite.errors import InputError, Place
 from nerlite.io.compression import inner_name
-from nerlite.io.records import Format, InputError, Lines, WriteOptions, Writer
+from nerlite.io.records import Format, Lines, WriteOptions, Writer
 
 # Format (and module) → the suffixes of its files.
 READERS = {
@@ -47,6 +48,6 @@ def format_of(file: AnyPath) -> str:
     """
     suffix = os.path.splitext(inner_name(os.fspath(file)))[1].lower()
     if suffix in UNREAD:
-        raise InputError(f"{file}: expected text, markup, a table or CoNLL columns, got {suffix}; its text has to be "
-                         "taken out first (--input-format txt tags it as it stands)")
+        raise InputError(f"expected text, markup, a table or CoNLL columns, got {suffix}; its text has to be taken out "
+                         "first (--input-format txt tags it as it stands)", Place(os.fspath(file)))
     return _SUFFIXES.get(suffix, "txt")

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import IO, Any, cast
 
-from nerlite.io.records import InputError
+from nerlite.errors import InputError, Place
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 # What reading a file raises that is damaged or something else; all of them with a message.
@@ -50,7 +50,7 @@ def _zstd(raw: IO[bytes], file: str) -> Any:
     try:
         import zstandard
     except ImportError:
-        raise InputError(f"{file}: reading .zst takes a package: pip install 'nerlite[zstd]'") from None
+        raise InputError("reading .zst takes a package: pip install 'nerlite[zstd]'", Place(file)) from None
     return _ZstdReader(raw, zstandard.ZstdDecompressor().decompressobj)
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from nerlite.document import Document
-from nerlite.io.records import ConllDocument, InputError, ReadOptions, Record, Rows, WriteOptions, read_lines
+from nerlite.errors import InputError, Place
+from nerlite.io.records import ConllDocument, ReadOptions, Record, Rows, WriteOptions, read_lines
 
 _TAG = re.compile(r"O|[BIESLUM]-.+")
 # A comment's line: a hashtag is none, unless it names a value.
@@ -52,7 +53,7 @@ def records(documents: Iterable[ConllDocument], name: str, by: str) -> Iterator[
                      for i, sentence in enumerate(document.sentences)]
         for part in parts:
             sentences = [sentence.words for sentence in part.sentences]
-            yield Record(sentences, f"{name}:{part.sentences[0].line}", conll=part)
+            yield Record(sentences, Place(name, part.sentences[0].line), conll=part)
 
 
 def read_rows(lines: Iterable[str], name: str, options: ReadOptions = DEFAULTS, min_columns: int = 1
@@ -112,13 +113,13 @@ class _SentenceReader:
         self._n_columns = self._n_columns or max(self._min_columns, len(columns[0]))
         for i, row in enumerate(columns):
             if len(row) != self._n_columns:
-                raise InputError(f"{self._name}:{first + i}: expected {self._n_columns} columns, got "
-                                 f"{block[n_comments + i].strip()!r:.80}")
+                raise InputError(f"expected {self._n_columns} columns, got {block[n_comments + i].strip()!r:.80}",
+                                 Place(self._name, first + i))
         if self._word is None:
             self._word = self._first_word_column(columns)
         if self._word >= self._n_columns:
-            raise InputError(f"{self._name}:{first}: expected the word in column {self._word + 1}, got "
-                             f"{self._n_columns} columns")
+            raise InputError(f"expected the word in column {self._word + 1}, got {self._n_columns} columns",
+                             Place(self._name, first))
         return Rows(first, columns, self._word, "\t" if any("\t" in line for line in block[n_comments:]) else " ")
 
     def _n_comments(self, block: list[str]) -> int:
@@ -166,11 +167,11 @@ def tags_of(rows: Rows, name: str, column: int | None = None) -> list[str]:
     tags = []
     for number, row in enumerate(rows.columns, rows.line):
         if column is not None and column > len(row):
-            raise InputError(f"{name}:{number}: expected the tag in column {column}, got {len(row)} columns")
+            raise InputError(f"expected the tag in column {column}, got {len(row)} columns", Place(name, number))
         tag = row[-1 if column is None else column - 1]
         if not _TAG.fullmatch(tag):
-            raise InputError(f"{name}:{number}: tag {tag!r:.80}: expected O or PREFIX-LABEL, the prefix one of "
-                             "B, I, E, S, L, U, M (--tag-column says where the tags are)")
+            raise InputError(f"tag {tag!r:.80}: expected O or PREFIX-LABEL, the prefix one of B, I, E, S, L, U, M "
+                             "(--tag-column says where the tags are)", Place(name, number))
         tags.append(tag)
     return tags
 

@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from nerlite.document import Document
-from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, decoded_lines, entity_dicts
+from nerlite.errors import InputError, Place
+from nerlite.io.records import ReadOptions, Record, WriteOptions, decoded_lines, entity_dicts
 
 # Texts are longer than the module's own limit for a field.
 csv.field_size_limit(2**31 - 1)
@@ -27,7 +28,7 @@ def read_table(lines: Iterable[bytes], name: str, options: ReadOptions, delimite
     """delimiter: as in `form_of`."""
     _, _, delimiter, lines = form_of(lines, delimiter)
     rows = read_rows(lines, name, options, delimiter)
-    where, header = next(rows, (name, []))
+    where, header = next(rows, (Place(name), []))
     if header:
         column = _text_column(header, where, options.text_column)
         for where, row in rows:
@@ -47,37 +48,37 @@ def form_of(lines: Iterable[bytes], delimiter: str | None) -> tuple[str, str, st
 
 
 def read_rows(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str
-              ) -> Iterator[tuple[str, list[str]]]:
+              ) -> Iterator[tuple[Place, list[str]]]:
     """Yield where each row is, and its fields, as many as the first has, which names the columns, each once."""
     decoded = (line for _, line in decoded_lines(lines, name, options.fail))
     rows = csv.reader(decoded, delimiter=delimiter, strict=True)
     n_columns = 0
     while True:
-        where = f"{name}:{rows.line_num + 1}"
+        where = Place(name, rows.line_num + 1)
         try:
             row = next(rows, None)
         except csv.Error as error:
-            options.fail(InputError(f"{where}: not CSV: {error}"))
+            options.fail(InputError(f"not CSV: {error}", where))
             continue
         if row is None:
             return
         if not row:  # a blank line
             continue
         if not n_columns and len(set(row)) != len(row):
-            raise InputError(f"{where}: expected each column once, got {', '.join(map(repr, row)):.200}")
+            raise InputError(f"expected each column once, got {', '.join(map(repr, row)):.200}", where)
         n_columns = n_columns or len(row)
         if len(row) == n_columns:
             yield where, row
         else:
-            options.fail(InputError(f"{where}: expected {n_columns} fields, got {len(row)}"))
+            options.fail(InputError(f"expected {n_columns} fields, got {len(row)}", where))
 
 
-def _text_column(header: list[str], where: str, wanted: str | None) -> int:
+def _text_column(header: list[str], where: Place, wanted: str | None) -> int:
     """Return which column has the texts."""
     name = "text" if wanted is None else wanted
     if name not in header:
         hint = "--text-column names the one with the texts; " if wanted is None else ""
-        raise InputError(f"{where}: no column {name!r}; {hint}there are {', '.join(map(repr, header)):.500}")
+        raise InputError(f"no column {name!r}; {hint}there are {', '.join(map(repr, header)):.500}", where)
     return header.index(name)
 
 
@@ -103,14 +104,14 @@ class Writer:
         """Return a document's row, before the first one also the columns' names."""
         key, row, names = self._options.entities_key, _row(record, document), ""
         if key in row:
-            raise InputError(f"{record.where}: column {key!r}: there already, and the answer is written there; "
-                             "--entities-key names another for the entities")
+            raise InputError(f"column {key!r}: there already, and the answer is written there; --entities-key names "
+                             "another for the entities", record.where)
         if not self._columns:
             self._columns = list(row)
             names = line_of([*row, key], self._delimiter)
         if list(row) != self._columns:
-            raise InputError(f"{record.where}: expected the columns that the first text has: "
-                             f"{', '.join(map(repr, self._columns)):.500}")
+            raise InputError("expected the columns that the first text has: "
+                             f"{', '.join(map(repr, self._columns)):.500}", record.where)
         entities = json.dumps(entity_dicts(document, self._options.offset_unit), ensure_ascii=False)
         return names + line_of([*map(_field, row.values()), entities], self._delimiter)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-from nerlite.io.records import InputError
+from nerlite.errors import InputError, Place
 
 _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
           (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -30,7 +30,7 @@ class ToUtf8:
         try:
             return self._decoder.decode(data, final).encode("utf-8")
         except UnicodeError as error:
-            raise InputError(f"{self._name}: not {self._encoding}: {error}") from None
+            raise InputError(f"not {self._encoding}: {error}", Place(self._name)) from None
 
     def _noticed(self, data: bytes) -> str | None:
         """Return the encoding that a byte order mark names; refuse UTF-16 without one, since either may be meant."""
@@ -42,6 +42,6 @@ class ToUtf8:
         low = [sum(byte <= 8 for byte in sample[first::2]) for first in (0, 1)]
         if len(sample) >= 8 and max(low) > len(sample) // 4 and 8 * min(low) < len(sample):
             encoding = "utf-16-be" if low[0] > low[1] else "utf-16-le"
-            raise InputError(f"{self._name}: looks like UTF-16 without a byte order mark, which --encoding {encoding} "
-                             "reads")
+            raise InputError(f"looks like UTF-16 without a byte order mark, which --encoding {encoding} reads",
+                             Place(self._name))
         return None

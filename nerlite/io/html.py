@@ -53,7 +53,7 @@ class Writer:
 
     def write(self, document: Document, record: Record) -> str:
         """Return a document's part of the page; a blank line has none."""
-        return self._page.article(document, record.where) if document.text.strip() else ""
+        return self._page.article(document, str(record.where)) if document.text.strip() else ""
 
     def tail(self) -> str:
         """Return what comes after the last document: the legend of all of them, and what filters and searches."""

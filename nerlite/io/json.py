@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from nerlite.errors import InputError, Place
 from nerlite.io.jsonl import as_object, parse, record_of
-from nerlite.io.records import InputError, ReadOptions, Record, decode
+from nerlite.io.records import ReadOptions, Record, decode
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 # A line break stands between two tokens alone: within a string it is escaped.
@@ -21,7 +22,7 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
     at = _skip(text, at + 1) if is_array else at
     while at < len(text) and not (is_array and text[at] == "]"):
         line, counted = line + text.count("\n", counted, at), at
-        where = f"{name}:{line}"
+        where = Place(name, line)
         value, end = parse(text, where, at, whole=False)
         source = _BREAK.sub(" ", text[at:end])
         try:
@@ -34,9 +35,9 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
         if is_array and text[at:at + 1] == ",":
             at = _skip(text, at + 1)
         elif is_array and text[at:at + 1] != "]":
-            raise InputError(f"{where}: not JSON: expected , or ] after this object")
+            raise InputError("not JSON: expected , or ] after this object", where)
     if is_array and (at >= len(text) or text[at + 1:].strip()):
-        raise InputError(f"{name}: not JSON: expected the array's end, and nothing after it")
+        raise InputError("not JSON: expected the array's end, and nothing after it", Place(name))
 
 
 def _skip(text: str, at: int) -> int:

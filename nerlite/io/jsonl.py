@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nerlite.document import Document
-from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, entity_dicts, read_lines
+from nerlite.errors import InputError, Place
+from nerlite.io.records import ReadOptions, Record, WriteOptions, entity_dicts, read_lines
 
 TRUNCATED_KEY = "truncated_at"
 # The keys of an earlier answer.
@@ -21,7 +22,7 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
     """
     for number, line in read_lines(lines, name, options.fail):
         if source := line.strip():
-            where = f"{name}:{number}"
+            where = Place(name, number)
             try:
                 record = record_of(as_object(parse(line, where)[0], source, where), source, where, options.text_key)
             except InputError as error:
@@ -30,15 +31,15 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
                 yield record
 
 
-def read_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[Place, dict[str, Any]]]:
     """Yield where each line that is not blank is, and its object; `InputError` for what is no JSON object."""
     for number, line in read_lines(lines, name):
         if source := line.strip():
-            where = f"{name}:{number}"
+            where = Place(name, number)
             yield where, as_object(parse(line, where)[0], source, where)
 
 
-def parse(text: str, where: str, start: int = 0, *, whole: bool = True) -> tuple[Any, int]:
+def parse(text: str, where: Place, start: int = 0, *, whole: bool = True) -> tuple[Any, int]:
     """Return a JSON value and where it ends; whole: nothing may follow. `InputError` names the place."""
     try:
         while text[start:start + 1].isspace():
@@ -47,9 +48,9 @@ def parse(text: str, where: str, start: int = 0, *, whole: bool = True) -> tuple
         if whole and text[end:].strip():
             raise json.JSONDecodeError("Extra data", text, end)
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
+        raise InputError(f"not JSON: {error.msg} at column {error.colno}", where) from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets as deep
-        raise InputError(f"{where}: not JSON that can be read: {error}") from None
+        raise InputError(f"not JSON that can be read: {error}", where) from None
     return value, end
 
 
@@ -60,22 +61,22 @@ def _refuse(constant: str) -> None:
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
-def as_object(value: Any, source: str, where: str) -> dict[str, Any]:
+def as_object(value: Any, source: str, where: Place) -> dict[str, Any]:
     """Return a JSON value that is an object; source: how it stands in the file."""
     if not isinstance(value, dict):
-        raise InputError(f"{where}: expected a JSON object, got {source!r:.80}")
+        raise InputError(f"expected a JSON object, got {source!r:.80}", where)
     return value
 
 
-def record_of(row: dict[str, Any], source: str, where: str, key: str) -> Record:
+def record_of(row: dict[str, Any], source: str, where: Place, key: str) -> Record:
     """Return an object as a record. source: the object as it stands in the file, on one line."""
     text: Any = row
     for part in path_of(row, key):
         if not isinstance(text, dict) or part not in text:
-            raise InputError(f"{where}: no key {key!r}; the line has {', '.join(map(repr, row)) or 'no keys'}")
+            raise InputError(f"no key {key!r}; the line has {', '.join(map(repr, row)) or 'no keys'}", where)
         text = text[part]
     if text is not None and not isinstance(text, str):
-        raise InputError(f"{where}: key {key!r}: expected a string or null, got {text!r:.80}")
+        raise InputError(f"key {key!r}: expected a string or null, got {text!r:.80}", where)
     return Record(text, where, row=row, json=source)
 
 
@@ -94,7 +95,7 @@ def write(document: Document, record: Record, options: WriteOptions) -> str:
         answer[TRUNCATED_KEY] = document.to_dict(options.offset_unit)[TRUNCATED_KEY]
     row = {"text": record.text if record.text is None else document.text} if record.row is None else record.row
     if taken := [key for key in (options.entities_key, TRUNCATED_KEY) if key in row]:
-        raise InputError(f"{record.where}: key {taken[0]!r}: there already, and the answer is written there; "
-                         "--entities-key names another key for the entities")
+        raise InputError(f"key {taken[0]!r}: there already, and the answer is written there; --entities-key names "
+                         "another key for the entities", record.where)
     source = json.dumps(dict(row), ensure_ascii=False, default=str) if record.json is None else record.json
     return f"{source[:-1].rstrip()}{', ' if row else ''}{json.dumps(answer, ensure_ascii=False)[1:]}\n"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from nerlite.io.records import InputError, Record
+from nerlite.errors import InputError, Place
+from nerlite.io.records import Record
 
 _SPACE = re.compile(r"\s+")
 # Breaks beside each other, and the white space around them, are one: the strongest.
@@ -24,7 +25,7 @@ def parser_of(name: str, data: bytes, module: str, **options: Any) -> tuple[Any,
     try:
         from lxml import etree
     except ImportError:
-        raise InputError(f"{name}: reading HTML and XML takes a package: pip install 'nerlite[html]'") from None
+        raise InputError("reading HTML and XML takes a package: pip install 'nerlite[html]'", Place(name)) from None
     encoding = "utf-8" if (not data.isascii() and _is_utf8(data)) or _WIDE.search(data, 0, 1024) else None
     return etree, getattr(etree, module)(no_network=True, encoding=encoding, **options)
 
@@ -48,11 +49,11 @@ def record_of(data: bytes, name: str, etree: Any, parser: Any, break_of: Callabl
     try:
         root = etree.fromstring(data, parser)
     except (etree.LxmlError, ValueError) as error:
-        raise InputError(f"{name}: not readable: {error}") from None
+        raise InputError(f"not readable: {error}", Place(name)) from None
     if fatal := parser.error_log.filter_from_fatals():  # a parser of HTML leaves out what is too deep
-        raise InputError(f"{name}: not readable: {fatal[0].message}")
+        raise InputError(f"not readable: {fatal[0].message}", Place(name))
     if root is not None:
-        yield Record(_breaks("".join(_parts(etree, root, break_of, kept))), name)
+        yield Record(_breaks("".join(_parts(etree, root, break_of, kept))), Place(name))
 
 
 def _parts(etree: Any, root: Any, break_of: Callable[[Any], str | None], kept: Collection[str]) -> Iterator[str]:

@@ -6,19 +6,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from nerlite.document import Document
-from nerlite.io.records import InputError, ReadOptions, Record, WriteOptions, entity_dicts
+from nerlite.errors import InputError, Place
+from nerlite.io.records import ReadOptions, Record, WriteOptions, entity_dicts
 
 # Rows that are read together.
 ROWS_READ = 1024
 
 
-def arrow(name: str) -> tuple[Any, Any]:
-    """Return the modules pyarrow and pyarrow.parquet; name: the file that they are for, for `InputError`."""
+def arrow(where: Place) -> tuple[Any, Any]:
+    """Return the modules pyarrow and pyarrow.parquet; where: what they are for, for `InputError`."""
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise InputError(f"{name}: Parquet takes a package: pip install 'nerlite[parquet]'") from None
+        raise InputError("Parquet takes a package: pip install 'nerlite[parquet]'", where) from None
     return pyarrow, pyarrow.parquet
 
 
@@ -28,36 +29,38 @@ def read_file(file: str, name: str, options: ReadOptions) -> Iterator[Record]:
     number = 0
     for batch in batches_of(file, name):
         if column not in batch.schema.names:
-            raise InputError(f"{name}: no column {column!r}; --text-column names the one with the texts; there are "
-                             f"{', '.join(map(repr, batch.schema.names)):.500}")
+            raise InputError(f"no column {column!r}; --text-column names the one with the texts; there are "
+                             f"{', '.join(map(repr, batch.schema.names)):.500}", Place(name))
         if not has_strings(batch, column):
-            raise InputError(f"{name}: column {column!r}: expected strings, got {batch.schema.field(column).type}")
+            raise InputError(f"column {column!r}: expected strings, got {batch.schema.field(column).type}", Place(name))
         for i, text in enumerate(batch.column(column).to_pylist()):
             number += 1
-            yield Record(text, f"{name}:{number}", row=Row(batch, i))
+            yield Record(text, Place(name, number), row=Row(batch, i))
 
 
 def batches_of(file: str, name: str) -> Iterator[Any]:
     """Yield the record batches of a file, pyarrow's; first one without rows, which has the columns."""
-    pa, pq = arrow(name)
+    pa, pq = arrow(Place(name))
     try:
         with pq.ParquetFile(file) as parquet:
             yield pa.RecordBatch.from_pylist([], parquet.schema_arrow)
             yield from parquet.iter_batches(ROWS_READ)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{name}: not a readable Parquet file: {error}") from None
+        raise InputError(f"not a readable Parquet file: {error}", Place(name)) from None
 
 
 def has_strings(batch: Any, column: str) -> bool:
     """Whether a column of a record batch holds texts."""
-    pa, _ = arrow(column)
+    from pyarrow import types
+
     kind = batch.schema.field(column).type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def with_strings(batch: Any, change: Callable[[str, str], str], leave_out: Collection[str] = ()) -> Any:
     """Return a record batch with what `change` makes of each column's name and text in it, and without some columns."""
-    pa, _ = arrow("a batch")
+    import pyarrow as pa
+
     fields = [field for field in batch.schema if field.name not in leave_out]
     columns = [pa.array([text if text is None else change(field.name, text)
                          for text in batch.column(field.name).to_pylist()], field.type)
@@ -85,20 +88,21 @@ class Row(Mapping[str, Any]):
 class Tables:
     """Makes tables of documents; all have the columns of the first."""
 
-    def __init__(self, name: str, options: WriteOptions, schema: Any = None) -> None:
+    def __init__(self, options: WriteOptions, schema: Any = None) -> None:
         """Make the first table's columns those of all; schema: of an earlier table, pyarrow's."""
-        self._pa, _ = arrow(name)
-        self._options, self.schema = options, schema
+        import pyarrow
+
+        self._pa, self._options, self.schema = pyarrow, options, schema
         entity = [("text", self._pa.string()), ("label", self._pa.string()), ("start", self._pa.int64()),
                   ("end", self._pa.int64()), ("score", self._pa.float64())]
         self._entities = self._pa.list_(self._pa.struct(entity))
 
     def table(self, documents: list[tuple[Document, Record]]) -> Any:
         """Return a table of pyarrow's."""
-        key, where = self._options.entities_key, documents[0][1].where if documents else "no texts"
+        key, where = self._options.entities_key, documents[0][1].where if documents else None
         if taken := [record.where for _, record in documents if record.row is not None and key in record.row]:
-            raise InputError(f"{taken[0]}: column {key!r}: there already, and the answer is written there; "
-                             "--entities-key names another for the entities")
+            raise InputError(f"column {key!r}: there already, and the answer is written there; --entities-key names "
+                             "another for the entities", taken[0])
         try:
             table = self._columns([record for _, record in documents])
             entities = [entity_dicts(document, self._options.offset_unit) for document, _ in documents]
@@ -106,11 +110,11 @@ class Tables:
             if self.schema is None:
                 self.schema = table.schema
             if set(table.column_names) != set(self.schema.names):
-                raise InputError(f"{where}: expected the columns that the first text has: "
-                                 f"{', '.join(map(repr, self.schema.names)):.500}")
+                raise InputError("expected the columns that the first text has: "
+                                 f"{', '.join(map(repr, self.schema.names)):.500}", where)
             return table.select(self.schema.names).cast(self.schema)
         except (self._pa.ArrowException, UnicodeError, TypeError, OverflowError) as error:
-            raise InputError(f"{where}: not of one table with the texts before it: {error}") from None
+            raise InputError(f"not of one table with the texts before it: {error}", where) from None
 
     def joined(self, tables: list[Any]) -> Any:
         """Return one table of those that `table` has made, which may be none but the first time."""

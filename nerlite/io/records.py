@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from nerlite.document import Document, Entity, OffsetUnit
-from nerlite.errors import InputError as InputError
+from nerlite.errors import InputError, Place
 
 
 class Rows(NamedTuple):
@@ -36,12 +36,12 @@ class ConllDocument(NamedTuple):
 class Record(NamedTuple):
     """A text to be tagged, the words of its sentences where it is split already, or None where there is nothing to tag.
 
-    where: FILE:LINE; row: the columns that came with it; json: the object that it came from as it stands, on one line;
+    row: the columns that came with it; json: the object that it came from as it stands, on one line;
     conll: its part of a CoNLL file.
     """
 
     text: str | list[list[str]] | None
-    where: str
+    where: Place
     row: Mapping[str, Any] | None = None
     json: str | None = None
     conll: ConllDocument | None = None
@@ -145,8 +145,8 @@ def decode(data: bytes, name: str, number: int = 1, offset: int = 0) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = number + data.count(b"\n", 0, error.start)
-        raise InputError(f"{name}:{line}: not UTF-8: byte 0x{data[error.start]:02x} at offset {offset + error.start} "
-                         f"of the file ({error.reason}); --encoding names another encoding") from None
+        raise InputError(f"not UTF-8: byte 0x{data[error.start]:02x} at offset {offset + error.start} of the file "
+                         f"({error.reason}); --encoding names another encoding", Place(name, line)) from None
     return text if offset else text.removeprefix("\ufeff")
 
 

@@ -13,7 +13,7 @@ def write(document: Document, record: Record, options: WriteOptions) -> str:
 
     Line breaks and control characters come out as spaces and question marks, so that no text disturbs a terminal.
     """
-    width, where = shutil.get_terminal_size().columns, _printable(record.where)
+    width, where = shutil.get_terminal_size().columns, _printable(str(record.where))
     start = _printable(document.text[:width])
     room = max(20, width - len(where) - 2)
     lines = [f"{where}  {start if len(start) <= room and len(document.text) <= width else start[:room - 1] + '…'}"]
