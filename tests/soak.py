@@ -1,11 +1,12 @@
 """A long life: one tagger, many threads and processes, and answers that stay what they were, in memory that stays flat.
 
-Command: python tests/soak.py [--seconds N] [--threads N] [--distinct N] [--seed N]
+Command: python tests/soak.py [--sentences N] [--seconds N] [--threads N] [--distinct N] [--seed N]
 
-Threads tag texts, some of words never seen before, and compare each answer with that of a tagger of one thread; all
-the while processes are forked, and others started that get the tagger pickled. Then `--distinct` different words are
-tagged. Printed are how many of each were done, what was wrong, and how memory grew after the first fifth of the time.
-Memory is measured while no thread is in a call, once the allocator has given back what is free.
+Real sentences are tagged in every way that there is here (see `one_answer`). Then threads tag texts, some of words
+never seen before, and compare each answer with that of a tagger of one thread; all the while processes are forked, and
+others started that get the tagger pickled. Then `--distinct` different words are tagged. Printed are how many of each
+were done, what was wrong, and how memory grew after the first fifth of the time. Memory is measured while no thread is
+in a call, once the allocator has given back what is free.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from one_answer import Answer, answer, compare, real_sentences, ways
+
 import nerlite
 from nerlite.memory import LIMIT
 
@@ -35,12 +38,6 @@ WORDS = ["Angela", "Merkel", "flew", "from", "Berlin", "to", "Washington", "with
          "(", "1990", ")", ",", "Müller", "日本", "\U0001f600", "EU", "john"]
 # So many new words fill what remembers words, each of which forgets all where it is full.
 CACHED = 3 * LIMIT
-Answer = list[tuple[int, int, str, float]]
-
-
-def answer(document: nerlite.Document) -> Answer:
-    """What a document says, to be compared bit by bit."""
-    return [(e.start, e.end, e.label, e.score) for e in document.entities]
 
 
 def resident() -> int:
@@ -189,20 +186,24 @@ def growth_of_distinct_words(tagger: nerlite.Tagger, n: int) -> int:
 def main() -> int:
     """Run the command line; return 1 where something was wrong or memory grew by more than 5 MB."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sentences", type=int, default=20_000, help="that are tagged in every way (20,000)")
     parser.add_argument("--seconds", type=float, default=3300, help="of threads and processes (3300)")
     parser.add_argument("--threads", type=int, default=4, help="that tag at once (4)")
     parser.add_argument("--distinct", type=int, default=5_000_000, help="words (5,000,000)")
     parser.add_argument("--model", help="default: the shipped one")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    tagged, wrong = compare(real_sentences(options.sentences), ways(options.model), options.seed)
+    print("Sentences:", ", ".join(f"{n:,} {way}" for way, n in tagged.items()), flush=True)
     soak = Soak(options.model, options.threads, options.seed)
     grown = soak.run(options.seconds)
     print(f"{', '.join(f'{n:,} {what}' for what, n in soak.done.items())}; memory grew by {grown / 1e6:.1f} MB",
           flush=True)
     words = growth_of_distinct_words(soak.tagger, options.distinct)
     print(f"{options.distinct:,} different words; memory grew by {words / 1e6:.1f} MB")
-    print("\n".join(soak.wrong) or "nothing was wrong")
-    return 1 if soak.wrong or max(grown, words) > 5e6 else 0
+    wrong += soak.wrong
+    print("\n".join(wrong) or "nothing was wrong")
+    return 1 if wrong or max(grown, words) > 5e6 else 0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,44 @@
 """Some seconds of what `make soak` does for an hour."""
 
 import ctypes
+import random
 
+import one_answer
 import pytest
 import soak
 
 from nerlite.document import Document
+
+
+def test_real_sentences_get_one_answer_in_every_way(tiny_model):
+    texts = one_answer.real_sentences(30)
+    done, wrong = one_answer.compare(texts, one_answer.ways(tiny_model))
+    assert wrong == []
+    assert done.pop("numpy") >= 1
+    assert set(done.values()) == {len(texts)}
+    assert {"batches by 1", "batches by 2", "batches by 5"} < set(done)
+
+
+@pytest.mark.parametrize("change", [lambda said: [], lambda said: [(*each[:3], each[3] - 2e-4) for each in said],
+                                    lambda said: [(*each[:2], "X", each[3]) for each in said]])
+def test_another_answer_is_seen(change):
+    said = {"a": [(0, 1, "PER", 0.5)], "b": []}
+    ways = [one_answer.Way("right", lambda texts, rng: [said[text] for text in texts]),
+            one_answer.Way("other", lambda texts, rng: [change(said[text]) for text in texts], one_answer.TOLERANCE)]
+    _, wrong = one_answer.compare(["a", "b"], ways)
+    assert len(wrong) == 1
+    assert wrong[0].startswith("other: another answer to 'a': ")
+
+
+def test_scores_are_compared_to_the_bit_where_nothing_else_is_said():
+    assert one_answer.agree([(0, 1, "PER", 0.5)], [(0, 1, "PER", 0.5)], 0)
+    assert not one_answer.agree([(0, 1, "PER", 0.5)], [(0, 1, "PER", 0.5 + 1e-9)], 0)
+
+
+def test_batches_come_back_in_the_order_of_their_texts(tiny_model):
+    texts = soak.some_texts(random.Random(0), 40)
+    tagger = soak.nerlite.load(tiny_model, threads=1)
+    assert one_answer._in_batches(tagger)(texts, random.Random(1)) == [soak.answer(tagger(text)) for text in texts]
 
 
 def test_a_short_life_of_threads_and_processes(tiny_model):
