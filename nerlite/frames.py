@@ -27,7 +27,6 @@ class TextTagger(Protocol):
 
     def pipe(self, texts: Iterable[str]) -> Iterator[Document]:
         """Tag texts, in order."""
-        ...
 
 
 def to_frame(documents: Iterable[Document | tuple[Document, Any] | None],

@@ -36,17 +36,14 @@ class Readable(Protocol):
     @property
     def sequences(self) -> Iterable[Input]:
         """What the network reads, to be gone through once."""
-        ...
 
     @property
     def windows(self) -> list[Window]:
         """Of each sequence, which rows are its own, and for which it answers: of all rows, in order."""
-        ...
 
     @property
     def parts(self) -> list[Window]:
         """Which rows are decoded together, and for which of them that answers: of all rows, in order."""
-        ...
 
 
 R = TypeVar("R", bound=Readable)
@@ -58,11 +55,9 @@ class Rules(Protocol[R, D]):
 
     def read(self, text: str) -> R:
         """Split a text and make the network's inputs of it."""
-        ...
 
     def read_words(self, words: Words) -> R:
         """Make the network's inputs of a text that is already split."""
-        ...
 
     def decode(self, parts: Sequence[tuple[R, Window]], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[D]:
         """Decode scores.
@@ -70,11 +65,9 @@ class Rules(Protocol[R, D]):
         parts: for each its text and its rows of that; emissions: (n_rows, n_tags) of all parts; offsets:
         (n_parts + 1,), one sequence a part.
         """
-        ...
 
     def document(self, text: R, decoded: Sequence[D]) -> Document:
         """Put together what was made of a text's parts, in their order."""
-        ...
 
 
 class Reading(NamedTuple):

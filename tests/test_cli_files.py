@@ -69,7 +69,8 @@ def test_folders_and_patterns(run, tmp_path):
 @pytest.mark.parametrize(("suffix", "compress"), [
     (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", None)])
 def test_compressed_files(run, tmp_path, suffix, compress):
-    compress = compress or pytest.importorskip("zstandard").compress
+    compress = compress or pytest.importorskip(
+        "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd").compress
     data = json.dumps({"text": LINE}).encode() + b"\n"
     file = tmp_path / f"a.jsonl{suffix}"
     file.write_bytes(compress(data) + compress(data))

@@ -66,17 +66,15 @@ class Hiding:
 
         Quotes stand where they have to; lines end, and columns are parted, as in the first line of the first table.
         """
-        mark, end, delimiter, lines = csv.form_of(lines, delimiter)
-        rows = csv.read_rows(lines, name, self._options, delimiter)
-        where, header = next(rows, (Place(name), []))
-        if not header:
+        table = csv.table_of(lines, name, self._options, delimiter)
+        if not table.header:
             return
-        kept = self._kept(header, where)
-        if self._begins(kept, where):
-            self._table_line = partial(csv.line_of, delimiter=delimiter, end=end)
-            yield Record(None, where), lambda _: mark + self._table_line(kept)
-        for where, row in rows:
-            named = dict(zip(header, row, strict=True))
+        kept = self._kept(table.header, table.where)
+        if self._begins(kept, table.where):
+            self._table_line = table.line
+            yield Record(None, table.where), lambda _: table.mark + self._table_line(kept)
+        for where, row in table.rows:
+            named = dict(zip(table.header, row, strict=True))
             values = {column: named[column] for column in kept}
             yield Record(named[self._column], where), partial(self._row, values)
 
@@ -134,21 +132,11 @@ class Hiding:
     def _object(self, row: dict[str, Any], path: list[str], document: Document) -> str:
         """path: the keys that lead to the text; none, where there is none."""
         hidden = self._hidden(document)
-        row = self._escaped(row)
+        row = jsonl.with_strings(row, self._placeholders.escape)
         if path:
             *outer, last = path
             reduce(dict.__getitem__, outer, row)[last] = hidden
         return json.dumps(row, ensure_ascii=False) + "\n"
-
-    def _escaped(self, value: Any) -> Any:
-        """Return a JSON value in whose strings what looks like a placeholder is hidden."""
-        if isinstance(value, str):
-            return self._placeholders.escape(value)
-        if isinstance(value, list):
-            return [self._escaped(each) for each in value]
-        if isinstance(value, dict):
-            return {key: self._escaped(each) for key, each in value.items()}
-        return value
 
     def _row(self, values: dict[str, str], document: Document) -> str:
         hidden = self._hidden(document)

@@ -66,8 +66,7 @@ class _Restoring:
     def __init__(self, placeholders: Placeholders) -> None:
         self._placeholders = placeholders
         self.unknown: dict[str, None] = {}
-        self._header: list[str] | None = None
-        self._delimiter, self._end = ",", "\n"
+        self._first: csv.Table | None = None
 
     def parts(self, file: str, form: str, streams: Input) -> Iterator[Any]:
         """Yield a file's restored parts: lines, or record batches of Parquet."""
@@ -81,40 +80,24 @@ class _Restoring:
             for parts in decoded(lines, name):
                 yield "".join(map(self._text, parts))
         elif form in ("csv", "tsv"):
-            mark, end, delimiter, lines = csv.form_of(lines, "\t" if form == "tsv" else None)
-            rows = csv.read_rows(lines, name, ReadOptions(), delimiter)
-            where, header = next(rows, (Place(name), []))
-            if header and self._header is None:
-                self._delimiter, self._end = delimiter, end
-                yield mark + csv.line_of(header, delimiter, end)
-            elif header and header != self._header:
+            table = csv.table_of(lines, name, ReadOptions(), "\t" if form == "tsv" else None)
+            if not table.header:
+                return
+            if self._first is None:
+                self._first = table
+                yield table.mark + table.line(table.header)
+            elif table.header != self._first.header:
                 raise InputError("expected the columns that the first file has: "
-                                 f"{', '.join(map(repr, self._header or [])):.500}", where)
-            self._header = header or self._header
-            for _, row in rows:
-                yield csv.line_of(list(map(self._text, row)), self._delimiter, self._end)
+                                 f"{', '.join(map(repr, self._first.header)):.500}", table.where)
+            for _, row in table.rows:
+                yield self._first.line(list(map(self._text, row)))
         else:
-            for value in _values(lines, name) if form == "json" else _rows(lines, name):
-                yield json.dumps(self._value(value), ensure_ascii=False) + "\n"
+            for value in _values(lines, name) if form == "json" else jsonl.read_objects(lines, name):
+                yield json.dumps(jsonl.with_strings(value, self._text), ensure_ascii=False) + "\n"
 
     def _text(self, text: str) -> str:
         self.unknown.update(dict.fromkeys(self._placeholders.unknown(text)))
         return self._placeholders.restore(text)
-
-    def _value(self, value: Any) -> Any:
-        """Return a JSON value with the names in all its strings."""
-        if isinstance(value, str):
-            return self._text(value)
-        if isinstance(value, list):
-            return [self._value(each) for each in value]
-        if isinstance(value, dict):
-            return {key: self._value(each) for key, each in value.items()}
-        return value
-
-
-def _rows(lines: Iterable[bytes], name: str) -> Iterator[Any]:
-    """Yield the objects of JSON lines, each once it is there."""
-    return (row for _, row in jsonl.read_rows(lines, name))
 
 
 def _values(lines: Iterable[bytes], name: str) -> Iterator[Any]:

@@ -36,11 +36,9 @@ class Target(Protocol):
 
     def add(self, document: Document, record: Record) -> None:
         """Take a document, one more text that is done."""
-        ...
 
     def close(self, *, is_whole: bool) -> None:
         """Keep what there is; is_whole: under its own name."""
-        ...
 
 
 class Progress(NamedTuple):

@@ -9,7 +9,7 @@ from typing import cast
 from nerlite.config import AnyPath
 from nerlite.errors import InputError, Place
 from nerlite.io.compression import inner_name
-from nerlite.io.records import Format, Lines, WriteOptions, Writer
+from nerlite.io.records import Format, WriteOptions, Writer
 
 # Format (and module) → the suffixes of its files.
 READERS = {
@@ -38,7 +38,7 @@ def format_named(name: str) -> Format:
 def writer_named(name: str, title: str, options: WriteOptions) -> Writer:
     """Return a new writer of a format; title: what its output is called where it says so."""
     form = format_named(name)
-    return cast(Writer, form.Writer(title, options)) if hasattr(form, "Writer") else Lines(form.write, options)
+    return cast(Writer, form.Writer(title, options)) if hasattr(form, "Writer") else Writer(form.write, options)
 
 
 def format_of(file: AnyPath) -> str:

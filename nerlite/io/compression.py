@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable
 from typing import IO, Any, cast
 
 from nerlite.errors import InputError, Place
@@ -43,38 +42,12 @@ def decompressed(raw: IO[bytes], file: str) -> IO[bytes]:
 def _zstd(raw: IO[bytes], file: str) -> Any:
     try:
         from compression import zstd  # of Python 3.14
-
-        return zstd.ZstdFile(raw)
     except ImportError:
-        pass
-    try:
-        import zstandard
-    except ImportError:
-        raise InputError("reading .zst takes a package: pip install 'nerlite[zstd]'", Place(file)) from None
-    return _ZstdReader(raw, zstandard.ZstdDecompressor().decompressobj)
-
-
-class _ZstdReader:
-    """Frames one after another; unlike the package's own reader it sees where a file ends too early."""
-
-    def __init__(self, raw: IO[bytes], new_frame: Callable[[], Any]) -> None:
-        self._raw, self._new_frame, self._frame, self._left = raw, new_frame, None, b""
-
-    _frame: Any
-
-    def read1(self, size: int) -> bytes:
-        """Return the next bytes, none at the end."""
-        while data := self._left or self._raw.read(size):
-            self._frame = self._frame or self._new_frame()
-            found: bytes = self._frame.decompress(data)
-            self._left = b""
-            if self._frame.eof:
-                self._left, self._frame = self._frame.unused_data, None
-            if found:
-                return found
-        if self._frame:
-            raise EOFError("it ends too early")
-        return b""
+        try:
+            from backports import zstd
+        except ImportError:
+            raise InputError("reading .zst takes a package: pip install 'nerlite[zstd]'", Place(file)) from None
+    return zstd.ZstdFile(raw)
 
 
 def is_damage(error: Exception) -> bool:

@@ -4,51 +4,65 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
 from nerlite.io.records import ReadOptions, Record, WriteOptions, decoded_lines, entity_dicts
+from nerlite.io.records import Writer as BaseWriter
 
 # Texts are longer than the module's own limit for a field.
 csv.field_size_limit(2**31 - 1)
 
 
-def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
-    """Yield the text of each row, in the column options.text_column, "text" by default.
+class Table(NamedTuple):
+    """A table as its file has it.
+
+    mark: its byte order mark, if it has one; end, delimiter: those of its first line; where, header: that line's place,
+    and the columns that it names, none where the file is empty; rows: where each is, and its fields.
+    """
+
+    mark: str
+    end: str
+    delimiter: str
+    where: Place
+    header: list[str]
+    rows: Iterator[tuple[Place, list[str]]]
+
+    def line(self, fields: list[str]) -> str:
+        """Return a row as this table has them."""
+        return line_of(fields, self.delimiter, self.end)
+
+
+def read(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str | None = None) -> Iterator[Record]:
+    """Yield the text of each row, in the column options.text_column, "text" by default; delimiter: as in `table_of`.
 
     `InputError` where there is no such column, or for a row that has not as many fields as the first.
     """
-    yield from read_table(lines, name, options, None)
+    table = table_of(lines, name, options, delimiter)
+    if table.header:
+        column = _text_column(table, options.text_column)
+        for where, row in table.rows:
+            yield Record(row[column], where, row=dict(zip(table.header, row, strict=True)))
 
 
-def read_table(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str | None) -> Iterator[Record]:
-    """delimiter: as in `form_of`."""
-    _, _, delimiter, lines = form_of(lines, delimiter)
-    rows = read_rows(lines, name, options, delimiter)
-    where, header = next(rows, (Place(name), []))
-    if header:
-        column = _text_column(header, where, options.text_column)
-        for where, row in rows:
-            yield Record(row[column], where, row=dict(zip(header, row, strict=True)))
-
-
-def form_of(lines: Iterable[bytes], delimiter: str | None) -> tuple[str, str, str, Iterator[bytes]]:
-    """Return a table's byte order mark, if it has one, its line end, its delimiter, and its lines.
-
-    delimiter: None is what the first line has, comma or semicolon.
-    """
+def table_of(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str | None) -> Table:
+    """Begin to read a table; delimiter: None is what the first line has, comma or semicolon."""
     lines = iter(lines)
     first = next(lines, b"")
-    mark, end = "\ufeff" * first.startswith(codecs.BOM_UTF8), "\r\n" if first.endswith(b"\r\n") else "\n"
     delimiter = delimiter or (";" if first.count(b";") > first.count(b",") else ",")
-    return mark, end, delimiter, itertools.chain([first], lines)
+    rows = _rows(itertools.chain([first], lines), name, options, delimiter)
+    where, header = next(rows, (Place(name), []))
+    return Table("\ufeff" * first.startswith(codecs.BOM_UTF8), "\r\n" if first.endswith(b"\r\n") else "\n", delimiter,
+                 where, header, rows)
 
 
-def read_rows(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str
-              ) -> Iterator[tuple[Place, list[str]]]:
+def _rows(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str
+          ) -> Iterator[tuple[Place, list[str]]]:
     """Yield where each row is, and its fields, as many as the first has, which names the columns, each once."""
     decoded = (line for _, line in decoded_lines(lines, name, options.fail))
     rows = csv.reader(decoded, delimiter=delimiter, strict=True)
@@ -73,24 +87,21 @@ def read_rows(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter
             options.fail(InputError(f"expected {n_columns} fields, got {len(row)}", where))
 
 
-def _text_column(header: list[str], where: Place, wanted: str | None) -> int:
+def _text_column(table: Table, wanted: str | None) -> int:
     """Return which column has the texts."""
     name = "text" if wanted is None else wanted
-    if name not in header:
+    if name not in table.header:
         hint = "--text-column names the one with the texts; " if wanted is None else ""
-        raise InputError(f"no column {name!r}; {hint}there are {', '.join(map(repr, header)):.500}", where)
-    return header.index(name)
+        raise InputError(f"no column {name!r}; {hint}there are {', '.join(map(repr, table.header)):.500}",
+                         table.where)
+    return table.header.index(name)
 
 
-class Writer:
+class Writer(BaseWriter):
     """Writes a row a document: the columns that it came with, or its text, and its entities as JSON."""
 
     def __init__(self, title: str, options: WriteOptions, delimiter: str = ",") -> None:
         self._options, self._delimiter, self._columns = options, delimiter, list[str]()
-
-    def head(self) -> str:
-        """Return nothing: the first document says which columns there are."""
-        return ""
 
     def state(self) -> list[str]:
         """Return the columns, none before the first document."""
@@ -102,7 +113,8 @@ class Writer:
 
     def write(self, document: Document, record: Record) -> str:
         """Return a document's row, before the first one also the columns' names."""
-        key, row, names = self._options.entities_key, _row(record, document), ""
+        key, names = self._options.entities_key, ""
+        row: Mapping[str, object] = {"text": document.text} if record.row is None else record.row
         if key in row:
             raise InputError(f"column {key!r}: there already, and the answer is written there; --entities-key names "
                              "another for the entities", record.where)
@@ -115,29 +127,12 @@ class Writer:
         entities = json.dumps(entity_dicts(document, self._options.offset_unit), ensure_ascii=False)
         return names + line_of([*map(_field, row.values()), entities], self._delimiter)
 
-    def tail(self) -> str:
-        """Return nothing."""
-        return ""
-
 
 def line_of(fields: list[str], delimiter: str, end: str = "\n") -> str:
     """Return a row."""
-    line = _Line()
+    line = io.StringIO()
     csv.writer(line, delimiter=delimiter).writerow(fields)  # quotes both characters of its line end
-    return line.text.removesuffix("\r\n") + end
-
-
-class _Line:
-    text = ""
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-
-def _row(record: Record, document: Document | None = None) -> Mapping[str, object]:
-    if record.row is not None:
-        return record.row
-    return {"text": document.text if document and record.text is not None else ""}
+    return line.getvalue().removesuffix("\r\n") + end
 
 
 def _field(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from nerlite.document import Document
 from nerlite.io.markup import CELL, LINE, PARAGRAPH, parser_of, record_of
 from nerlite.io.records import ReadOptions, Record, WriteOptions
+from nerlite.io.records import Writer as BaseWriter
 from nerlite.page import Page
 
 _UNSEEN = {"head", "script", "style", "template", "noscript", "svg", "math", "select", "datalist", "object", "iframe"}
@@ -32,29 +33,13 @@ def _break(element: Any) -> str | None:
     return _BREAKS.get(element.tag, "" if element.tag in _INLINE else PARAGRAPH)
 
 
-class Writer:
+class Writer(Page, BaseWriter):
     """Writes a page."""
 
     def __init__(self, title: str, options: WriteOptions) -> None:
         """title: what the page is called."""
-        self._page = Page(title)
-
-    def head(self) -> str:
-        """Return what comes before the first document."""
-        return self._page.head()
-
-    def state(self) -> dict[str, Any]:
-        """Return what the legend counts."""
-        return self._page.state()
-
-    def go_on(self, state: dict[str, Any]) -> None:
-        """Go on with an earlier run's page."""
-        self._page.go_on(state)
+        super().__init__(title)
 
     def write(self, document: Document, record: Record) -> str:
         """Return a document's part of the page; a blank line has none."""
-        return self._page.article(document, str(record.where)) if document.text.strip() else ""
-
-    def tail(self) -> str:
-        """Return what comes after the last document: the legend of all of them, and what filters and searches."""
-        return self._page.tail()
+        return self.article(document, str(record.where)) if document.text.strip() else ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from nerlite.errors import InputError, Place
-from nerlite.io.jsonl import as_object, parse, record_of
+from nerlite.io.jsonl import parse, record_of
 from nerlite.io.records import ReadOptions, Record, decode
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -26,7 +26,7 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
         value, end = parse(text, where, at, whole=False)
         source = _BREAK.sub(" ", text[at:end])
         try:
-            record = record_of(as_object(value, source, where), source, where, options.text_key)
+            record = record_of(value, source, where, options.text_key)
         except InputError as error:
             options.fail(error)
         else:

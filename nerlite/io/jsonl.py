@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nerlite.document import Document
@@ -24,19 +24,19 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
         if source := line.strip():
             where = Place(name, number)
             try:
-                record = record_of(as_object(parse(line, where)[0], source, where), source, where, options.text_key)
+                record = record_of(parse(line, where)[0], source, where, options.text_key)
             except InputError as error:
                 options.fail(error)
             else:
                 yield record
 
 
-def read_rows(lines: Iterable[bytes], name: str) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """Yield where each line that is not blank is, and its object; `InputError` for what is no JSON object."""
+def read_objects(lines: Iterable[bytes], name: str) -> Iterator[dict[str, Any]]:
+    """Yield the object of each line that is not blank; `InputError` for what is no JSON object."""
     for number, line in read_lines(lines, name):
         if source := line.strip():
             where = Place(name, number)
-            yield where, as_object(parse(line, where)[0], source, where)
+            yield _object(parse(line, where)[0], source, where)
 
 
 def parse(text: str, where: Place, start: int = 0, *, whole: bool = True) -> tuple[Any, int]:
@@ -61,16 +61,15 @@ def _refuse(constant: str) -> None:
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
-def as_object(value: Any, source: str, where: Place) -> dict[str, Any]:
-    """Return a JSON value that is an object; source: how it stands in the file."""
+def _object(value: Any, source: str, where: Place) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"expected a JSON object, got {source!r:.80}", where)
     return value
 
 
-def record_of(row: dict[str, Any], source: str, where: Place, key: str) -> Record:
-    """Return an object as a record. source: the object as it stands in the file, on one line."""
-    text: Any = row
+def record_of(value: Any, source: str, where: Place, key: str) -> Record:
+    """Return a JSON value, which has to be an object, as a record; source: as it stands in the file, on one line."""
+    text = row = _object(value, source, where)
     for part in path_of(row, key):
         if not isinstance(text, dict) or part not in text:
             raise InputError(f"no key {key!r}; the line has {', '.join(map(repr, row)) or 'no keys'}", where)
@@ -83,6 +82,17 @@ def record_of(row: dict[str, Any], source: str, where: Place, key: str) -> Recor
 def path_of(row: dict[str, Any], key: str) -> list[str]:
     """Return the keys that lead to a key's value: itself, where there is such a key, or its parts between dots."""
     return [key] if key in row else key.split(".")
+
+
+def with_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a JSON value with what `change` makes of each string in it; keys stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [with_strings(each, change) for each in value]
+    if isinstance(value, dict):
+        return {key: with_strings(each, change) for key, each in value.items()}
+    return value
 
 
 def write(document: Document, record: Record, options: WriteOptions) -> str:

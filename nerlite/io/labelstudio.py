@@ -6,9 +6,10 @@ import json
 
 from nerlite.document import Document
 from nerlite.io.records import Record, WriteOptions
+from nerlite.io.records import Writer as BaseWriter
 
 
-class Writer:
+class Writer(BaseWriter):
     """Writes a task a document: the columns that it came with as its data, or its text, and a region an entity."""
 
     def __init__(self, title: str, options: WriteOptions) -> None:

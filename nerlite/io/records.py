@@ -81,59 +81,35 @@ class Format(Protocol):
 
     def read(self, lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
         """Yield the texts of a file, each once its lines are there; name: the file's, for `InputError`."""
-        ...
 
     def write(self, document: Document, record: Record, options: WriteOptions) -> str:
         """Return what is written of a document that was tagged: whole lines."""
-        ...
 
 
-class Writer(Protocol):
-    """One output of a format whose documents have something before and after them: a module's class of this name."""
-
-    def head(self) -> str:
-        """Return what comes before the first document."""
-        ...
-
-    def state(self) -> Any:
-        """Return what a writer of a later run has to know of the documents that were written, as a value of JSON."""
-        ...
-
-    def go_on(self, state: Any) -> None:
-        """Go on behind the documents of an earlier run, in which `state` gave this."""
-        ...
-
-    def write(self, document: Document, record: Record) -> str:
-        """Return what is written of a document that was tagged."""
-        ...
-
-    def tail(self) -> str:
-        """Return what comes after the last document."""
-        ...
-
-
-class Lines:
-    """A writer of a format of which nothing comes before or after documents."""
+class Writer:
+    """One output of a format: here of one whose documents have nothing before and after them."""
 
     def __init__(self, write: Callable[[Document, Record, WriteOptions], str], options: WriteOptions) -> None:
         """write: the format's function."""
         self._write, self._options = write, options
 
+    def head(self) -> str:
+        """Return what comes before the first document."""
+        return ""
+
+    def state(self) -> Any:
+        """Return what a writer of a later run has to know of the documents that were written, as a value of JSON."""
+
+    def go_on(self, state: Any) -> None:
+        """Go on behind the documents of an earlier run, in which `state` gave this."""
+
     def write(self, document: Document, record: Record) -> str:
         """Return what is written of a document that was tagged."""
         return self._write(document, record, self._options)
 
-    def head(self) -> str:
-        """Return nothing."""
+    def tail(self) -> str:
+        """Return what comes after the last document."""
         return ""
-
-    def state(self) -> Any:
-        """Return None."""
-
-    def go_on(self, state: Any) -> None:
-        """Do nothing."""
-
-    tail = head
 
 
 def decode(data: bytes, name: str, number: int = 1, offset: int = 0) -> str:

@@ -10,7 +10,7 @@ from nerlite.io.records import ReadOptions, Record, WriteOptions
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
     """Yield the text of each row, as `csv.read` does."""
-    yield from csv.read_table(lines, name, options, "\t")
+    yield from csv.read(lines, name, options, "\t")
 
 
 class Writer(csv.Writer):

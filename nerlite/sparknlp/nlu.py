@@ -6,9 +6,10 @@ Source: NLU 3.2, extractor_configs_open_source.py and col_substitution_OS.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from nerlite.document import Document
+from nerlite.frames import TextTagger
 from nerlite.sparknlp.annotations import Annotation, to_annotations
 
 if TYPE_CHECKING:
@@ -19,14 +20,6 @@ _COLUMNS = {
     "chunk": ["entities", "entities_begin", "entities_end", "entities_class", "entities_confidence"],
 }
 _COLUMNS["document"] = _COLUMNS["token"] + _COLUMNS["chunk"]
-
-
-class TextTagger(Protocol):
-    """What `predict` needs of a tagger."""
-
-    def pipe(self, texts: Iterable[str]) -> Iterable[Document]:
-        """Tag texts, in order."""
-        ...
 
 
 def predict(tagger: TextTagger, texts: str | Iterable[str],
