@@ -110,6 +110,10 @@ def test_a_file_of_answers_is_there_once_it_is_whole(run, tmp_path):
     assert (status, errors.startswith(f"nerlite: {tmp_path}/b.txt:2: not UTF-8")) == (2, True)
     assert not (tmp_path / "bad.csv").exists()
     assert "--resume goes on with it" in run("--to", tmp_path / "bad.csv", tmp_path / "b.txt")[2]
+    progress = (tmp_path / "bad.csv.progress").read_bytes()
+    (tmp_path / "bad.csv.progress").write_text('{"texts": 1, "bytes": 30, "run": {}, "skipped": 0, "state": null}')
+    assert "not the progress of a run" in run("--to", tmp_path / "bad.csv", "--resume", tmp_path / "b.txt")[2]
+    (tmp_path / "bad.csv.progress").write_bytes(progress)
     assert "not the same as in the run" in run("--to", tmp_path / "bad.csv", "--resume", tmp_path / "a.txt")[2]
     status, _, errors = run("--to", tmp_path / "bad.csv", "--resume", "--on-error", "skip", tmp_path / "b.txt")
     assert status == 0
@@ -306,6 +310,9 @@ def test_parquet_keeps_its_columns_and_their_types(run, tmp_path, monkeypatch):
     (tmp_path / "none.txt").touch()
     assert run("--to", tmp_path / "none.parquet", tmp_path / "none.txt")[0] == 0
     assert pq.read_table(tmp_path / "none.parquet").column_names == ["text", "entities"]
+    (tmp_path / "no.jsonl").write_text('{"text": "john", "entities": 1}')
+    assert run("--on-error", "skip", "--to", tmp_path / "no.parquet", tmp_path / "no.jsonl")[0] == 0
+    assert pq.read_table(tmp_path / "no.parquet").num_rows == 0
     for arguments, message in ((["--to", "x.parquet", tmp_path / "a.txt", tmp_path / "b.csv"], "expected the columns"),
                                ([tmp_path / "in.parquet"], "no column 'text'; --text-column"),
                                (["--text-column", "id", tmp_path / "in.parquet"], "expected strings, got int16"),
@@ -430,13 +437,9 @@ def test_row_groups_that_a_killed_run_left_are_those_of_one_run(run, tiny_model,
     def killed(*_, **__):
         raise Killed
 
-    def killed_without(folder):
-        Path(folder, "run.json").unlink()
-        raise Killed
-
     assert tag("whole") == 0
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(target.shutil, "rmtree", killed_without)
+        patch.setattr(target.shutil, "rmtree", killed)
         tag("out")
     (tmp_path / "out").unlink()
     with monkeypatch.context() as patch, pytest.raises(Killed):

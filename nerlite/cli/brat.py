@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nerlite.cli.failures import Failures
-from nerlite.cli.target import SECONDS_BETWEEN, check_left, read_json, refuse_existing, write_json
+from nerlite.cli.target import SECONDS_BETWEEN, Progress, refuse_existing
 from nerlite.document import Document
 from nerlite.errors import InputError
 from nerlite.io import brat, format_of
@@ -71,15 +71,11 @@ class Folder:
     def __init__(self, path: str, run: dict[str, Any], failures: Failures, *, resume: bool) -> None:
         """Begin, or go on; arguments as in `FileTarget`."""
         refuse_existing(path)
-        self._path, self._run, self._failures = path, run, failures
-        self._partial, self._progress = f"{path}.partial", os.path.join(f"{path}.partial", "progress.json")
-        self.n_done = self.n_skipped = 0
-        if os.path.exists(self._progress):
-            left = read_json(self._progress)
-            check_left(left, run, self._progress, resume=resume)
-            self.n_done, self.n_skipped = left["texts"], left["skipped"]
+        self._path, self._partial = path, f"{path}.partial"
+        self._progress = Progress(os.path.join(self._partial, "progress.json"), run, failures, resume=resume)
+        self.n_done, self.n_skipped = self._progress.texts, self._progress.skipped
         os.makedirs(self._partial, exist_ok=True)
-        self._save(is_whole=False)
+        self._progress.save(self.n_done, None)
 
     def add(self, document: Document, record: Record) -> None:
         """Write a document, one more text that is done; a null has none."""
@@ -88,20 +84,15 @@ class Folder:
             _write(f"{name}.txt", brat.text_of(document).encode("utf-8"))
             _write(f"{name}.ann", brat.standoff(document).encode("utf-8"))
         self.n_done += 1
-        if time.monotonic() - self._saved >= SECONDS_BETWEEN:
-            self._save(is_whole=False)
+        if time.monotonic() - self._progress.saved >= SECONDS_BETWEEN:
+            self._progress.save(self.n_done, None)
 
     def close(self, *, is_whole: bool) -> None:
         """Keep what there is; is_whole: under its own name."""
-        self._save(is_whole=is_whole)
+        self._progress.save(self.n_done, None, is_whole=is_whole)
         if is_whole:
-            os.unlink(self._progress)
+            self._progress.remove()
             os.rename(self._partial, self._path)
-
-    def _save(self, *, is_whole: bool) -> None:
-        self.n_skipped += self._failures.settle(None if is_whole else self.n_done)
-        write_json(self._progress, {"texts": self.n_done, "skipped": self.n_skipped, "run": self._run})
-        self._saved = time.monotonic()
 
 
 def _write(path: str, data: bytes) -> None:

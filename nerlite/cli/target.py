@@ -1,4 +1,4 @@
-"""A file of answers that is there only once it is whole, and that a later run can go on with.
+"""Answers that are there only once they are whole, and that a later run can go on with.
 
 While a file is written it is called FILE.partial, and FILE.progress says how far it is good: so many texts in so many
 bytes, of which run. Whatever ends a run, the next one takes what is there behind that place away and goes on from it.
@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from nerlite.cli.failures import Failures
 from nerlite.document import Document
@@ -28,7 +28,7 @@ ROWS_IN_GROUP = 8192
 class Target(Protocol):
     """What answers are written to, and a later run can go on with.
 
-    n_done, n_skipped: texts that are done, by an earlier run to begin with, and what was left out amid them.
+    n_done, n_skipped: texts that an earlier run has done, and what it left out amid them.
     """
 
     n_done: int
@@ -41,46 +41,76 @@ class Target(Protocol):
         """Keep what there is; is_whole: under its own name."""
 
 
-class Progress(NamedTuple):
-    """How far a file is good.
+class Progress:
+    """A file that says how far answers are good, and of which run they are.
 
-    run: what has to be the same in a run that goes on with it; skipped: what was left out amid these texts; state: the
-    writer's.
+    texts: how many are done; skipped: what was left out amid them; position: what else has to be known to go on, None
+    where there is no earlier run.
     """
 
-    texts: int
-    bytes: int
-    run: dict[str, Any]
-    skipped: int
-    state: Any
+    def __init__(self, path: str, run: dict[str, Any], failures: Failures, *, resume: bool) -> None:
+        """Read what an earlier run left.
+
+        run: what has to be the same in a run that goes on with it; failures: what goes wrong with the texts; resume:
+        go on with it, where there is one.
+        """
+        self._path, self._run, self._failures = path, run, failures
+        self.texts, self.skipped, self.saved, self.position = 0, 0, 0.0, None
+        if not os.path.exists(path):
+            return
+        try:
+            with open(path, encoding="utf-8") as file:
+                left = json.load(file)
+            self.texts, self.skipped, self.position = (left[key] for key in ("texts", "skipped", "position"))
+            changed = [key for key in run if left["run"][key] != run[key]]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise InputError(f"{path}: not the progress of a run: {error}") from None
+        if not resume:
+            raise InputError(f"--to: an earlier run was interrupted; --resume goes on with it, and without {path} it "
+                             "begins anew")
+        if changed:
+            raise InputError(f"--resume: not the same as in the run that {path} is of: {', '.join(changed)}")
+
+    def save(self, n_done: int, position: Any, *, is_whole: bool = False) -> None:
+        """Write down how far the answers are good, once they are there for good, and after the report on them."""
+        self.skipped += self._failures.settle(None if is_whole else n_done)
+        with open(f"{self._path}.new", "w", encoding="utf-8") as file:
+            json.dump({"texts": n_done, "skipped": self.skipped, "position": position, "run": self._run}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{self._path}.new", self._path)
+        self.saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Forget the run, whose answers are whole."""
+        os.unlink(self._path)
 
 
 class FileTarget:
     """A file that is written under another name, and gets its own once it is whole."""
 
     def __init__(self, path: str, run: dict[str, Any], failures: Failures, writer: Writer, *, resume: bool) -> None:
-        """Open the file.
-
-        run: what says which run this is; failures: takes texts whose answer cannot be written; resume: go on with what
-        an earlier run left.
-        """
-        self._path, self._run, self._failures, self._writer = path, run, failures, writer
-        self._partial, self._progress = f"{path}.partial", f"{path}.progress"
+        """Open the file; run, failures, resume: as in `Progress`."""
         refuse_existing(path)
-        left = self._left(resume=resume)
-        self.n_done, self._n_bytes, self.n_skipped = (left.texts, left.bytes, left.skipped) if left else (0, 0, 0)
+        self._path, self._partial, self._failures, self._writer = path, f"{path}.partial", failures, writer
+        self._progress = Progress(f"{path}.progress", run, failures, resume=resume)
+        self.n_done, self.n_skipped = self._progress.texts, self._progress.skipped
+        is_new = self._progress.position is None
+        n_bytes, state = self._progress.position or (0, None)
+        self._n_bytes: int = n_bytes
+        if not is_new and (os.path.getsize(self._partial) if os.path.exists(self._partial) else -1) < self._n_bytes:
+            raise InputError(f"{path}.progress: {self._partial} is not what it says")
         try:
-            self._file = open(self._partial, "r+b" if left else "wb")  # noqa: SIM115
+            self._file = open(self._partial, "wb" if is_new else "r+b")  # noqa: SIM115
             self._file.truncate(self._n_bytes)
             self._file.seek(self._n_bytes)
         except OSError as error:
             raise InputError(f"--to {path}: {error.strerror}") from None
-        self._saved = time.monotonic()
-        if left:
-            writer.go_on(left.state)
-        else:
+        if is_new:
             self._n_bytes = self._write(writer.head())
-            self._save()
+        else:
+            writer.go_on(state)
+        self._save()
 
     def add(self, document: Document, record: Record) -> None:
         """Write a document, one more text that is done; from time to time what there is is kept."""
@@ -90,7 +120,7 @@ class FileTarget:
         except InputError as error:
             self._failures.fail(error, self.n_done)
         self.n_done, self._n_bytes = self.n_done + 1, self._n_bytes + written  # no interrupt comes in between
-        if time.monotonic() - self._saved >= SECONDS_BETWEEN:
+        if time.monotonic() - self._progress.saved >= SECONDS_BETWEEN:
             self._save()
 
     def close(self, *, is_whole: bool) -> None:
@@ -101,70 +131,16 @@ class FileTarget:
         self._file.close()
         if is_whole:
             os.rename(self._partial, self._path)
-            os.unlink(self._progress)
+            self._progress.remove()
 
     def _write(self, text: str) -> int:
         """Write text, return its bytes; a lone surrogate, which UTF-8 does not have, comes out as JSON's escape."""
         return self._file.write(text.encode("utf-8", "backslashreplace"))
 
-    def _left(self, *, resume: bool) -> Progress | None:
-        """Return how far an earlier run came; None where there was none."""
-        if not os.path.exists(self._progress):
-            return None
-        left = read_json(self._progress)
-        check_left(left, self._run, self._progress, resume=resume)
-        try:
-            progress = Progress(**left)
-            is_long_enough = os.path.getsize(self._partial) >= progress.bytes
-        except (OSError, TypeError):
-            is_long_enough = False
-        if not is_long_enough:
-            raise InputError(f"{self._progress}: {self._partial} is not what it says")
-        return progress
-
     def _save(self, *, is_whole: bool = False) -> None:
-        """Write down how far the file is good, once it and the report on its texts are there for good."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self.n_skipped += self._failures.settle(None if is_whole else self.n_done)
-        progress = Progress(self.n_done, self._n_bytes, self._run, self.n_skipped, self._writer.state())
-        write_json(self._progress, progress._asdict())
-        self._saved = time.monotonic()
-
-
-def refuse_existing(path: str) -> None:
-    """Refuse to write over answers that are there."""
-    if os.path.lexists(path):
-        raise InputError(f"--to {path}: there already")
-
-
-def read_json(path: str) -> dict[str, Any]:
-    """Read what `write_json` wrote."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            value = json.load(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not the progress of a run: {error}") from None
-    return value if isinstance(value, dict) else {}
-
-
-def write_json(path: str, value: dict[str, Any]) -> None:
-    """Write a file that is there whole or not at all, for good."""
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.new", path)
-
-
-def check_left(left: dict[str, Any], run: dict[str, Any], path: str, *, resume: bool) -> None:
-    """Refuse what another run left, or any where it is not to be gone on with."""
-    if not resume:
-        raise InputError("--to: an earlier run was interrupted; --resume goes on with it, and without "
-                         f"{path} it begins anew")
-    of_left = left.get("run")
-    if changed := [key for key in run if not isinstance(of_left, dict) or of_left.get(key) != run[key]]:
-        raise InputError(f"--resume: not the same as in the run that {path} is of: {', '.join(changed)}")
+        self._progress.save(self.n_done, (self._n_bytes, self._writer.state()), is_whole=is_whole)
 
 
 class ParquetTarget:
@@ -172,24 +148,17 @@ class ParquetTarget:
 
     def __init__(self, path: str, run: dict[str, Any], failures: Failures, options: WriteOptions, *, resume: bool
                  ) -> None:
-        """Begin, or go on; arguments as in `FileTarget`; options: how entities are written."""
-        self._path, self._parts, self._failures = path, f"{path}.parts", failures
-        _, self._parquet = parquet.arrow(Place(f"--to {path}"))
+        """Begin, or go on; run, failures, resume: as in `Progress`; options: how entities are written."""
+        self._arrow, self._parquet = parquet.arrow(Place(f"--to {path}"))
         refuse_existing(path)
-        self.n_done, self.n_skipped, self._paths, schema = 0, 0, list[str](), None
-        run_file = os.path.join(self._parts, "run.json")
-        if os.path.exists(run_file):
-            check_left(read_json(run_file), run, run_file, resume=resume)
-            while os.path.exists(part := self._part(len(self._paths))):
-                schema = self._parquet.read_schema(part)
-                self.n_done = int(schema.metadata[b"nerlite.texts"])
-                self.n_skipped = int(schema.metadata.get(b"nerlite.skipped", 0))
-                self._paths.append(part)
-        else:
-            os.makedirs(self._parts, exist_ok=True)
-            write_json(run_file, {"run": run})
-        self._tables = parquet.Tables(options, schema and schema.remove_metadata())
+        self._path, self._parts, self._failures = path, f"{path}.parts", failures
+        self._progress = Progress(os.path.join(self._parts, "progress.json"), run, failures, resume=resume)
+        self.n_done, self.n_skipped = self._progress.texts, self._progress.skipped
+        self._n_parts: int = self._progress.position or 0
+        self._tables = parquet.Tables(options, self._schema() if self._n_parts else None)
         self._waiting: list[tuple[Document, Record]] = []
+        os.makedirs(self._parts, exist_ok=True)
+        self._progress.save(self.n_done, self._n_parts)
 
     def add(self, document: Document, record: Record) -> None:
         """Take a document, one more text that is done."""
@@ -201,35 +170,34 @@ class ParquetTarget:
         """Keep whole row groups; is_whole: put them together, under the file's own name."""
         if not is_whole:
             return
-        if self._waiting or not self._paths:
-            self._flush()
-        self.n_skipped += self._failures.settle()
-        schema = self._parquet.read_schema(self._paths[0]).remove_metadata()
+        self._flush(is_whole=True)
+        if not self._n_parts:
+            self._write(self._tables.table([]))
+        schema = self._schema()
         with self._parquet.ParquetWriter(f"{self._path}.new", schema) as writer:
-            for part in self._paths:
-                writer.write_table(self._parquet.read_table(part).cast(schema))
+            for number in range(self._n_parts):
+                writer.write_table(self._parquet.read_table(self._part(number)).cast(schema))
         os.rename(f"{self._path}.new", self._path)
-        for part in reversed(self._paths):  # the last first, run.json at the end: those that are left belong together
-            os.remove(part)
+        self._progress.remove()  # first, so that parts that are left are none of a run's
         shutil.rmtree(self._parts)
 
     def _part(self, number: int) -> str:
         return os.path.join(self._parts, f"{number:06}.parquet")
 
-    def _flush(self) -> None:
-        """Write a row group, which is there whole or not at all."""
+    def _schema(self) -> Any:
+        return self._parquet.read_schema(self._part(0)).remove_metadata()
+
+    def _flush(self, *, is_whole: bool = False) -> None:
+        """Write a row group of what waits, as far as it can be written."""
         waiting, self._waiting = self._waiting, []
-        tables = self._tables_of(waiting, self.n_done)
+        if tables := self._tables_of(waiting, self.n_done) if waiting else []:
+            self._write(self._arrow.concat_tables(tables))
         self.n_done += len(waiting)
-        if not tables and self._tables.schema is None:  # no text had an answer that could be written
-            return
-        self.n_skipped += self._failures.settle(self.n_done)
-        part = self._part(len(self._paths))
-        marks = {"nerlite.texts": str(self.n_done), "nerlite.skipped": str(self.n_skipped)}
-        table = self._tables.joined(tables).replace_schema_metadata(marks)
-        self._parquet.write_table(table, f"{part}.new")
-        os.rename(f"{part}.new", part)
-        self._paths.append(part)
+        self._progress.save(self.n_done, self._n_parts, is_whole=is_whole)
+
+    def _write(self, table: Any) -> None:
+        self._parquet.write_table(table, self._part(self._n_parts))
+        self._n_parts += 1
 
     def _tables_of(self, waiting: list[tuple[Document, Record]], first: int) -> list[Any]:
         """Return tables of all documents that fit into them, in order; first: which text of the output is theirs."""
@@ -241,6 +209,12 @@ class ParquetTarget:
                 return []
         half = len(waiting) // 2
         return self._tables_of(waiting[:half], first) + self._tables_of(waiting[half:], first + half)
+
+
+def refuse_existing(path: str) -> None:
+    """Refuse to write over answers that are there."""
+    if os.path.lexists(path):
+        raise InputError(f"--to {path}: there already")
 
 
 def run_of(files: list[str], options: dict[str, Any], model: str) -> dict[str, Any]:

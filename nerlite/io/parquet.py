@@ -116,10 +116,6 @@ class Tables:
         except (self._pa.ArrowException, UnicodeError, TypeError, OverflowError) as error:
             raise InputError(f"not of one table with the texts before it: {error}", where) from None
 
-    def joined(self, tables: list[Any]) -> Any:
-        """Return one table of those that `table` has made, which may be none but the first time."""
-        return self._pa.concat_tables(tables) if tables else self.schema.empty_table()
-
     def _columns(self, records: list[Record]) -> Any:
         """Return what came with the texts; where nothing did, the texts."""
         parts: list[Any] = []
