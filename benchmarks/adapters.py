@@ -3,12 +3,12 @@
     for host in spacy presidio spark ray; do .venv/hosts/$host/bin/python benchmarks/adapters.py; done
     python benchmarks/adapters.py --table
 
-Each environment measures the adapters whose hosts it has and adds them to results/adapters.json; the table is of all
-that are there. Sentences of CoNLL-2003 test go in as a host has them (a list of str, a data frame in memory) and
-come out as it gives them. Times are of warm processes: models are read, Spark's JVM and workers and Ray's actor are
-there, and words are remembered on both sides, which is where an adapter's share is largest. Beside an adapter that is
-called text by text the bare tagger is, too. Seconds are those of this process's CPU, which others that run beside it
-leave alone, but for Spark, whose workers are processes of their own: there they are the clock's.
+Each environment measures the adapters whose hosts it has and adds them to adapters.json in the folder of exported
+models; the table is of all that are there. Sentences of CoNLL-2003 test go in as a host has them (a list of str, a data
+frame in memory) and come out as it gives them. Times are of warm processes: models are read, Spark's JVM and workers
+and Ray's actor are there, and words are remembered on both sides, which is where an adapter's share is largest. Beside
+an adapter that is called text by text the bare tagger is, too. Seconds are those of this process's CPU, which others
+that run beside it leave alone, but for Spark, whose workers are processes of their own: there they are the clock's.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import sample
+from common import CACHE, sample
 
 import nerlite
 from nerlite.frames import add_entities
 
-RESULTS = Path(__file__).with_name("results") / "adapters.json"
+RESULTS = CACHE / "adapters.json"
 # An adapter that costs more than this share of the words/s says why.
 FIFTH = 0.2
 Work = Callable[[], Any]
@@ -241,6 +240,7 @@ def main() -> None:
     for name in [] if chosen.table else chosen.names or ADAPTERS:
         if all(importlib.util.find_spec(host) for host in ADAPTERS[name].hosts):
             results[name] = measure(ADAPTERS[name], chosen.sentences, chosen.pairs)
+            RESULTS.parent.mkdir(parents=True, exist_ok=True)
             RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(table(results))
 

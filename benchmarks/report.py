@@ -1,4 +1,4 @@
-"""The results as Markdown: a page with everything, and the part of the README."""
+"""The results as a page of Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 Results = dict[str, Any]
 Row = Sequence[str]
 
@@ -72,20 +71,6 @@ def machine(results: Results) -> str:
     int8 = f", int8 instructions at {it['int8_gops']:.0f} GOP/s" if it["int8_gops"] else ""
     return (f"{it['cpu']}, {it['cores']} cores ({', '.join(it['features'])}), sgemm at {it['sgemm_gflops']:.0f} "
             f"GFLOP/s{int8} a core")
-
-
-def readme_part(results: Results) -> str:
-    """Return what stands between the README's two comments."""
-    parts = [f"Shipped model, CoNLL-2003 test, {machine(results)}: `make bench`. nerlite reads texts and returns "
-             "entities; the others run the encoder alone, on pieces made ready and padded in sorted batches of 32. "
-             "× is how many times as fast nerlite is, below 1 it is slower."]
-    if "speed" in results:
-        parts.append(table(SPEED_HEAD, speed_rows(results)))
-    parts += levels(results)
-    if "nerlite" in results.get("startup", {}):
-        parts.append(start_up(results))
-    parts.append("Latencies, kernels, curves, versions, and how far the two sides agree: `benchmarks/results/`.")
-    return "\n\n".join(parts)
 
 
 def page(results: Results, plots: list[str]) -> str:
@@ -154,13 +139,3 @@ def curves(result: Results, plots: list[str]) -> list[str]:
     images = [f"![{Path(name).stem}]({name})" for name in plots] or ["(no plots: matplotlib is not installed)"]
     return [*images, table(head, lengths),
             table(("sentences a batch", *(f"{sides[side]}, words/s" for side in present)), batches)]
-
-
-def update_readme(path: Path, part: str) -> None:
-    """Replace what stands between the two comments; `ValueError` where they are not there."""
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path.name}: expected {BEGIN} and {END}, one after the other")
-    path.write_text(f"{before}{BEGIN}\n{part}\n{END}{after}", encoding="utf-8")

@@ -1,10 +1,10 @@
-"""Run all benchmarks, write benchmarks/results/ and the README's table.
+"""Run all benchmarks, and print a page of tables.
 
     python benchmarks/run.py [--quick] [--out DIR] [--only PART ...]
 
-Results: results.json with everything, README.md with tables, length.svg and batch.svg. With --only the other parts stay
-as an earlier run on this machine left them. A quick run leaves the README alone and writes beside the exported models.
-What fails is told and left out, and the exit status is then 1. Nothing else should run meanwhile.
+Results: results.json with everything, the page as README.md, length.svg and batch.svg. With --only the other parts stay
+as an earlier run on this machine left them. What fails is told and left out, and the exit status is then 1. Nothing
+else should run meanwhile.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import machine
 import report
 import speed
 import startup
-from common import ROOT, fresh, parser, thread_counts
+from common import fresh, parser, thread_counts
 from opponents import OPPONENTS
 
 PARTS = ("speed", "levels", "startup", "kernels", "curves")
@@ -35,12 +35,12 @@ Attempt = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
 def main() -> int:
     """Return the exit status."""
     options = parser(__doc__)
-    options.add_argument("--out", type=Path, help="folder of results (default: benchmarks/results)")
+    options.add_argument("--out", type=Path, help="folder of results (default: beside the exported models)")
     options.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART",
                          help=f"of {', '.join(PARTS)}")
     chosen = options.parse_args()
     cache, quick = chosen.cache, chosen.quick
-    out = chosen.out or (cache / "quick" if quick else ROOT / "benchmarks" / "results")
+    out = chosen.out or cache / ("quick" if quick else "results")
     out.mkdir(parents=True, exist_ok=True)
     results = earlier(out / "results.json", {"machine": fresh(machine.measure), "quick": quick, "failures": {}})
     if results["machine"]["load"] > 0.5:
@@ -69,10 +69,9 @@ def main() -> int:
             }[part])
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     plots = curves.plot(results["curves"], out) if results.get("curves") else []
-    (out / "README.md").write_text(report.page(results, plots), encoding="utf-8")
-    print(report.page(results, plots))
-    if not quick:
-        report.update_readme(ROOT / "README.md", report.readme_part(results))
+    page = report.page(results, plots)
+    (out / "README.md").write_text(page, encoding="utf-8")
+    print(f"{page}\nwritten into {out}")
     return 1 if results["failures"] else 0
 
 

@@ -11,6 +11,7 @@ import accuracy
 import kernels
 import natural_text
 import redaction
+import run
 from natural_text import Sentence
 
 import nerlite
@@ -77,3 +78,20 @@ def test_details_count_what_was_found(tmp_path, monkeypatch):
     lines = list(accuracy.details(find, test=False))
     assert "| UNER-EWT dev | 50.0 | 0.0 |  |  | 66.7 |" in lines
     assert any(line.startswith("| 1 to 5 |") and " 50.0 |" in line for line in lines)
+
+
+def test_a_whole_run_ends_in_a_page_and_tells_what_failed(tmp_path, monkeypatch, capsys):
+    machine = {"cpu": "C", "cores": 2, "features": ["avx2"], "sgemm_gflops": 9.0, "int8_gops": None, "system": "L",
+               "versions": {"numpy": "2"}, "blas": ["openblas"], "load": 0.0}
+    part = {"part": "Viterbi", "unit": "words", "microseconds": 0.16, "gops": None, "share": None, "difference": 0.0}
+    monkeypatch.setattr(run, "fresh", lambda measure: machine)
+    monkeypatch.setattr(run.kernels, "run", lambda cache, n: {"parts": [part]})
+    monkeypatch.setattr(run.startup, "run", lambda cache, n: 1 / 0)
+    for name in ("speed_of_all", "levels", "curves"):
+        monkeypatch.delattr(run, name)
+    monkeypatch.setattr(sys, "argv", ["run.py", "--only", "kernels", "startup", "--cache", str(tmp_path)])
+    assert run.main() == 1
+    page = (tmp_path / "results" / "README.md").read_text()
+    assert page in capsys.readouterr().out
+    assert "| Viterbi | 0.16 a word |" in page
+    assert "- startup: ZeroDivisionError" in page
