@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+Item = TypeVar("Item")
 
 
 class Input(NamedTuple):
@@ -50,6 +52,20 @@ def make_batch(inputs: Sequence[Input]) -> Batch:
         word_offsets.append(len(words))
     return Batch(np.array(piece_ids, np.int64), np.array(positions, np.int64), np.array(piece_offsets, np.int64),
                  np.array(first_pieces, np.int64), np.array(word_offsets, np.int64), words)
+
+
+def in_runs(items: Iterable[Item], size: Callable[[Item], int], enough: int) -> Iterator[list[Item]]:
+    """Yield items in runs, each ended by the item with which its sizes together are enough."""
+    run: list[Item] = []
+    total = 0
+    for item in items:
+        run.append(item)
+        total += size(item)
+        if total >= enough:
+            yield run
+            run, total = [], 0
+    if run:
+        yield run
 
 
 def concatenated(arrays: list[np.ndarray]) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from nerlite.batch import Input, concatenated, make_batch, offsets_of
+from nerlite.batch import Input, concatenated, in_runs, make_batch, offsets_of
 from nerlite.document import Document
 from nerlite.network.model import Network
 from nerlite.pieces import Window
@@ -148,14 +148,5 @@ class Part(NamedTuple):
 
 def _passes(rows: Iterable[Rows]) -> Iterator[list[View]]:
     """Yield the windows that go through the network together: neighbours, of as many texts as it takes."""
-    together: list[View] = []
-    n_pieces = 0
-    for each in rows:
-        for window, inputs in zip(each.text.windows, each.text.sequences, strict=True):
-            together.append(View(each, window, inputs))
-            n_pieces += len(inputs.piece_ids)
-            if n_pieces >= PIECES_PER_PASS:
-                yield together
-                together, n_pieces = [], 0
-    if together:
-        yield together
+    views = (View(each, *pair) for each in rows for pair in zip(each.text.windows, each.text.sequences, strict=True))
+    return in_runs(views, lambda view: len(view.input.piece_ids), PIECES_PER_PASS)

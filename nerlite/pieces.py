@@ -6,11 +6,12 @@ import itertools
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from nerlite.batch import in_runs
 from nerlite.config import BreaksConfig
 from nerlite.errors import ModelError
 from nerlite.files import AnyPath
@@ -100,7 +101,7 @@ class PieceEncoder:
         try:
             pieces = [self._cut(word) for word in words]
             others = [i for i, each in enumerate(pieces) if not each]
-            for together in _portions(others, words):
+            for together in in_runs(others, lambda i: len(words[i]), CHARACTERS_AT_ONCE):
                 # The library takes no lone surrogates.
                 encoding = self._tokenizer.encode([re.sub(_SURROGATE, "\ufffd", words[i]) for i in together],
                                                   is_pretokenized=True, add_special_tokens=False)
@@ -130,20 +131,6 @@ class PieceEncoder:
             seams.append(bisect_left(offsets, (offsets[start] + offsets[stop]) / 2))
         seams.append(n_words)
         return [Window(*span, *keep) for span, keep in zip(spans, itertools.pairwise(seams), strict=True)]
-
-
-def _portions(which: list[int], words: list[str]) -> Iterator[list[int]]:
-    """Yield indices of words in runs of not much more than `CHARACTERS_AT_ONCE` characters."""
-    portion: list[int] = []
-    n_characters = 0
-    for i in which:
-        portion.append(i)
-        n_characters += len(words[i])
-        if n_characters >= CHARACTERS_AT_ONCE:
-            yield portion
-            portion, n_characters = [], 0
-    if portion:
-        yield portion
 
 
 def _vocabulary_alone(tokenizer: Tokenizer) -> Callable[[str], list[int]]:

@@ -35,6 +35,8 @@ print(json.dumps({
 def run_tool(*arguments, **environment):
     return subprocess.run([sys.executable, ROOT / "tools" / "bundle.py", *arguments], capture_output=True, text=True,
                           env={**os.environ, **environment})
+
+
 # AWS Lambda's side: a handler is imported, then called, in 512 MB.
 LAMBDA = """
 import json, resource, sys

@@ -17,6 +17,7 @@ from nerlite.cli.documents import documents_of, records_of
 from nerlite.cli.files import expanded
 from nerlite.document import Entity
 from nerlite.io.records import select
+from nerlite.io.table import printable
 
 _EDGES = re.compile(r"^[^\w(]+|(?:['’]s?|[^\w.)]+)$")
 
@@ -89,10 +90,6 @@ def run(options: argparse.Namespace) -> int:
     else:
         widths = [max((len(str(name[i])) for name in counted), default=0) for i in (2, 0)]
         for name in counted:
-            print(f"{name.n:>{widths[0]}}  {name.label:<{widths[1]}}  {_printable(name.text)}")
+            print(f"{name.n:>{widths[0]}}  {name.label:<{widths[1]}}  {printable(name.text)}")
     failures.report()
     return 0
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -21,6 +21,8 @@ from nerlite.io.records import Record
 from nerlite.redaction import Placeholders
 
 FORMATS = ("txt", "jsonl", "json", "csv", "tsv", "conll", "parquet")
+
+
 def add_to(commands: Any, about: str) -> None:
     """Add the command's parser; about: what the command does."""
     parser = commands.add_parser(

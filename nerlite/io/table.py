@@ -13,8 +13,8 @@ def write(document: Document, record: Record, options: WriteOptions) -> str:
 
     Line breaks and control characters come out as spaces and question marks, so that no text disturbs a terminal.
     """
-    width, where = shutil.get_terminal_size().columns, _printable(str(record.where))
-    start = _printable(document.text[:width])
+    width, where = shutil.get_terminal_size().columns, printable(str(record.where))
+    start = printable(document.text[:width])
     room = max(20, width - len(where) - 2)
     lines = [f"{where}  {start if len(start) <= room and len(document.text) <= width else start[:room - 1] + '…'}"]
     entities = document.entities_in(options.offset_unit)
@@ -23,11 +23,12 @@ def write(document: Document, record: Record, options: WriteOptions) -> str:
     for entity in entities:
         offsets = f"{entity.start}–{entity.end}"
         lines.append(f"  {entity.score:.2f}  {entity.label:<{label_width}}  {offsets:>{offset_width}}  "
-                     f"{_printable(entity.text)}")
+                     f"{printable(entity.text)}")
     if document.truncated_at is not None:
         lines.append(f"  the model read only the first {document.truncated_at} characters")
     return "\n".join(lines) + "\n"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text on one line, with question marks for what cannot be printed."""
     return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))

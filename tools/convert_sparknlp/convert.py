@@ -25,7 +25,6 @@ Dtype = Literal["float32", "float16", "int8"]
 SparkVersion = Literal["3.2", "3.4"]
 
 
-
 def convert(sources: Sequence[Path], dst: Path, *, name: str | None = None, dtype: Dtype = "float32",
             spark_version: SparkVersion = "3.2") -> Config:
     """Convert saved Spark NLP models to the model directory dst and return its config.
