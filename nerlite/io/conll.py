@@ -16,6 +16,8 @@ from nerlite.io.records import ConllDocument, ReadOptions, Record, Rows, WriteOp
 _TAG = re.compile(r"O|[BIESLUM]-.+")
 # A comment's line: a hashtag is none, unless it names a value.
 _COMMENT = re.compile(r"#(?:\s|$|[^=]*=)")
+# A sentence's, as it is counted.
+_NUMBER = re.compile("0|[1-9][0-9]*")
 # What OntoNotes has around documents.
 _FRAME = re.compile(r"#(?:begin document|end document)\b")
 
@@ -142,7 +144,7 @@ class _SentenceReader:
         """
         n, ids = self._n_columns, [row[0] for row in columns if not re.fullmatch(r"\d+[-.]\d+", row[0])]
         from_1, from_0 = ([str(i) for i in range(first, first + len(ids))] for first in (1, 0))
-        same = [str(int(ids[0]))] * len(ids) if ids and ids[0].isdecimal() else None
+        same = [ids[0]] * len(ids) if ids and _NUMBER.fullmatch(ids[0]) else None
         if n > 1 and len(ids) > (n < 4) and (ids == from_1 or (n > 2 and len(ids) > 1 and ids in (from_0, same))):
             self._options.say(f"{self._name}: the first column counts the {'sentences' if ids == same else 'words'}, "
                               "so the second is read as the word (--word-column 1 reads the first)")

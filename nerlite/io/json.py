@@ -10,8 +10,9 @@ from nerlite.io.jsonl import parse, record_of
 from nerlite.io.records import ReadOptions, Record, decode
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-# A line break stands between two tokens alone: within a string it is escaped.
-_BREAK = re.compile(r"\s*[\r\n]\s*")
+# A line break stands between two tokens alone: within a string it is escaped. White space before it stays: it would be
+# looked for from each place of a long run.
+_BREAK = re.compile(r"[\r\n]\s*")
 
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
