@@ -1,10 +1,13 @@
-"""Hostile files: models, tokenizers, checkpoints and Spark archives with one or a few faults each, without end.
+"""Hostile files: models, checkpoints, Spark archives and input of all formats with one or a few faults, without end.
 
 Command: python tests/fuzz.py [--seconds N] [--first SEED] [TARGET ...]
 
 Each case is made from its seed alone, and is tried in a process that may use only so much memory and time. It is right
 where it ends in a `FileError` that a terminal can show, or in a usable model. What is not is printed with its seed:
 `--seconds 0 --first SEED TARGET` runs that case again, here, with its traceback.
+
+Where atheris is installed, half of the time is for the readers, led by the code that their input reaches (`guided.py`);
+what reaches more of it is kept in the environment's folder `corpus`, and where the next run begins.
 """
 
 from __future__ import annotations
@@ -14,13 +17,16 @@ import atexit
 import contextlib
 import copy
 import functools
+import importlib.util
 import json
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -36,13 +42,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
 import convert_hf
+import readers
 import sparknlp_writer
 from convert_sparknlp.convert import convert
 from quantize import quantize
 from test_convert_hf import write_checkpoint
 
 import nerlite
-from nerlite.errors import LONGEST_LINE, MOST_LINES, FileError
+from nerlite.errors import FileError
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = "Angela Merkel flew from Berlin to the EU . \u00dcnder \U0001f600 john " + "x.y-" * 30
@@ -284,12 +291,37 @@ def read_spark(folder: Path) -> None:
     tag(done)
 
 
+def make_input(folder: Path) -> None:
+    """Input for each of the readers."""
+    for name in readers.TARGETS:
+        for i, content in enumerate(readers.seeds(name)):
+            (folder / f"{name}-{i}").write_bytes(content)
+
+
+def damage_input(rng: random.Random, folder: Path) -> None:
+    """Damage what one of the readers reads, and choose other options; only that is then there."""
+    for path in rng.sample(sorted(folder.iterdir()), len(list(folder.iterdir())))[1:]:
+        path.unlink()
+    (path,) = folder.iterdir()
+    content = path.read_bytes()[readers.N_OPTIONS:]
+    for _ in range(rng.choice((0, 1, 1, 2, 5))):
+        content = damaged_bytes(rng, content)
+    path.write_bytes(rng.randbytes(readers.N_OPTIONS) + content)
+
+
+def read_input(folder: Path) -> None:
+    """Read it."""
+    (path,) = folder.iterdir()
+    readers.TARGETS[path.name.partition("-")[0]](path.read_bytes())
+
+
 TARGETS = {
     "config": Case(make_model, damage_model(change_json, "config.json"), read_model),
     "tokenizer": Case(make_model, damage_model(change_json, "tokenizer.json"), read_model),
     "weights": Case(make_model, damage_model(change_safetensors, "model.safetensors"), read_model),
     "checkpoint": Case(make_checkpoint, damage_checkpoint, read_checkpoint),
     "spark": Case(make_spark, damage_spark, read_spark),
+    "readers": Case(make_input, damage_input, read_input),
 }
 
 
@@ -313,9 +345,7 @@ def run(target: str, seed: int) -> str:
         try:
             case.read(folder)
         except FileError as error:
-            lines = str(error).split("\n")
-            assert len(lines) <= MOST_LINES, "too many lines"
-            assert all(line.isprintable() and len(line) <= LONGEST_LINE for line in lines), "unreadable lines"
+            readers.check_message(error)
             return "refused"
     return "used"
 
@@ -377,6 +407,26 @@ def fuzz(target: str, first: int, n: int) -> tuple[Counter[str], dict[int, str]]
     return ends, wrong
 
 
+def guide(name: str, seconds: float, seed: int) -> bool:
+    """Lead one of the readers for so long, and print what came of it; return whether nothing was wrong."""
+    corpus = Path(sys.prefix, "corpus", name)
+    corpus.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as first:
+        for i, content in enumerate(readers.seeds(name)):
+            Path(first, str(i)).write_bytes(content)
+        options = [f"-max_total_time={max(1, int(seconds))}", f"-seed={seed % 2 ** 32 or 1}",
+                   f"-timeout={10 * SECONDS}", f"-rss_limit_mb={2 * MEMORY >> 20}", f"-artifact_prefix={corpus}-"]
+        ended = subprocess.run([sys.executable, Path(__file__).with_name("guided.py"), name, corpus, first, *options],
+                               capture_output=True, encoding="utf-8", errors="backslashreplace")
+    done = re.search(r"^Done (\d+) runs", ended.stderr, re.MULTILINE)
+    if done and not ended.returncode:
+        print(f"{name}: {int(done[1]):,} inputs, led by what they reach; kept are {len(list(corpus.iterdir())):,}",
+              flush=True)
+    else:
+        print(f"{name}: {ended.stdout[-2000:]}{ended.stderr[-2000:]}", flush=True)
+    return bool(done) and not ended.returncode
+
+
 def main() -> int:
     """Run the command line; return 1 where something was wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -391,7 +441,12 @@ def main() -> int:
         return 0
     print(f"first seed {first}", flush=True)
     ends: dict[str, Counter[str]] = {target: Counter() for target in targets}
-    end, seed = time.monotonic() + options.seconds, first
+    end, seed, right = time.monotonic() + options.seconds, first, True
+    if "readers" in targets and importlib.util.find_spec("atheris"):
+        share = options.seconds / 2 / len(readers.TARGETS)
+        right = all([guide(name, share, first) for name in readers.TARGETS])
+    elif "readers" in targets:
+        print("readers are not led by what they reach: atheris is not installed (pip install '.[fuzz]')", flush=True)
     while time.monotonic() < end:
         for target in targets:
             counts, wrong = fuzz(target, seed, PER_PROCESS)
@@ -401,7 +456,7 @@ def main() -> int:
         seed += PER_PROCESS
     for target, counts in ends.items():
         print(f"{target}: {', '.join(f'{n:,} {end}' for end, n in counts.items())}")
-    return 1 if any(counts["wrong"] for counts in ends.values()) else 0
+    return 0 if right and not any(counts["wrong"] for counts in ends.values()) else 1
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def read_objects(lines: Iterable[bytes], name: str) -> Iterator[dict[str, Any]]:
 def parse(text: str, where: Place, start: int = 0, *, whole: bool = True) -> tuple[Any, int]:
     """Return a JSON value and where it ends; whole: nothing may follow. `InputError` names the place."""
     try:
-        while text[start:start + 1].isspace():
+        while text[start:start + 1] in _SPACE:
             start += 1
         value, end = _DECODER.raw_decode(text, start)
         if whole and text[end:].strip():
@@ -58,6 +58,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number of JSON's")
 
 
+_SPACE = frozenset(" \t\r\n")  # to JSON: what else Python calls so would be written again
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 

@@ -35,7 +35,8 @@ def read_file(file: str, name: str, options: ReadOptions) -> Iterator[Record]:
             raise InputError(f"column {column!r}: expected strings, got {batch.schema.field(column).type}", Place(name))
         for i, text in enumerate(batch.column(column).to_pylist()):
             number += 1
-            yield Record(text, Place(name, number), row=Row(batch, i))
+            where = Place(name, number)
+            yield Record(text, where, row=Row(batch, i, where))
 
 
 def batches_of(file: str, name: str) -> Iterator[Any]:
@@ -43,9 +44,14 @@ def batches_of(file: str, name: str) -> Iterator[Any]:
     pa, pq = arrow(Place(name))
     try:
         with pq.ParquetFile(file) as parquet:
+            names = parquet.schema_arrow.names
+            if len(set(names)) < len(names):
+                raise InputError(f"expected each column once, got {', '.join(map(repr, names)):.500}", Place(name))
             yield pa.RecordBatch.from_pylist([], parquet.schema_arrow)
-            yield from parquet.iter_batches(ROWS_READ)
-    except (pa.ArrowException, OSError) as error:
+            for batch in parquet.iter_batches(ROWS_READ):
+                batch.validate(full=True)  # what it says of its texts is believed otherwise
+                yield batch
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # of values, and of names
         raise InputError(f"not a readable Parquet file: {error}", Place(name)) from None
 
 
@@ -71,12 +77,17 @@ def with_strings(batch: Any, change: Callable[[str, str], str], leave_out: Colle
 class Row(Mapping[str, Any]):
     """A row of a batch, its values made when they are asked for."""
 
-    def __init__(self, batch: Any, index: int) -> None:
-        """batch: of pyarrow."""
-        self.batch, self.index = batch, index
+    def __init__(self, batch: Any, index: int, where: Place) -> None:
+        """batch: of pyarrow; where: for `InputError`."""
+        self.batch, self.index, self.where = batch, index, where
 
     def __getitem__(self, name: str) -> Any:
-        return self.batch.column(name)[self.index].as_py()
+        """Return a value; `InputError` for what Python has none for, such as a time in the year 100,000."""
+        value = self.batch.column(name)[self.index]
+        try:
+            return value.as_py()
+        except (OverflowError, ValueError) as error:  # pyarrow's own is a ValueError
+            raise InputError(f"column {name!r}: a {value.type} that can't be written: {error}", self.where) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.batch.schema.names)
