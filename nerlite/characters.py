@@ -21,8 +21,9 @@ IDEOGRAPHS = ("\u0e00-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff
                "\u3021-\u302f\u3031-\u3035\u303b\u303c\u3041-\u309f\u30a1-\u30fa\u30fc-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
                "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc\U0001aff0-\U0001b2ff"
                "\U00020000-\U0003ffff")
-# Numbers that point to a note, or are a list's; those of formulas too where no capital is before them.
-NOTES = "¹²³⁰⁴-⁹₀-₉①-⒛⓪-⓿❶-➓"
+# Letters and numbers that point to a note, or are a list's; those of formulas too where no capital is before them.
+LETTERS_OF_NOTES = "ᵃᵇᶜᵈᵉ"
+NOTES = f"¹²³⁰⁴-⁹₀-₉①-⒛⓪-⓿❶-➓{LETTERS_OF_NOTES}"
 FORMULA = "(?:(?<=[A-Z)])|(?<=[A-Z][a-z]))[₀-₉]++"
 # Scripts of the second plane, letters of mathematics, variation selectors.
 _SCRIPTS = ("\U00010000-\U0001afef\U0001b300-\U0001cfff\U0001d400-\U0001d7ff\U0001df00-\U0001efff"
@@ -52,7 +53,8 @@ LETTER_REFERENCE = rf"""(?=[&\\%={{])(?:
 SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy|Tab|NewLine
       | \#0*+(?:9|1[03]|32|160|173|819[2-9]|820[0-7]|823[2-9]|65279)
       | \#[xX]0*+(?:9|[aAdD]|20|[aA]0|[aA][dD]|200[0-9A-Fa-f]|202[89A-Fa-f]|[fF][eE][fF]{2}));
-    | Â\xa0 | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | [%=]C2[%=]A0 | (?:(?<![\d%])|(?<=%\d\d))%(?:0[9AD]|20)(?!\d))"""
+    | Â\xa0 | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | (?<=[A-Za-z])%20(?=\d) | (?<=\d)%20(?=[A-Z]) | =20(?=\r?\n)
+      | [%=]C2[%=]A0 | (?:(?<![\d%])|(?<=%\d\d))%(?:0[9AD]|20)(?!\d))"""
 # UTF-8 that was read as Windows' Latin. Of such a letter's two characters the first is a letter itself.
 _SECOND = "[¡-ª¬®-º¼-¿€‚ƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[«»„…‘’“”–—\x80-\x9f](?=[A-Za-z])"
 _TORN = f"[ÃÄÅ](?:{_SECOND}|\xad(?=[A-Za-z]))|â€[“”˜™œ¢¦]?|â\x80\x99|Â[\xa0-¬®-¿]"
@@ -73,6 +75,13 @@ _LATEX = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u03
           "c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b", "k": "\u0328"}
 _LATEX_LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ",
                   "oe": "œ", "OE": "Œ"}
+
+# Letters and digits of full width and of mathematics, with the marks of words among the former; digits and letters that
+# are symbols by what is on them.
+_STYLED = "[\u2100-\u214f０-９Ａ-Ｚａ-ｚ．＆\U0001d400-\U0001d7ff]|＇(?=[Ａ-Ｚａ-ｚ])"
+_KEYCAP = "[0-9#*](?=\ufe0f?\u20e3)|[ℹⓂ](?=\ufe0f)"
+# Whether a text may have any of them.
+_ODD_LETTER = re.compile("[\u20e3\u2100-\u214fⓂ０-９Ａ-Ｚａ-ｚ．＆＇\U0001d400-\U0001d7ff]")
 
 _UNSEEN = rf"[^\x08]\x08|[{INVISIBLE}\x1b\x9b]+"
 
@@ -128,6 +137,19 @@ def _ranges(chars: str, first: int) -> str:
     return "".join(f"\\u{first + run.start():04x}-\\u{first + run.end() - 1:04x}" for run in runs)
 
 
+def unstyled(text: str) -> str:
+    """Return a text of the same length in plain letters, as rules name them; what is a symbol is one of theirs."""
+    if not _ODD_LETTER.search(text):
+        return text
+    return re.sub(_STYLED, _plain, re.sub(_KEYCAP, "□", text))
+
+
+def _plain(match: re.Match[str]) -> str:
+    """Return the character that one stands for, or itself where that is none, or many."""
+    plain = unicodedata.normalize("NFKC", match[0])
+    return plain if len(plain) == 1 and (plain in ".&'" or plain.isalnum()) else match[0]
+
+
 def decode(text: str) -> str:
     """Return a text with what its references and escapes stand for."""
     return text if _FIRST.isdisjoint(text) else re.sub(_ANY_REFERENCE, _decoded, text)
@@ -167,4 +189,5 @@ def readable(text: str) -> str:
 
 
 def _is_symbol(char: str) -> bool:
-    return unicodedata.category(char) in ("So", "No") and not re.match(f"[{_CIRCLED}]", char)
+    return char in LETTERS_OF_NOTES or (unicodedata.category(char) in ("So", "No")
+                                        and not re.match(f"[{_CIRCLED}]", char))

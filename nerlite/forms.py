@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import overload
 
-from nerlite.characters import LIKE_APOSTROPHE, OTHER_SCRIPTS, decode, readable
+from nerlite.characters import LETTERS_OF_NOTES, LIKE_APOSTROPHE, OTHER_SCRIPTS, decode, readable
 
 # Characters of a word that the network sees: more than make a quarter of a window's pieces, of a hundred each.
 LONGEST_WORD = 1 << 14
@@ -19,7 +19,7 @@ _SECOND = (r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|c
 _HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad¬=]\s+"
 # Controls that are written out, TeX's commands, words in base64 as mail has them.
 _COMMAND_BEGINS = frozenset("\\#^␛[=")
-_COMMAND = r"\\+[nrtN]|\\[a-z]{2,}\d*\*?(?:\{[^{}\s]+\})?|\S{0,5}\[[\d;]*[mK]|=\?[\w-]+\?[bB]\?\S*\?="
+_COMMAND = r"\\+[nrtN]|\\f[BIPR]|\\[a-z]+\d*\*?(?:\{[^{}\s]+\})?|\S{0,5}\[[\d;]*[mK]|=\?[\w-]+\?[bB]\?\S*\?="
 _LIKE_APOSTROPHE = frozenset("'ʼ" + LIKE_APOSTROPHE)
 _COPYRIGHT = {"(c)": "©", "(C)": "©", "(tm)": "™", "(TM)": "™"}
 # Turns that letters and digits take in what is encoded, and seldom in words.
@@ -64,7 +64,8 @@ def can_bound(form: str) -> bool:
         return form.isalnum() and not _is_key(form)
     if (not _PLACE_HAS.isdisjoint(form) and re.fullmatch(_PLACE, form)) or form.endswith(("\u20e3", "\ufe0f")):
         return False
-    return any(char.isalpha() or char.isdecimal() for char in form) and not _is_key(form)
+    return not _is_key(form) and any(char.isdecimal() or (char.isalpha() and char not in LETTERS_OF_NOTES)
+                                     for char in form)
 
 
 def _is_key(form: str) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from nerlite.abbreviations import ENDS, ENDS_TOO, PLACES, STARTS, TITLES
 from nerlite.characters import (
+    ALL,
     CONTROL,
     INVISIBLE,
     LIKE_APOSTROPHE,
@@ -25,21 +26,23 @@ from nerlite.characters import (
     classes,
     decode,
     kind_of,
+    unstyled,
 )
 from nerlite.forms import PRINTED_BYTES, Forms
 from nerlite.forms import form as form
 from nerlite.lazy import Lazy
-from nerlite.unseen import TIE, without
+from nerlite.unseen import TIE, WRITTEN, without, without_written
 
 # What lies before a word: nothing, white space, one line break, or the end of a paragraph or of a table's cell, which
 # no entity crosses. Before the first word a paragraph ends.
 NONE, SPACE, LINE, PARAGRAPH = range(4)
 
-_CLITIC = rf"(?:<apostrophe>|(?<=[A-Za-z])[{LIKE_APOSTROPHE}])(?:s|S|re|RE|ve|VE|ll|LL|d|D|m|M)\b(?![\\&])"
+_CLITIC = (rf"(?:<apostrophe>|(?<=[A-Za-z])[{LIKE_APOSTROPHE}])"
+           r"(?:s|re|ve|ll|d|m|RE|VE|LL|[DMS](?!(?<!\w..)\.\s?[A-Z]))\b(?!(?=[&\\])<letters>)")
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
 _WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\[nN]"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
-            r" | \[\d{1,3}(?:;\d{1,3}){0,4}m(?=[A-Za-z\[]) | \[0m")
+            r" | \[\d{1,3}(?:;\d{1,3}){0,4}m(?=[\w\[(\x22\x27]) | \[0m")
 # A part of a domain.
 _LABEL = "[A-Za-z0-9À-ɏ](?:[A-Za-z0-9À-ɏ-]{0,62}[A-Za-z0-9À-ɏ])?"
 # A part of a path.
@@ -90,7 +93,7 @@ RULES = (
          "write:me@a.org.Thanks", "write : me@a.org . Thanks", plain=False),
     Rule("path", rf"""(?<![\w\\])(?:[A-Za-z]:(?!\\[nrt][A-Z\s\\])|\\(?=\\\w))
             (?:\\{{1,2}}{_FILE}(?:(?:\ [\w.-]{{1,32}}){{1,3}}(?=\\))?+)++
-          | (?<![\w/<&.])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?
+          | (?<![\w/<&.$%~@+-])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?
           | (?<![\w/<&.])(?:\w[\w+-]{{0,63}}+/){{1,16}}+\w[\w+-]{{0,63}}+\.(?:{ENDS})(?![\w&])""",
          r"from \\pc\My Files\new.txt, to /usr/new, a/b.c.",
          r"from \\pc\My Files\new.txt , to /usr/new , a/b.c .", plain=False),
@@ -124,8 +127,9 @@ RULES = (
     Rule("number, abbreviated", r"(?<!\w)(?i:nos?)\.(?=\s?\d)",
          "See No. 5 or No.7? No.", "See No. 5 or No. 7 ? No ."),
     Rule("initial", rf"""(?<!\w)[A-Z]\.(?=(?![^\S\n]*+\n[^\S\n]*+\n)(?:\s++|~)(?!The\s|(?:{STARTS})\s[a-z])[A-Z]
-          | [A-Z][a-z])""",
-         "J. Smith took vitamin D. He met Mr.B.Obama", "J. Smith took vitamin D . He met Mr. B. Obama"),
+          | (?!(?:{STARTS})\s)[A-Z][a-z] | [,;] | \s(?:\((?:19|20)\d\d|&\s))""",
+         "J. Smith, K. (2001), L., took vitamin D. He met Mr.B.Obama",
+         "J. Smith , K. ( 2001 ) , L. , took vitamin D . He met Mr. B. Obama"),
     Rule("number of an item", r"^\d{1,3}\.(?=[^\S\n])",
          "1. Mansell\n2. Prost in 1992.", "1. Mansell 2. Prost in 1992 ."),
     Rule("mark in a name", r"""(?<!\w)(?:[A-Z]!(?=[a-z]{2})|[A-Z][a-z]{0,8}\$(?=[a-z]{2})|[A-Z]\$(?=[A-Z]{2})
@@ -137,15 +141,14 @@ RULES = (
           | (?<!\w)(?:\d{{3,9}}|\d{{1,4}}(?:[:./-]\d{{1,4}}){{1,3}})(?=[A-Z][a-z]{{2}})
           | (?<!\w)(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})
           | (?:^|(?<=[,;]\s))[1-9](?=[A-Z][a-z]{{3,}}+\s(?:of\b|[A-Z]))
-          | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
-         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Rome2 12:30Paris MrHill",
-         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Rome 2 12:30 Paris Mr Hill"),
-    Rule("currency", r"(?<!\w)[A-Z]{1,3}\$",
-         "US$5.50", "US$ 5.50"),
+          | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)
+          | (?<!\w)[bu](?='[A-Z])""",
+         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Rome2 12:30Paris MrHill u'Bern'",
+         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Rome 2 12:30 Paris Mr Hill u ' Bern '"),
+    Rule("currency", r"(?<![\w$])[A-Z]{1,3}\$",
+         "US$5.50 and $X$", "US$ 5.50 and $ X $"),
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
          "hit .500, call +44-20", "hit .500 , call +44-20"),
-    Rule("letter or digit as a symbol", "[0-9#*]\ufe0f?\u20e3|[ℹⓂ]\ufe0f",
-         "1️⃣Paris", "1️⃣ Paris", plain=False),
     Rule("accent on nothing", r"(?=[^\x00-\x7f])<accent>++",
          "a \u0301Paris", "a \u0301 Paris"),
     Rule("negation", r"[A-Za-z]{1,12}?(?=n<apostrophe>t\b) | n<apostrophe>t\b",
@@ -168,14 +171,14 @@ RULES = (
     Rule("ideographs", r"<ideograph>++",
          "在London的Google公司", "在 London 的 Google 公司"),
     Rule("note", rf"[{NOTES}]++",
-         "Berlin², Paris¹² and Rome₃, but H₂O", "Berlin ² , Paris ¹² and Rome ₃ , but H₂O", plain=False),
+         "Berlin², Paris¹² and Romeᵃ, but H₂O", "Berlin ² , Paris ¹² and Rome ᵃ , but H₂O", plain=False),
     Rule("control written out", _WRITTEN,
          r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo", plain=False),
     Rule("command", r"""(?<![^\W\d]|\\)\\(?:
               (?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\}
-            | [a-z]{2,32}+(?:\d{1,6}+|\*)?(?=[\s{\[\\]|\Z))""",
-         r"\textbf{Ada} \item Oslo \ref{a} \fs24\ansi Bern",
-         r"\textbf { Ada } \item Oslo \ref{a} \fs24 \ansi Bern", plain=False),
+            | [a-z]{2,32}+(?:\d{1,6}+|\*)?(?=[\s{\[\\]|\Z) | (?<=\{\\)[a-z]{1,4}\d?(?=[\s}\\])) | \\f[BIPR](?![a-z])""",
+         r"\textbf{Ada} \item Oslo \ref{a} \fs24\ansi Bern {\b Ida} \fBEve\fR",
+         r"\textbf { Ada } \item Oslo \ref{a} \fs24 \ansi Bern { \b Ida } \fB Eve \fR", plain=False),
     Rule("reference", REFERENCE,
          "M&uuml;ller&nbsp;said &quot;Oslo&quot;", "M&uuml;ller said &quot; Oslo &quot;", plain=False),
     Rule("flag", "[\U0001f1e6-\U0001f1ff]{2}",
@@ -282,7 +285,7 @@ class Words(Sequence[str]):
 
 # What a gap has that is no single space; what a word has that the network reads as another: characters, and pairs.
 _ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}]++|[\x1b\x9b]"
-_ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&\\%=]"
+_ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&%=]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
 _ODD_WORD, _SHORT = rf"{_ODD}{_ODD}*+", 15
 _ODD_PAIR = r"-\r?\n|''|`|\[[\d;]{0,20}[mK]|\((?:[cC]|tm|TM)\)|[ÃÄÅ][‘’“”–—]"
@@ -311,9 +314,9 @@ class _Kinds(dict[str, int]):
         return kind
 
 
-# Words after which a cell or paragraph begins: borders of tables, tags that end a block, white space written out.
-_ENDS_CELL = (r"[|¦│┃║‖｜<&\\!](?:(?<=[^<&\\!])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|(?<=\\)(?:t(?![a-z])|n\\n)"
-              r"|(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
+# Words after which a cell or paragraph begins: borders of tables, tags that end a block.
+_ENDS_CELL = (r"[|¦│┃║‖｜<&!](?:(?<=[^<&!])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|"
+              r"(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
 
 
 def _kind(gap: str) -> int:
@@ -344,10 +347,16 @@ def split_words(text: str) -> Words:
     """
     bounds = array(_typecode(text))
     seen, unseen = without(text)
-    for match in _pattern(kind_of(seen)).finditer(seen):
+    plain, kind = seen, kind_of(seen)
+    if kind == ALL and (plain := unstyled(seen)) is not seen:
+        kind = kind_of(plain)
+    for match in _pattern(kind).finditer(plain):
         bounds.extend(match.span(1))
     while bounds and bounds[-1] == bounds[-2]:  # the end of the text
         del bounds[-2:]
+    if ("\\" in seen or "[" in seen) and any(re.search(pattern, seen) for pattern in WRITTEN):
+        seen, bounds, written = without_written(seen, bounds)
+        unseen = sorted([*unseen, *written])
     if not unseen:
         return Words(text, bounds)
     starts, ends = bounds[::2], bounds[1::2]

@@ -1,25 +1,29 @@
-"""What is seen in a text but is white space to its reader: marks of quotations and comments, ties, tags, encodings.
+r"""What is seen in a text but is white space to its reader: marks of quotations and comments, ties, tags, encodings.
 
-A line that goes on with the mark of the line before (`> `, `: `, `# `, `// `) is the rest of that line's sentence, TeX
-ties words with a tilde, tags are no words (`</td>`, `<b class="x">`) unless attributes are read (`<img alt="Rome">`),
-and in words that mail encodes (RFC 2047) an underline is a space.
+A line that goes on with the mark of the line before (`> `, `: `, `# `, `// `, `-- `) is the rest of that line's
+sentence, TeX ties words with a tilde, tags are no words (`</td>`, `<b class="x">`) unless attributes are read (`<img
+alt="Rome">`), in words that mail encodes (RFC 2047) an underline is a space, and white space, fonts and colours may be
+written out (`\n`, `\fB`, `\033[31m`).
 """
 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 
 Span = tuple[int, int]
 
 # A quotation's mark, perhaps with its author's initials or a bar, or a comment's.
-_MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|%++|;++|:)(?=\s|\Z))"
+_MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|--|%++|;++|:)(?=\s|\Z))"
 _FIRST_LINE, _OTHER_LINE = rf"[ \t]*+{_MARK}", rf"\n[ \t]*+{_MARK}"
 TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
 _ENCODED = r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)"
-_BLOCK = ("(?:address|article|aside|blockquote|body|br|center|d[dlt]|div|footer|h[1-6]|head|header|hr|html|li|main|"
-          r"nav|ol|option|p|pre|section|t(?:able|body|[dhr]|foot|head)|title|ul)")
-_INLINE = "(?:abbr|[abisu]|big|cite|code|del|em|font|img|ins|mark|small|span|strong|tt)"
+_BLOCK = ("(?:address|article|aside|blockquote|body|br|caption|center|d[dlt]|div|fig(?:caption|ure)|footer|form|h[1-6]|"
+          r"head|header|hr|html|li|main|nav|ol|option|p|pre|section|select|t(?:able|body|[dhr]|foot|head)|title|ul)")
+# Subtitles' classes too.
+_INLINE = (r"(?:abbr|[abiqsu]|big|c(?:\.\w{1,32}){0,4}|cite|code|del|em|font|img|ins|kbd|mark|nobr|small|span|strike|"
+           "strong|su[bp]|tt|var|wbr)")
 # Those that hold nothing for a reader, unlike alt or title.
 _ATTRIBUTE = (r"\s{1,16}(?:class|id|style|href|src|srcset|rel|target|lang|dir|type|role|scope|width|height|v?align|"
               r"border|bgcolor|cell(?:padding|spacing)|(?:col|row)span|size|color|face|on[a-z]+|data-[\w-]+|item[a-z]+)"
@@ -28,6 +32,11 @@ _TAGS = rf"(?i:</?(?:{_BLOCK}|{_INLINE})(?:{_ATTRIBUTE}){{0,16}}[ \t]?/?>)++"
 _ENDS_BLOCK = rf"(?i:</?{_BLOCK}\b)"
 # Nobody sees it, and it parts nothing; what ends a paragraph.
 _NOTHING, _PARAGRAPH = "\x00", "\f"
+# What is written out behind a backslash, and what it is to a reader: white space, and troff's fonts, which are nothing.
+_WRITTEN = {"n": "\n", "r": "\r", "t": "\t", "N": "\n", **dict.fromkeys(("fB", "fI", "fP", "fR"), "")}
+_COLOUR = r"\S{0,5}\[[\d;]*[mK]"
+# Whether a text may have that, or a terminal's colours: two, since what begins with one character is found fast.
+WRITTEN = r"\\[nrtNf]", r"\[[\d;]*+[mK]"
 
 
 def without(text: str) -> tuple[str, list[Span]]:
@@ -54,6 +63,25 @@ def without(text: str) -> tuple[str, list[Span]]:
     return "".join([*parts, text[last:]]), sorted([*spans, *ties])
 
 
+def without_written(text: str, bounds: array[int]) -> tuple[str, array[int], list[Span]]:
+    """Return a text with what words of it stand for that are written out, the bounds of the others, where those were.
+
+    Such words are no others than rules make them: a path may have the same characters.
+    """
+    read, written = array(bounds.typecode), list[Span]()
+    parts, last = list[str](), 0
+    for start, end in zip(bounds[::2], bounds[1::2], strict=True):
+        word = text[start:end]
+        space = _WRITTEN.get(word.lstrip("\\")) if word[0] == "\\" else None
+        if space is None and not re.fullmatch(_COLOUR, word):
+            read.extend((start, end))
+        else:
+            written.append((start, end))
+            parts += text[last:start], (space or "").ljust(end - start, _NOTHING)
+            last = end
+    return "".join([*parts, text[last:]]), read, written
+
+
 def _marks(text: str) -> Iterator[Span]:
     """Yield where lines begin with the mark of the line before."""
     before = re.match(_FIRST_LINE, text)
@@ -69,6 +97,8 @@ def _space_for(tags: re.Match[str]) -> str:
     """Return what tags are to a reader: the end of a paragraph, or a space where there is none beside them."""
     if re.search(_ENDS_BLOCK, tags[0]):
         return _PARAGRAPH
+    if tags[0].lower() == "<wbr>":  # where a long word may be broken
+        return _NOTHING
     start, end = tags.span()
     beside = tags.string[max(0, start - 1):start] + tags.string[end:end + 1]
     return _NOTHING if re.search(r"\s", beside) else " "
