@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from nerlite import cli
+from nerlite.cli import brat, target
 from nerlite.cli import options as common
-from nerlite.cli import target
 
 ROOT = Path(__file__).parent.parent
 
@@ -277,6 +277,56 @@ def test_brat_in_the_folder_of_the_texts(run, tmp_path):
     assert "would hold the answers of more than one file" in run(
         "--whole", "--output", "brat", "--to", f"{tmp_path}/new/", tmp_path / "a.txt", tmp_path / "a")[2]
     assert run("--output", "brat", tmp_path / "a.txt")[2] == "nerlite: --output brat: expected --to FOLDER\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file that is open there cannot be renamed")
+@pytest.mark.parametrize(("kind", "name"), [(target.FileTarget, "out.jsonl"), (target.ParquetTarget, "out.parquet"),
+                                            (brat.Folder, "out/")])
+def test_two_runs_do_not_write_one_file(run, tmp_path, monkeypatch, kind, name):
+    """One that is told to go on with what another is still writing would take its file from under it."""
+    if kind is target.ParquetTarget:
+        pytest.importorskip("pyarrow")
+    (tmp_path / "a.txt").write_text(f"{LINE}\n" * 3)
+    form = ["--output", "brat"] if kind is brat.Folder else []
+    arguments = [*form, "--to", f"{tmp_path}/{name}", tmp_path / "a.txt"]
+    add, others = kind.add, []
+
+    def add_while_another_runs(self, document, record):
+        add(self, document, record)
+        monkeypatch.setattr(kind, "add", add)
+        others.append(run("--resume", *arguments))
+
+    monkeypatch.setattr(kind, "add", add_while_another_runs)
+    assert run(*arguments) == (0, "", "")
+    assert len(others) == 3
+    for status, _, errors in others:
+        assert (status, errors.endswith(": another run is writing it\n")) == (2, True)
+    left = contents(tmp_path)
+    assert run("--resume", *arguments) == (0, "", "")
+    assert contents(tmp_path) == left
+    assert not any("partial" in name or "part" in Path(name).parts for name in left)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(target.FileTarget, "out.jsonl"), (target.ParquetTarget, "out.parquet")])
+def test_what_came_while_a_run_wrote_stays(run, tmp_path, monkeypatch, kind, name):
+    if kind is target.ParquetTarget:
+        pytest.importorskip("pyarrow")
+    (tmp_path / "a.txt").write_text(f"{LINE}\n")
+    add = kind.add
+
+    def add_while_another_writes(self, document, record):
+        (tmp_path / name).write_text("another's")
+        add(self, document, record)
+
+    monkeypatch.setattr(kind, "add", add_while_another_writes)
+    assert run("--to", tmp_path / name, tmp_path / "a.txt")[::2] == (
+        2, f"nerlite: --to {tmp_path / name}: there already\n")
+    assert (tmp_path / name).read_text() == "another's"
+    (tmp_path / name).unlink()
+    monkeypatch.setattr(kind, "add", add)
+    assert run("--to", tmp_path / name, "--resume", tmp_path / "a.txt")[0] == 0
+    assert (tmp_path / name).stat().st_size > len(LINE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", name]
 
 
 def test_only_files_can_be_gone_on_with(run, tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nerlite.cli.failures import Failures
-from nerlite.cli.target import SECONDS_BETWEEN, Progress, refuse_existing
+from nerlite.cli.target import SECONDS_BETWEEN, Alone, Progress, refuse_existing
 from nerlite.document import Document
 from nerlite.errors import InputError
 from nerlite.io import brat, format_of
@@ -72,9 +72,10 @@ class Folder:
         """Begin, or go on; arguments as in `FileTarget`."""
         refuse_existing(path)
         self._path, self._partial = path, f"{path}.partial"
+        os.makedirs(self._partial, exist_ok=True)
+        self._alone = Alone(self._partial, path)
         self._progress = Progress(os.path.join(self._partial, "progress.json"), run, failures, resume=resume)
         self.n_done, self.n_skipped = self._progress.texts, self._progress.skipped
-        os.makedirs(self._partial, exist_ok=True)
         self._progress.save(self.n_done, None)
 
     def add(self, document: Document, record: Record) -> None:
@@ -91,8 +92,10 @@ class Folder:
         """Keep what there is; is_whole: under its own name."""
         self._progress.save(self.n_done, None, is_whole=is_whole)
         if is_whole:
+            refuse_existing(self._path)
             self._progress.remove()
             os.rename(self._partial, self._path)
+        self._alone.release()
 
 
 def _write(path: str, data: bytes) -> None:

@@ -86,6 +86,36 @@ class Progress:
         os.unlink(self._path)
 
 
+class Alone:
+    """Keeps other runs away from a file or folder until it is released, where the system and the disk have locks."""
+
+    def __init__(self, path: str, to: str) -> None:
+        """Lock the path, which is there; to: what a user called it. `InputError` where another run has it."""
+        self._descriptor: int | None = None
+        try:
+            import fcntl
+        except ImportError:  # Windows, where a file that another run has open cannot be renamed
+            return
+        self._descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_own = os.path.samestat(os.fstat(self._descriptor), os.stat(path))
+        except (BlockingIOError, FileNotFoundError):
+            is_own = False
+        except OSError:  # of a disk without locks
+            return
+        if not is_own:  # it became the other run's answers, or goes on to
+            raise InputError(f"--to {to}: another run is writing it")
+
+    def release(self) -> None:
+        """Let other runs at it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    __del__ = release
+
+
 class FileTarget:
     """A file that is written under another name, and gets its own once it is whole."""
 
@@ -93,19 +123,21 @@ class FileTarget:
         """Open the file; run, failures, resume: as in `Progress`."""
         refuse_existing(path)
         self._path, self._partial, self._failures, self._writer = path, f"{path}.partial", failures, writer
+        try:
+            with open(self._partial, "ab"):
+                self._alone = Alone(self._partial, path)
+        except OSError as error:
+            raise InputError(f"--to {path}: {error.strerror}") from None
         self._progress = Progress(f"{path}.progress", run, failures, resume=resume)
         self.n_done, self.n_skipped = self._progress.texts, self._progress.skipped
         is_new = self._progress.position is None
         n_bytes, state = self._progress.position or (0, None)
         self._n_bytes: int = n_bytes
-        if not is_new and (os.path.getsize(self._partial) if os.path.exists(self._partial) else -1) < self._n_bytes:
+        if os.path.getsize(self._partial) < self._n_bytes:
             raise InputError(f"{path}.progress: {self._partial} is not what it says")
-        try:
-            self._file = open(self._partial, "wb" if is_new else "r+b")  # noqa: SIM115
-            self._file.truncate(self._n_bytes)
-            self._file.seek(self._n_bytes)
-        except OSError as error:
-            raise InputError(f"--to {path}: {error.strerror}") from None
+        self._file = open(self._partial, "r+b")  # noqa: SIM115
+        self._file.truncate(self._n_bytes)
+        self._file.seek(self._n_bytes)
         if is_new:
             self._n_bytes = self._write(writer.head())
         else:
@@ -130,8 +162,10 @@ class FileTarget:
         self._save(is_whole=is_whole)
         self._file.close()
         if is_whole:
+            refuse_existing(self._path)  # it came meanwhile
             os.rename(self._partial, self._path)
             self._progress.remove()
+        self._alone.release()
 
     def _write(self, text: str) -> int:
         """Write text, return its bytes; a lone surrogate, which UTF-8 does not have, comes out as JSON's escape."""
@@ -152,12 +186,13 @@ class ParquetTarget:
         self._arrow, self._parquet = parquet.arrow(Place(f"--to {path}"))
         refuse_existing(path)
         self._path, self._parts, self._failures = path, f"{path}.parts", failures
+        os.makedirs(self._parts, exist_ok=True)
+        self._alone = Alone(self._parts, path)
         self._progress = Progress(os.path.join(self._parts, "progress.json"), run, failures, resume=resume)
         self.n_done, self.n_skipped = self._progress.texts, self._progress.skipped
         self._n_parts: int = self._progress.position or 0
         self._tables = parquet.Tables(options, self._schema() if self._n_parts else None)
         self._waiting: list[tuple[Document, Record]] = []
-        os.makedirs(self._parts, exist_ok=True)
         self._progress.save(self.n_done, self._n_parts)
 
     def add(self, document: Document, record: Record) -> None:
@@ -168,15 +203,19 @@ class ParquetTarget:
 
     def close(self, *, is_whole: bool) -> None:
         """Keep whole row groups; is_whole: put them together, under the file's own name."""
-        if not is_whole:
-            return
-        self._flush(is_whole=True)
+        if is_whole:
+            self._flush(is_whole=True)
+            self._put_together()
+        self._alone.release()
+
+    def _put_together(self) -> None:
         if not self._n_parts:
             self._write(self._tables.table([]))
         schema = self._schema()
         with self._parquet.ParquetWriter(f"{self._path}.new", schema) as writer:
             for number in range(self._n_parts):
                 writer.write_table(self._parquet.read_table(self._part(number)).cast(schema))
+        refuse_existing(self._path)
         os.rename(f"{self._path}.new", self._path)
         self._progress.remove()  # first, so that parts that are left are none of a run's
         shutil.rmtree(self._parts)
