@@ -36,8 +36,9 @@ from nerlite.memory import LIMIT
 WORDS = ["Angela", "Merkel", "flew", "from", "Berlin", "to", "Washington", "with", "Siemens", "and", "Nestlé", "after",
          "Obama", "met", "IBM", "in", "Tokyo", "Monday", ".", "The", "European", "Central", "Bank", "'s", "U.S.-led",
          "(", "1990", ")", ",", "Müller", "日本", "\U0001f600", "EU", "john"]
-# So many new words fill what remembers words, each of which forgets all where it is full.
-CACHED = 3 * LIMIT
+# So many new words fill what remembers words, each of which forgets all where it is full. So many come with each text
+# that this happens often, on a slow machine too: memory goes up and down with it by tens of megabytes.
+CACHED, NEW = 3 * LIMIT, 100
 
 
 def resident() -> int:
@@ -127,7 +128,7 @@ class Soak:
                     found = [answer(self.tagger(chosen[0]))]
                 if found != [self.expected[text] for text in chosen]:
                     self.wrong.append(f"thread {number}: another answer to {chosen[0]!r:.80}")
-                self.tagger.tag([new_word(rng) for _ in range(10)])
+                self.tagger.tag([new_word(rng) for _ in range(NEW)])
                 self.done["documents"] += len(chosen) + 1
         except threading.BrokenBarrierError:
             pass  # another thread has said what was wrong
