@@ -81,7 +81,7 @@ _LATEX_LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "aa": 
 _STYLED = "[\u2100-\u214f０-９Ａ-Ｚａ-ｚ．＆\U0001d400-\U0001d7ff]|＇(?=[Ａ-Ｚａ-ｚ])"
 _KEYCAP = "[0-9#*](?=\ufe0f?\u20e3)|[ℹⓂ](?=\ufe0f)"
 # Whether a text may have any of them.
-_ODD_LETTER = re.compile("[\u20e3\u2100-\u214fⓂ０-９Ａ-Ｚａ-ｚ．＆＇\U0001d400-\U0001d7ff]")
+_ODD_LETTER = "[\u20e3\u2100-\u214fⓂ０-９Ａ-Ｚａ-ｚ．＆＇\U0001d400-\U0001d7ff]"
 
 _UNSEEN = rf"[^\x08]\x08|[{INVISIBLE}\x1b\x9b]+"
 
@@ -105,17 +105,18 @@ def classes(kind: int) -> dict[str, str]:
     word: letters, digits and what is written on them; alnum: those without accents; ideograph: letters of words that no
     white space parts; leftward: those of scripts from right to left; accent: what is written on a letter, or selects a
     symbol's look; mark: no letter or digit, but perhaps an accent or what nobody sees; letters: those of a word, as
-    they are or what stands for one, whole or as UTF-8's bytes; apostrophe: one, or what stands for it; seam: what may
-    stand before what nobody sees, or for a letter; space: white space, and what is that to a reader.
+    they are or what stands for one, whole or as UTF-8's bytes; reference: what stands for a letter; apostrophe: one, or
+    what stands for it; seam: what may stand before what nobody sees, or for a letter; space: white space, and what is
+    that to a reader.
     """
     own = {"word": "[A-Za-z0-9]", "alnum": "[A-Za-z0-9]", "ideograph": "(?!)", "leftward": "(?!)", "accent": "(?!)",
-           "invisible": "(?!)", "mark": r"(?:[^\w\s]|_)", "letters": "<word>++", "seam": "(?!)", "space": r"\s++",
-           "apostrophe": "(?:'|(?<=[A-Za-z])''(?=[A-Za-z]))"}
+           "invisible": "(?!)", "mark": r"(?:[^\w\s]|_)", "letters": "<word>++", "reference": "(?!)", "seam": "(?!)",
+           "space": r"\s++", "apostrophe": "(?:'|(?<=[A-Za-z])''(?=[A-Za-z]))"}
     if kind == PLAIN:
         return own
     letters = rf"<word>++|{LETTER_REFERENCE}|{FORMULA}|â(?![€\x80])|Â(?![\xa0-¬®-¿])|(?<=[ÃÄÅ])(?:{_SECOND})"
-    own |= {"letters": letters, "seam": r"(?:<invisible>|[\x1b\x9b&])", "apostrophe": APOSTROPHE,
-            "space": rf"(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE}"}
+    own |= {"letters": letters, "reference": LETTER_REFERENCE, "seam": r"(?:<invisible>|[\x1b\x9b&])",
+            "apostrophe": APOSTROPHE, "space": rf"(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE}"}
     if kind == LATIN:
         return own | {"word": "[A-Za-z0-9ÀÁÃ-ÖØ-áã-öø-ɏ]", "alnum": "[A-Za-z0-9À-ÖØ-öø-ɏ]",
                       "invisible": r"[\x00-\x08\x0e-\x1a\x7f]"}
@@ -139,7 +140,7 @@ def _ranges(chars: str, first: int) -> str:
 
 def unstyled(text: str) -> str:
     """Return a text of the same length in plain letters, as rules name them; what is a symbol is one of theirs."""
-    if not _ODD_LETTER.search(text):
+    if not re.search(_ODD_LETTER, text):
         return text
     return re.sub(_STYLED, _plain, re.sub(_KEYCAP, "□", text))
 

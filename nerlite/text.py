@@ -38,7 +38,7 @@ from nerlite.unseen import TIE, WRITTEN, without, without_written
 NONE, SPACE, LINE, PARAGRAPH = range(4)
 
 _CLITIC = (rf"(?:<apostrophe>|(?<=[A-Za-z])[{LIKE_APOSTROPHE}])"
-           r"(?:s|re|ve|ll|d|m|RE|VE|LL|[DMS](?!(?<!\w..)\.\s?[A-Z]))\b(?!(?=[&\\])<letters>)")
+           r"(?:s|re|ve|ll|d|m|RE|VE|LL|[DMS](?!(?<!\w..)\.\s?[A-Z]))\b(?!<reference>)")
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
 _WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\[nN]"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
@@ -139,10 +139,9 @@ RULES = (
     Rule("word grown together", rf"""(?<!\w)[A-Z][a-zß-ɏ]++(?=
             (?:\d{{5}}|(?:19|20)\d\d|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}|(?<=[a-z]{{3}})[1-9])(?![\w-])|\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
           | (?<!\w)(?:\d{{3,9}}|\d{{1,4}}(?:[:./-]\d{{1,4}}){{1,3}})(?=[A-Z][a-z]{{2}})
-          | (?<!\w)(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})
+          | (?<!\w)(?:(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})|[bu](?='[A-Z]))
           | (?:^|(?<=[,;]\s))[1-9](?=[A-Z][a-z]{{3,}}+\s(?:of\b|[A-Z]))
-          | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)
-          | (?<!\w)[bu](?='[A-Z])""",
+          | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
          "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Rome2 12:30Paris MrHill u'Bern'",
          "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Rome 2 12:30 Paris Mr Hill u ' Bern '"),
     Rule("currency", r"(?<![\w$])[A-Z]{1,3}\$",

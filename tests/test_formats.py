@@ -388,6 +388,8 @@ def rows_of(text, **options):
     ("#begin document (x); part 000\nEU O\nsays O\n#end document\n#begin document (y)\nNo O", [["EU", "says"], ["No"]]),
     ("1 O\nfan O", [["1", "fan"]]),
     ("1 O\n\n2 O", [["1"], ["2"]]),
+    ("1 O\n2 B-PER\n\n1 O", [["1", "2"], ["1"]]),
+    ("1 EU\n2 says", [["EU", "says"]]),
     ("-DOCSTART-\n\na O", [["a"]]),
     ("-DOCSTART-s O\na O", [["-DOCSTART-s", "a"]]),
 ])

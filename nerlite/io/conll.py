@@ -140,11 +140,14 @@ class _SentenceReader:
         """Return which column is the word: the second where the first one counts words, from 1 or from 0.
 
         Between them CoNLL-U has words that are written as one (1-2) and words that are not written (1.1). Of three
-        columns or more the first may also be the sentence's number, the same on all lines.
+        columns or more the first may also be the sentence's number, the same on all lines; of two the second is no
+        word where it has tags alone.
         """
         n, ids = self._n_columns, [row[0] for row in columns if not re.fullmatch(r"\d+[-.]\d+", row[0])]
         from_1, from_0 = ([str(i) for i in range(first, first + len(ids))] for first in (1, 0))
         same = [ids[0]] * len(ids) if ids and _NUMBER.fullmatch(ids[0]) else None
+        if n == 2 and all(_TAG.fullmatch(row[1]) for row in columns):
+            return 0
         if n > 1 and len(ids) > (n < 4) and (ids == from_1 or (n > 2 and len(ids) > 1 and ids in (from_0, same))):
             self._options.say(f"{self._name}: the first column counts the {'sentences' if ids == same else 'words'}, "
                               "so the second is read as the word (--word-column 1 reads the first)")
