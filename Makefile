@@ -34,15 +34,18 @@ wheels: .venv/release
 	$(BIN)/python tools/build_wheels.py dist
 	$(BIN)/python -m pytest -q tests/test_targets.py tests/test_build.py tests/test_wheel.py tests/test_windows.py
 
-# Kernels for ARM, built here, tested on an emulated machine: a real text gives the bits that it gives here, then against
-# the NumPy reference, and the golden files. TEXT=FILE is another text, or a CoNLL file.
+# Kernels for ARM, built here, tested on emulated machines, with products of int8 matrices and without: a real text gives
+# the bits that it gives here, then against the NumPy reference, and the golden files. TEXT=FILE is another text, or a
+# CoNLL file.
 arm: .venv/release
 	$(BIN)/python tools/build_kernels.py --target linux-aarch64
 	$(BIN)/python tools/arm_machine.py .venv/arm pytest hypothesis
 	$(BIN)/python tools/build_kernels.py
 	$(BIN)/python tests/bits.py $(TEXT) > .venv/arm/bits
-	PYTHONPATH=$(CURDIR) .venv/arm/python tests/bits.py $(TEXT) | diff .venv/arm/bits -
-	PYTHONPATH=$(CURDIR) .venv/arm/python -m pytest -q tests/test_ops.py tests/test_golden.py
+	for on in neoverse-n1=neon max,sve=off=i8mm; do export QEMU_CPU=$${on%=*} PYTHONPATH=$(CURDIR) && \
+		.venv/arm/python -m nerlite info | grep "^kernels .*/$${on##*=}-" && \
+		.venv/arm/python tests/bits.py $(TEXT) | diff .venv/arm/bits - && \
+		.venv/arm/python -m pytest -q tests/test_ops.py tests/test_golden.py || exit 1; done
 
 # Each adapter in its real host, from a wheel that is installed in an environment of the host's own.
 HOSTS = spacy presidio spark ray service pyinstaller results

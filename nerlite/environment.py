@@ -15,7 +15,7 @@ class Variable(NamedTuple):
 
 
 VARIABLES = {variable.name: variable for variable in (
-    Variable("NERLITE_CPU_LEVEL", "kernels for this level of CPU at most: any, neon, avx2, avxvnni, vnni or amx"),
+    Variable("NERLITE_CPU_LEVEL", "kernels for this level of CPU at most: any, neon, i8mm, avx2, avxvnni, vnni or amx"),
     Variable("OMP_NUM_THREADS", "so many threads at most, where load and --threads do not say"),
     Variable("NUMBA_CACHE_DIR", "the folder where the numba backend keeps the kernels that it has compiled", "numba"),
     Variable("NUMBA_DISABLE_JIT", "1: there is no numba backend", "numba"),

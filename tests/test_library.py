@@ -1,6 +1,7 @@
 """Kernels compiled ahead of time: what they need of others, which CPU gets which, and what happens without them."""
 
 import compileall
+import ctypes
 import importlib.util
 import os
 import platform
@@ -92,8 +93,9 @@ def test_the_level_is_the_best_that_the_cpu_has_or_a_lower_one_that_is_asked_for
     monkeypatch.delenv("NERLITE_CPU_LEVEL")
     assert cpu.cpu_level().name == "vnni"
     monkeypatch.setattr(cpu, "machine", lambda: "aarch64")
-    monkeypatch.setattr(cpu, "_features", lambda: frozenset(["fp", "asimd", "asimddp"]))
-    assert cpu.cpu_level().name == "neon"
+    for more, name in (([], "any"), (["asimddp"], "neon"), (["asimddp", "i8mm"], "i8mm")):
+        monkeypatch.setattr(cpu, "_features", lambda more=more: frozenset(["fp", "asimd", *more]))
+        assert cpu.cpu_level().name == name
 
 
 @pytest.mark.parametrize(("name", "called"), [("x86_64", "x86_64"), ("AMD64", "x86_64"), ("arm64", "aarch64"),
@@ -118,8 +120,41 @@ def test_numpys_table_tells_where_linux_does_not(monkeypatch, machine, has, lack
     """As on Windows and macOS, and under an emulator, whose /proc/cpuinfo is that of another machine."""
     for module, name, value in ((features, "_of_linux", frozenset(["lahf_lm"])), (features, "machine", machine),
                                 (features, "_numpy_table", dict.fromkeys(has, True) | dict.fromkeys(lacks, False)),
-                                (features, "_has_dot_product", False), (cpu, "machine", machine)):
-        monkeypatch.setattr(module, name, lambda value=value: value)
+                                (features, "_arm_has", False), (cpu, "machine", machine)):
+        monkeypatch.setattr(module, name, lambda *_, value=value: value)
+    monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
+    assert cpu.cpu_level().name == level
+
+
+@pytest.mark.parametrize(("system", "answers", "level"), [
+    ("linux", {16: 1 << 20 | 1 << 1, 26: 1 << 13 | 1 << 1}, "i8mm"), ("linux", {16: 1 << 20, 26: 0}, "neon"),
+    ("linux", {16: 1 << 19, 26: ~(1 << 13)}, "any"),
+    ("darwin", {b"hw.optional.arm.FEAT_DotProd": 1, b"hw.optional.arm.FEAT_I8MM": 1}, "i8mm"),
+    ("darwin", {b"hw.optional.arm.FEAT_DotProd": 1, b"hw.optional.arm.FEAT_I8MM": 0}, "neon"),
+    ("darwin", {}, "any"), ("win32", {43: 1}, "neon"), ("win32", {43: 0}, "any"), ("sunos5", {}, "any")])
+def test_systems_tell_what_an_arm_cpu_has(monkeypatch, system, answers, level):
+    class Library:
+        def __init__(self, name=None):
+            self.kernel32 = self
+
+        def getauxval(self, number):
+            return answers[number.value]
+
+        def sysctlbyname(self, name, value, *_):
+            if name in answers:
+                value._obj.value = answers[name]
+            return -(name not in answers)
+
+        def IsProcessorFeaturePresent(self, number):  # noqa: N802  # Windows' name
+            return answers[number]
+
+    monkeypatch.setattr(features.sys, "platform", system)
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    monkeypatch.setattr(ctypes, "windll", Library(), raising=False)
+    monkeypatch.setattr(features, "_numpy_table", dict)
+    monkeypatch.setattr(features, "_of_linux", lambda: frozenset(["asimddp", "i8mm"]))  # of another machine
+    for module in (features, cpu):
+        monkeypatch.setattr(module, "machine", lambda: "aarch64")
     monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
     assert cpu.cpu_level().name == level
 
@@ -261,8 +296,6 @@ def test_machine_code_is_given_nothing_that_it_does_not_expect():
 
 
 @pytest.mark.parametrize(("name", "triple", "kind", "wanted", "absent"), [
-    ("neon", "aarch64-unknown-linux-gnu", "INT8", r"\bsdot\s+v", r"\bsmull|\bmul\s"),
-    ("neon", "aarch64-unknown-linux-gnu", "INT16", r"\bsmull2?\s+v", r"\bfm"),
     ("neon", "aarch64-unknown-linux-gnu", "FLOAT", r"\bfmla\s+v", r"\bfmul\s"),
     ("avxvnni", "x86_64-unknown-linux-gnu", "INT8", r"\{vex\}\s+vpdpbusd\s", r"zmm|vpmaddubsw"),
     ("avxvnni", "x86_64-unknown-linux-gnu", "INT16", r"\{vex\}\s+vpdpwssd\s", r"zmm"),
@@ -291,6 +324,19 @@ def test_tiles_of_avx2_compile_to_its_instructions():
     assert counts == [n_sums * n_steps, n_sums * (n_steps - 2), 2 * n_sums, 2 * n_sums]
     assert not re.search(r"zmm|vpdpbusd", code)
     assert not re.search(SPILLED, code)
+
+
+@pytest.mark.parametrize(("name", "kind", "n_rows", "counts"), [
+    ("neon", "int8", 5, {"sdot": 20 + 80}), ("i8mm", "int8", 6, {"smmla": 24 + 48}), ("i8mm", "int8", 5, {"smmla": 72}),
+    ("i8mm", "int16", 4, {"smlal": 32, "smlal2": 32})])
+def test_tiles_of_arm_compile_to_its_instructions(name, kind, n_rows, counts):
+    tiles, level = pytest.importorskip("nerlite.kernels.tiles"), cpu.LEVELS[name]
+    n_vectors = level.n_vectors if kind == "int8" else level.width // level.lanes
+    code = compiled(level, "aarch64-unknown-linux-gnu", lambda emit, arguments: getattr(level, f"{kind}_tile")(
+        emit, n_rows, n_vectors, tiles.Tile(*arguments)))
+    assert {each: len(re.findall(rf"\b{each}\s+v", code)) for each in counts} == counts
+    assert not re.search(r"\b(smull|mul|ext|dup)\s", code)
+    assert not re.search(r"\bldr\s+q\d+, \[sp", code)  # no sum without a register
 
 
 def test_tiles_of_amx_compile_to_its_instructions():

@@ -3,7 +3,8 @@
     python tools/arm_machine.py DIR [PACKAGE ...]
 
 It takes apt-get and dpkg-deb (Debian's or Ubuntu's) and no privilege: nothing is installed on this machine. DIR/python
-is then that Python, with NumPy, tokenizers, safetensors and the other packages that are named.
+is then that Python, with NumPy, tokenizers, safetensors and the other packages that are named. Its CPU is Graviton 2's,
+or the one that QEMU_CPU names: "max,sve=off" has products of int8 matrices besides.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def set_up(folder: Path, packages: list[str]) -> Path:
             subprocess.run(["dpkg-deb", "--extract", package, place], check=True)
         (folder / "root.partial").rename(root)
     version = next(root.glob("usr/bin/python3.*")).name.removeprefix("python")
-    command = [folder / "qemu/usr/bin/qemu-aarch64-static", "-cpu", CPU, "-L", root, root / f"usr/bin/python{version}"]
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(folder / "site"))}:$PYTHONPATH exec '
-                      f'{shlex.join(map(str, command))} "$@"\n')
+    command = [folder / "qemu/usr/bin/qemu-aarch64-static", "-L", root, root / f"usr/bin/python{version}"]
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(folder / "site"))}:$PYTHONPATH '
+                      f'QEMU_CPU=${{QEMU_CPU:-{CPU}}} exec {shlex.join(map(str, command))} "$@"\n')
     python.chmod(0o755)
     platforms = [f"--platform={tag}_aarch64" for tag in ("manylinux_2_28", "manylinux2014")]
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade",

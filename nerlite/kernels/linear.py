@@ -9,6 +9,7 @@ from nerlite.kernels.jit import LEVEL, kernel
 from nerlite.kernels.simd import LANES, highest, ints, load, store, to_float
 from nerlite.kernels.tiles import (
     COLUMNS,
+    IN_TURN,
     INT8_ROWS,
     LINE,
     ROWS,
@@ -32,7 +33,8 @@ STRETCH, MOST_16 = LEVEL.stretch, 32767 // 127
 def _share(n_rows, most):
     """Return how many of the rows that are left the next tile takes, for all tiles to be about as full."""
     n_tiles = (n_rows + most - 1) // most
-    return (n_rows + n_tiles - 1) // n_tiles
+    share = (n_rows + n_tiles - 1) // n_tiles
+    return min(n_rows, (share + IN_TURN - 1) // IN_TURN * IN_TURN) if IN_TURN > 1 else share
 
 
 @kernel()
@@ -40,7 +42,8 @@ def quantize_rows(x, first, start, stop, width, quantized):
     """Make rows start:stop of quantized of x[first + start:first + stop, :width], for a product of int8 weights."""
     numbers, scales = quantized.numbers, quantized.scales
     for i in range(start, stop):
-        scales[i, 0], scales[i, 1] = quantize_row(x[first + i, :width], numbers[i])
+        turn = i % IN_TURN
+        scales[i, 0], scales[i, 1] = quantize_row(x[first + i, :width], numbers[i - turn], turn)
 
 
 @kernel(inline=True)

@@ -17,6 +17,7 @@ from numba.core.typing import signature
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 from nerlite.kernels.emit import F32, I32, call, splat
+from nerlite.kernels.emit import Emit as Emitter
 from nerlite.kernels.jit import LEVEL
 
 LANES = LEVEL.lanes
@@ -68,8 +69,10 @@ def _instruction(name: str) -> Emit:
     return lambda builder, a, b: getattr(builder, name)(a, b)
 
 
-def _choose(compare: str, predicate: str) -> Emit:
-    return lambda builder, a, b: builder.select(getattr(builder, compare)(predicate, a, b), a, b)
+def _choose(kind: Vector, predicate: str) -> Emit:
+    if kind is FLOATS:
+        return lambda builder, a, b: LEVEL.choose(Emitter(builder), predicate, a, b)
+    return lambda builder, a, b: builder.select(builder.icmp_signed(predicate, a, b), a, b)
 
 
 for _operation, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"),
@@ -79,9 +82,9 @@ for _operation, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (opera
 for _operation, _name in ((operator.add, "add"), (operator.sub, "sub"), (operator.and_, "and_"),
                           (operator.xor, "xor"), (operator.lshift, "shl"), (operator.rshift, "ashr")):
     _operator(_operation, INTS, INTS, _instruction(_name))
-for _kind, _compare in ((FLOATS, "fcmp_ordered"), (INTS, "icmp_signed")):
-    _operator(min, _kind, _kind, _choose(_compare, "<"))
-    _operator(max, _kind, _kind, _choose(_compare, ">"))
+for _kind in (FLOATS, INTS):
+    _operator(min, _kind, _kind, _choose(_kind, "<"))
+    _operator(max, _kind, _kind, _choose(_kind, ">"))
 _operator(operator.lt, FLOATS, BOOLS, lambda builder, a, b: builder.fcmp_ordered("<", a, b))
 _operator(operator.lt, INTS, BOOLS, lambda builder, a, b: builder.icmp_signed("<", a, b))
 

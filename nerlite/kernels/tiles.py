@@ -20,7 +20,7 @@ from nerlite.kernels.jit import LEVEL, kernel
 from nerlite.ops.levels import Level
 
 binding.initialize_native_asmparser()  # for the assembly that a tile may have
-ROWS, INT8_ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width
+ROWS, INT8_ROWS, COLUMNS, WIDTH, IN_TURN = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width, LEVEL.in_turn
 LINE = 64  # bytes of a line of the caches
 
 
@@ -200,4 +200,4 @@ def _plain_int16(x, row, n_rows, panel, out, stretches, ahead):
 
 float_product = _make_product(FLOAT, LEVEL.n_vectors, asks=LEVEL.asks_ahead)
 int8_product = _make_product(INT8, LEVEL.n_vectors, asks=LEVEL.int8_asks_ahead)
-float_narrow, int16_narrow = (_make_product(kind, 2) for kind in (FLOAT, INT16))
+float_narrow, int16_narrow = (_make_product(kind, LEVEL.width // LEVEL.lanes) for kind in (FLOAT, INT16))

@@ -12,8 +12,9 @@ _OF_NUMPY = {"FMA3": "fma", "BMI": "bmi1", "AVX512VNNI": "avx512_vnni"}
 # What each CPU with AVX2 and FMA has besides; NumPy before 2.4 has no names for it.
 _WITH_AVX2 = frozenset(["bmi1", "bmi2", "f16c", "movbe"])
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-# Of Windows' winnt.h: PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE.
-_WINDOWS_DOT_PRODUCT = 43
+# Of ARM's features: the number for getauxval and the bit in it, of Linux's asm/hwcap.h; macOS' name; Windows' number,
+# of winnt.h, 0 where it has none.
+_ARM = {"asimddp": (16, 20, b"hw.optional.arm.FEAT_DotProd", 43), "i8mm": (26, 13, b"hw.optional.arm.FEAT_I8MM", 0)}
 
 
 def machine() -> str:
@@ -29,12 +30,11 @@ def machine() -> str:
 
 def features() -> frozenset[str]:
     """Return the features of this CPU, as /proc/cpuinfo on Linux names them."""
-    table = _numpy_table()
-    found = _of_linux() | {_OF_NUMPY.get(name, name.lower()) for name, has in table.items() if has}
+    table, arm = _numpy_table(), machine() == "aarch64"
+    told = frozenset(name for name, asked in _ARM.items() if _arm_has(*asked)) if arm else _of_linux()
+    found = told | {_OF_NUMPY.get(name, name.lower()) for name, has in table.items() if has}
     if "BMI2" not in table and found >= {"avx2", "fma"}:
         found |= _WITH_AVX2
-    if machine() == "aarch64" and _has_dot_product():
-        found |= {"asimddp"}
     return found
 
 
@@ -45,24 +45,25 @@ def _numpy_table() -> dict[str, bool]:
     return {}
 
 
-def _has_dot_product() -> bool:
-    """Ask macOS or Windows on ARM; elsewhere NumPy and Linux tell."""
+def _arm_has(number: int, bit: int, name: bytes, windows: int) -> bool:
+    """Ask the system for a feature of ARM; an emulator's answer is its own, as that of /proc/cpuinfo may not be."""
     import ctypes
 
+    if sys.platform == "linux":
+        return bool(ctypes.CDLL(None).getauxval(ctypes.c_ulong(number)) >> bit & 1)
     if sys.platform == "darwin":
         value, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
-        failed = ctypes.CDLL(None).sysctlbyname(b"hw.optional.arm.FEAT_DotProd", ctypes.byref(value),
-                                                ctypes.byref(size), None, ctypes.c_size_t(0))
+        failed = ctypes.CDLL(None).sysctlbyname(name, ctypes.byref(value), ctypes.byref(size), None, ctypes.c_size_t(0))
         return not failed and bool(value.value)
     if sys.platform == "win32":
-        return bool(ctypes.windll.kernel32.IsProcessorFeaturePresent(_WINDOWS_DOT_PRODUCT))
+        return bool(windows and ctypes.windll.kernel32.IsProcessorFeaturePresent(windows))
     return False
 
 
 def _of_linux() -> frozenset[str]:
     """Return the features of the first CPU in /proc/cpuinfo; none where there is no such file.
 
-    It names some that NumPy does not. An emulator may show the emulating machine's, whose names are no other's.
+    It names some that NumPy does not.
     """
     try:
         with open("/proc/cpuinfo") as file:

@@ -106,7 +106,8 @@ class Head:
         level, weights, size = self._kernels.level, self.weights, self._size
         dense_width = len(weights.dense.panels) * level.columns
         work = HeadWork.allocate(
-            n=n, x_width=weights.x_width, quantized={"n": n, "depth": max(weights.x_width, weights.y_width)},
+            n=n, x_width=weights.x_width,
+            quantized={"n": padded(n, level.in_turn), "depth": max(weights.x_width, weights.y_width)},
             y_width=max(dense_width, weights.y_width, 2 * size), d_gates=8 * size, d_states=2 * size,
             directions=[_work_lengths(level, size, is_int8=self._is_int8)] * 2)
         work.x[:, self._d_in:] = 0  # nothing is written there

@@ -14,15 +14,16 @@ class Level:
 
     lanes: 32-bit lanes of a vector; n_vectors: vectors in a panel of weights; rows: how many a tile of a product takes
     at most, so that its sums fit the registers; int8_rows: the same of a product of int8 weights, and depth: a
-    multiple of how many numbers of a row it takes at once; stretch: how many times four numbers of a row it multiplies
-    and adds up in 16 bits, 0 where there are instructions for 32; rows_together: the most rows of an int8 encoder of
+    multiple of how many numbers of a row it takes at once; in_turn: of how many rows the numbers lie in turn, a vector
+    of each, and words of a column, one of each; stretch: how many times four numbers of a row it multiplies and adds up
+    in 16 bits, 0 where there are instructions for 32; rows_together: the most rows of an int8 encoder of
     which threads share out columns, since that is faster; machine, features: what `uname` and /proc/cpuinfo say of such
     a CPU; llvm_cpu, llvm_features: its names in LLVM, the feature that makes the level the last.
     """
 
     name = "any"
     lanes, n_vectors, rows, int8_rows, depth, stretch = 8, 2, 4, 4, 8, 0
-    rows_together = 24
+    in_turn, rows_together = 1, 24
     machine = llvm_cpu = llvm_features = ""
     features: frozenset[str] = frozenset()
     has_tiles = False  # or plain loops
@@ -56,6 +57,10 @@ class Level:
     def vector_rows(self) -> int:
         """The most rows that vectors multiply by int8 weights."""
         return self.int8_rows
+
+    def choose(self, emit: Any, predicate: str, a: Any, b: Any) -> Any:
+        """Emit the lesser ("<") or the greater (">") of each lane's float32, b where they are equal."""
+        return emit.builder.select(emit.builder.fcmp_ordered(predicate, a, b), a, b)
 
     def fma(self, emit: Any, total: Any, a: Any, b: Any) -> Any:
         """Emit what adds the product of two float32 to each lane."""
@@ -101,51 +106,61 @@ class Level:
 
 
 class Neon(Level):
-    """ARM with products of int8."""
+    """ARM with products of int8; a vector is two registers of four lanes, which halves what loops take besides."""
 
     name, machine, features = "neon", "aarch64", frozenset(["asimddp"])
     llvm_cpu, llvm_features = "generic", "+neon,+dotprod"
-    lanes, n_vectors, rows, int8_rows, depth = 4, 4, 4, 5, 16
+    lanes, n_vectors, rows, int8_rows, depth = 8, 2, 4, 5, 16
     has_tiles = True
+    least_steps = 1  # that a tile of int8 weights takes at once
+
+    @property
+    def width(self) -> int:
+        """As said there: for two registers."""
+        return self.lanes
+
+    def choose(self, emit: Any, predicate: str, a: Any, b: Any) -> Any:
+        """As said there, in one instruction, which has its own order of 0 and -0."""
+        return emit.call(f"llvm.{'min' if predicate == '<' else 'max'}num.v{self.lanes}f32", a.type, a, b)
 
     def dot4(self, emit: Any, total: Any, a: Any, b: Any) -> Any:
-        """As said there."""
+        """As said there, in a register."""
         return emit.call("llvm.aarch64.neon.sdot.v4i32.v16i8", total.type, total, *(
             emit.builder.bitcast(x, emit.vector(8, 16)) for x in (a, b)))
 
     def int16_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
-        """Emit a tile whose products have lanes of their own, two of which are added up at its end."""
-        size, vector, word, builder = 4 * self.lanes, emit.vector(32, self.lanes), emit.number(32, 0), emit.builder
-        first, every = emit.constant(vector, None), emit.constant(vector, [0] * self.lanes)
-        halves = [emit.constant(vector, [*range(i, i + self.lanes)]) for i in (0, self.lanes)]
+        """Emit a tile that takes four steps at once, a column a lane; rows have zeros up to a multiple of them."""
+        register, numbers, builder = emit.vector(32, 4), emit.vector(16, 8), emit.builder
+        n = n_vectors * self.lanes // 4
         rows = [emit.add(tile.a, emit.times(tile.a_stride, row)) for row in range(n_rows)]
 
-        def halves_of(numbers: Any) -> list[Any]:
-            numbers = builder.bitcast(numbers, emit.vector(16, 2 * self.lanes))
-            return [builder.shuffle_vector(numbers, numbers, half) for half in halves]
+        def load(address: Any) -> Any:
+            return builder.bitcast(emit.load(address, register), numbers)
 
-        steps = emit.steps([emit.number(64, 0), tile.panel, *[first] * (2 * n_rows * n_vectors)])
+        def pick(a: Any, b: Any, lanes: list[int]) -> Any:
+            return builder.shuffle_vector(a, b, emit.constant(emit.vector(32, len(lanes)), lanes))
+
+        steps = emit.steps([emit.number(64, 0), tile.panel, *[emit.constant(register, None)] * (n_rows * n)])
         step, place, *sums = steps.values
-        columns = [halves_of(emit.load(emit.add(place, size * i), vector)) for i in range(n_vectors)]
-        for row in range(n_rows):
-            numbers = emit.load(emit.add(rows[row], emit.times(step, 4)), word.type)
-            same = halves_of(builder.shuffle_vector(builder.insert_element(first, numbers, word), first, every))
-            for i in range(n_vectors):
-                for half in (0, 1):
-                    at = 2 * (row * n_vectors + i) + half
-                    sums[at] = builder.add(sums[at], emit.call("llvm.aarch64.neon.smull.v4i32", vector, same[half],
-                                                               columns[i][half]))
-        following = emit.add(step, 1)
-        steps.end([following, emit.add(place, tile.panel_stride), *sums],
+        each = [load(emit.add(row, emit.times(step, 4))) for row in rows]
+        for i in range(8):
+            for j in range(0, n, 2):
+                at = emit.add(emit.add(place, emit.times(tile.panel_stride, i // 2)), 16 * j)
+                columns = pick(load(at), load(emit.add(at, 16)), [2 * lane + i % 2 for lane in range(8)])
+                for row in range(n_rows):
+                    for half in (0, 1):
+                        part = pick(columns, columns, [*range(4 * half, 4 * half + 4)])
+                        product = emit.call("llvm.aarch64.neon.smull.v4i32", register, part,
+                                            pick(each[row], each[row], [i] * 4))
+                        sums[row * n + j + half] = builder.add(sums[row * n + j + half], product)
+        following = emit.add(step, 4)
+        steps.end([following, emit.add(place, emit.times(tile.panel_stride, 4)), *sums],
                   builder.icmp_signed("<", following, tile.depth))
-        for i in range(n_rows * n_vectors):
-            at = emit.add(tile.out, emit.times(tile.out_stride, i // n_vectors))
-            both = emit.call("llvm.aarch64.neon.addp.v4i32", vector, *sums[2 * i:2 * i + 2])
-            emit.store(both, emit.add(at, size * (i % n_vectors)))
+        self._store(emit, tile, [sums[row * n:row * n + n] for row in range(n_rows)])
         return True
 
     def int8_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
-        """Emit a tile that takes four steps at once, where there are so many: a row's numbers fill a vector.
+        """Emit a tile that takes four steps at once, where there are so many: a row's numbers fill a register.
 
         The panel's steps lie next to each other.
         """
@@ -154,29 +169,69 @@ class Neon(Level):
             with then:
                 self._int8_steps(emit, n_rows, n_vectors, tile, 4)
             with otherwise:
-                self._int8_steps(emit, n_rows, n_vectors, tile, 1)
+                self._int8_steps(emit, n_rows, n_vectors, tile, self.least_steps)
         return True
 
-    def _int8_steps(self, emit: Any, n_rows: int, n_vectors: int, tile: Any, n: int) -> None:
-        """Emit a tile that takes n steps at once."""
-        size, vector, word, builder = 4 * self.lanes, emit.vector(32, self.lanes), emit.number(32, 0), emit.builder
+    def _int8_steps(self, emit: Any, n_rows: int, n_vectors: int, tile: Any, n_steps: int) -> None:
+        """Emit a tile that takes so many steps at once."""
+        register, word, builder, n = emit.vector(32, 4), emit.number(32, 0), emit.builder, n_vectors * self.lanes // 4
         rows = [emit.add(tile.a, emit.times(tile.a_stride, row)) for row in range(n_rows)]
-        steps = emit.steps([emit.number(64, 0), tile.panel, *[emit.constant(vector, None)] * (n_rows * n_vectors)])
+        steps = emit.steps([emit.number(64, 0), tile.panel, *[emit.constant(register, None)] * (n_rows * n)])
         step, place, *sums = steps.values
-        numbers = [emit.load(emit.add(row, emit.times(step, 4)), word.type if n == 1 else vector) for row in rows]
-        if n == 1:
-            numbers = [builder.insert_element(emit.constant(vector, None), each, word) for each in numbers]
-        for i in range(n):
-            columns = [emit.load(emit.add(place, size * (i * n_vectors + j)), vector) for j in range(n_vectors)]
-            same = [builder.shuffle_vector(row, row, emit.constant(vector, [i] * self.lanes)) for row in numbers]
-            sums = [self.dot4(emit, total, columns[j % n_vectors], same[j // n_vectors])
-                    for j, total in enumerate(sums)]
-        following = emit.add(step, n)
-        steps.end([following, emit.add(place, size * n * n_vectors), *sums],
+        numbers = [emit.load(emit.add(row, emit.times(step, 4)), word.type if n_steps == 1 else register)
+                   for row in rows]
+        if n_steps == 1:
+            numbers = [builder.insert_element(emit.constant(register, None), each, word) for each in numbers]
+        for i in range(n_steps):
+            columns = [emit.load(emit.add(place, 16 * (i * n + j)), register) for j in range(n)]
+            same = [builder.shuffle_vector(row, row, emit.constant(register, [i] * 4)) for row in numbers]
+            sums = [self.dot4(emit, total, columns[j % n], same[j // n]) for j, total in enumerate(sums)]
+        following = emit.add(step, n_steps)
+        steps.end([following, emit.add(place, 16 * n_steps * n), *sums],
                   builder.icmp_signed("<", following, tile.depth))
-        for j, total in enumerate(sums):
-            at = emit.add(tile.out, emit.times(tile.out_stride, j // n_vectors))
-            emit.store(total, emit.add(at, size * (j % n_vectors)))
+        self._store(emit, tile, [sums[row * n:row * n + n] for row in range(n_rows)])
+
+    def _store(self, emit: Any, tile: Any, sums: list[list[Any]]) -> None:
+        """Emit what writes each row's sums."""
+        for row, registers in enumerate(sums):
+            at = emit.add(tile.out, emit.times(tile.out_stride, row))
+            for j, register in enumerate(registers):
+                emit.store(register, emit.add(at, 16 * j))
+
+
+class I8MM(Neon):
+    """ARM that multiplies two rows of eight int8 by two columns at once: Graviton 3, Apple's M2 and later."""
+
+    name, features = "i8mm", Neon.features | {"i8mm"}
+    llvm_features = "+neon,+dotprod,+i8mm"
+    int8_rows, in_turn, least_steps = 6, 2, 2
+
+    def _int8_steps(self, emit: Any, n_rows: int, n_vectors: int, tile: Any, n_steps: int) -> None:
+        """As said there; a register has eight numbers of two rows or columns, or what they make with each other."""
+        register, builder = emit.vector(32, 4), emit.builder
+        n, n_pairs = n_vectors * self.lanes // 2, (n_rows + 1) // 2
+        rows = [emit.add(tile.a, emit.times(tile.a_stride, 2 * pair)) for pair in range(n_pairs)]
+        steps = emit.steps([emit.number(64, 0), tile.panel, *[emit.constant(register, None)] * (n_pairs * n)])
+        step, place, *sums = steps.values
+
+        def load(address: Any) -> Any:
+            return builder.bitcast(emit.load(address, register), emit.vector(8, 16))
+
+        for i in range(n_steps // 2):
+            if i:  # or LLVM loads both steps' rows at once, for which there are too few registers
+                builder.fence("seq_cst", "singlethread")
+            pairs = [load(emit.add(emit.add(row, emit.times(step, 8)), 16 * i)) for row in rows]
+            for j in range(n):
+                columns = load(emit.add(place, 16 * (i * n + j)))
+                for pair in range(n_pairs):
+                    sums[pair * n + j] = emit.call("llvm.aarch64.neon.smmla.v4i32.v16i8", register,
+                                                   sums[pair * n + j], pairs[pair], columns)
+        following = emit.add(step, n_steps)
+        steps.end([following, emit.add(place, 8 * n_steps * n), *sums],
+                  builder.icmp_signed("<", following, tile.depth))
+        halves = [emit.constant(register, [0, 1, 4, 5]), emit.constant(register, [2, 3, 6, 7])]
+        self._store(emit, tile, [[builder.shuffle_vector(*sums[at:at + 2], halves[row % 2])
+                                  for at in range(row // 2 * n, row // 2 * n + n, 2)] for row in range(n_rows)])
 
 
 class AVX2(Level):
@@ -333,4 +388,5 @@ class AMX(VNNI):
 
 
 # From the least to the best of each machine.
-LEVELS: dict[str, Level] = {level.name: level for level in (Level(), Neon(), AVX2(), AVXVNNI(), VNNI(), AMX())}
+LEVELS: dict[str, Level] = {level.name: level for level in (Level(), Neon(), I8MM(), AVX2(), AVXVNNI(), VNNI(),
+                                                            AMX())}

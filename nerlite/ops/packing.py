@@ -60,6 +60,8 @@ def pack(kernels: Any, parameters: LinearParameters, into: Linear) -> None:
         stretches = np.zeros((n_panels, constants.shape[1] - 3, columns), np.int32)
         kernels.pack_int8(PackInt8(weight=np.ascontiguousarray(weight), panels=panels, sums=sums,
                                    stretches=stretches.reshape(n_panels, -1)))
+        if (in_turn := kernels.level.in_turn) > 1:
+            panels[:] = panels.reshape(n_panels, -1, in_turn, columns).swapaxes(2, 3).reshape(panels.shape)
         wide[0] = sums.reshape(-1)
         constants.view(np.int32)[:, 3:] = stretches
     constants[:, :3] = wide.reshape(3, n_panels, columns).swapaxes(0, 1)
