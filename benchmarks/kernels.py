@@ -83,7 +83,7 @@ def head_parts(model: Path, rng: np.random.Generator) -> Iterator[Part]:
     emissions = 3 * rng.standard_normal((n, len(config.tags)), np.float32)
     dense, hidden = context.dense_size, context.lstm_hidden_size
     of_context = 2 * n * (config.features_size * dense + 2 * context.num_layers * (dense + hidden) * 4 * hidden)
-    yield Part("characters: CNN and BiLSTM", "words", n, 0, None, lambda network: network.features(words, offsets))
+    yield Part("characters: CNN and BiLSTM", "words", n, 0, None, lambda network: network.chars(words, offsets))
     yield Part("head: dense, BiLSTM, scores", "words", n, of_context, config.dtype,
                lambda network: network.head(features, vectors, offsets))
     yield Part("Viterbi", "words", n, 0, None, lambda network: network.crf.tags(emissions, offsets))

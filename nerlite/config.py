@@ -24,8 +24,6 @@ _MAY_BE_ZERO = {"num_hidden_layers", "num_layers", "lstm_hidden_size"}
 _MAY_BE_NEGATIVE = {"shift"}
 # A CRF has a number for each pair of tags.
 MOST_TAGS = 1000
-# Static ones: their numbers are stored as uint16.
-MOST_EMBEDDINGS = 1 << 16
 # More than any model has; what is built of so many still fits memory.
 _MOST, _MOST_LAYERS = 1 << 24, 1000
 
@@ -80,19 +78,8 @@ class CharsConfig(NamedTuple):
         return (self.cnn.num_filters if self.cnn else 0) + (2 * self.lstm.hidden_size if self.lstm else 0)
 
 
-class StaticConfig(NamedTuple):
-    """Static word embeddings, which do not depend on the words beside (see `nerlite.network.static`).
-
-    Several words, the keys, may share an embedding; words without one have zeros.
-    """
-
-    num_keys: int
-    num_embeddings: int
-    embedding_size: int
-
-
 class ContextConfig(NamedTuple):
-    """Dense + ReLU over [char features, static embedding, word vector], then stacked BiLSTM layers.
+    """Dense + ReLU over [char features, word vector], then stacked BiLSTM layers.
 
     cell: "lstm" is PyTorch's; "peephole" adds the cell state to its gates (TensorFlow's block cell).
     residual: each layer's input is added to its output, so dense_size must be 2 * lstm_hidden_size.
@@ -170,7 +157,6 @@ class Config(NamedTuple):
     decoder: Literal["crf", "viterbi", "argmax"] = "crf"
     crf_boundaries: bool = True
     chars: CharsConfig | None = None
-    static: StaticConfig | None = None
     context: ContextConfig | None = None
     window: int = 512
     dtype: Literal["float32", "float16", "int8"] = "float32"
@@ -184,8 +170,7 @@ class Config(NamedTuple):
     @property
     def features_size(self) -> int:
         """Width of what the context network (or, without one, the emission layer) reads."""
-        return (self.encoder.hidden_size + (self.chars.feature_size if self.chars else 0)
-                + (self.static.embedding_size if self.static else 0))
+        return self.encoder.hidden_size + (self.chars.feature_size if self.chars else 0)
 
     @property
     def emission_input_size(self) -> int:
@@ -251,8 +236,6 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "sparknlp: expected neither breaks nor agreement nor calibration, which Spark NLP's rules do not know"
     if chars and not (chars.cnn or chars.lstm):
         yield "chars: expected cnn, lstm or both"
-    if config.static and config.static.num_embeddings > MOST_EMBEDDINGS:
-        yield f"static.num_embeddings: expected at most {MOST_EMBEDDINGS:,}, got {config.static.num_embeddings:,}"
     if chars and any(len(character) != 1 for character in chars.alphabet):
         yield "chars.alphabet: expected one character an entry"
     if chars and not sparknlp and len(set(chars.alphabet)) != len(chars.alphabet):

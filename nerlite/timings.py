@@ -61,13 +61,13 @@ class Timings:
                                    ("decoding", rules, "document")):
             setattr(owner, name, self.of(stage, getattr(owner, name)))
         encoder, head = self.of("encoder", network.encoder), self.of("head", network.head)
-        features_of = self.of("characters", network.features) if network.features else None
+        characters_of = self.of("characters", network.chars) if network.chars else None
 
         def emissions(batch: Batch, workers: Workers | None = None) -> np.ndarray:
             vectors = encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces,
                               batch.word_offsets, workers)
-            features = features_of(batch.words, batch.word_offsets) if features_of else None
-            scores: np.ndarray = head(features, vectors, batch.word_offsets)
+            characters = characters_of(batch.words, batch.word_offsets) if characters_of else None
+            scores: np.ndarray = head(characters, vectors, batch.word_offsets)
             return scores
 
         network.emissions = emissions  # type: ignore[method-assign]

@@ -25,8 +25,7 @@ INT8_LIMIT = 63
 MOST_HEADER = 1 << 22
 Tensors = Mapping[str, np.ndarray]
 
-_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I8": np.dtype("i1"),
-                                     "U32": np.dtype("<u4"), "U16": np.dtype("<u2")}
+_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I8": np.dtype("i1")}
 
 
 def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
@@ -35,10 +34,10 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
     Matrices are (d_in, d_out), so that code reads x @ w + b. Query, key and value are one matrix,
     LSTM input and recurrent biases one vector, and BERT's type-0 embedding is part of the positions.
 
-    dtype "float32" and "float16" store everything so. "int8" stores the encoder's matrices as int8 with a float32 scale
-    an output channel, and its two embedding tables and the static one as int8 with a float32 scale a row (`NAME.scale`,
-    value = int8 * scale); its vectors stay float32. Of the head the context network's matrices are int8 too, the rest,
-    small and sensitive, float16.
+    dtype "float32" and "float16" store everything so. "int8" stores the encoder's matrices as int8 with a
+    float32 scale an output channel, and its two embedding tables as int8 with a float32 scale a row
+    (`NAME.scale`, value = int8 * scale); its vectors stay float32. Of the head the context network's matrices are int8
+    too, the rest, small and sensitive, float16.
     """
     encoder, hidden, inner = config.encoder, config.encoder.hidden_size, config.encoder.intermediate_size
     tensors: dict[str, tuple[Shape, str]] = {}
@@ -46,8 +45,8 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
     if config.dtype == "int8":
         body, head = "float32", "float16"
 
-    def embedding(name: str, n_rows: int, size: int = hidden) -> None:
-        tensors[name] = (n_rows, size), config.dtype
+    def embedding(name: str, n_rows: int) -> None:
+        tensors[name] = (n_rows, hidden), config.dtype
         if config.dtype == "int8":
             tensors[f"{name}.scale"] = (n_rows,), "float32"
 
@@ -89,9 +88,6 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
         if chars.lstm:
             tensors["chars.lstm.embeddings"] = (n_ids, chars.lstm.embedding_size), head
             bilstm("chars.lstm", chars.lstm.embedding_size, chars.lstm.hidden_size, head)
-    if static := config.static:
-        tensors["static.keys"], tensors["static.rows"] = ((static.num_keys,), "uint32"), ((static.num_keys,), "uint16")
-        embedding("static.word_embeddings", static.num_embeddings, static.embedding_size)
     if context := config.context:
         linear("context.dense", config.features_size, context.dense_size, config.dtype)
         for i in range(context.num_layers):
@@ -265,9 +261,7 @@ def float_tensors(tensors: Tensors) -> dict[str, np.ndarray]:
     """Return stored tensors as float32, those that are quantized multiplied by their scales: `stored_as`'s inverse."""
     floats: dict[str, np.ndarray] = {}
     for name, tensor in tensors.items():
-        if tensor.dtype.kind == "u":
-            floats[name] = tensor
-        elif not name.endswith(".scale"):
+        if not name.endswith(".scale"):
             floats[name] = np.asarray(tensor, np.float32)
             if tensor.dtype == np.int8:
                 scale = tensors[f"{name}.scale"]

@@ -18,10 +18,8 @@ from nerlite.config import (
     Config,
     ContextConfig,
     EncoderConfig,
-    StaticConfig,
     write_config,
 )
-from nerlite.network.static import key_of
 from nerlite.ops import Ops
 from nerlite.tags import allowed_transitions, tag_names
 from nerlite.weights import expected_tensors, stored_as, write_tensors
@@ -36,8 +34,6 @@ ROOT = Path(__file__).parent.parent
 os.environ.setdefault("PYTHONWARNINGS", "ignore:no kernels are ready:RuntimeWarning")  # as pytest's own, for children
 # Layers that say more or less than the others: what a piece is should reach the tags.
 LOUDNESS = {"attention_out": 0.3, "ffn_out": 0.3, "emissions": 4}
-# Words that have static embeddings.
-KNOWN = ("angela", "berlin", "in", "of", "acme", "merkel", "the", ".")
 TAGS = tag_names(("LOC", "MISC", "ORG", "PER"), "BIOES")
 
 
@@ -78,7 +74,6 @@ def tiny_config() -> Config:
         chars=CharsConfig(alphabet=tuple(string.ascii_letters + string.digits + string.punctuation),
                           cnn=CharCNNConfig(embedding_size=5, num_filters=6),
                           lstm=CharLSTMConfig(embedding_size=5, hidden_size=4)),
-        static=StaticConfig(num_keys=len(KNOWN), num_embeddings=4, embedding_size=3),
         context=ContextConfig(dense_size=16, num_layers=1, lstm_hidden_size=8),
         window=32,
     )
@@ -110,12 +105,6 @@ def random_tensors(config: Config, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     tensors = {}
     for name, (shape, _) in expected_tensors(config._replace(dtype="float32")).items():
-        if name == "static.keys":
-            tensors[name] = np.array(sorted(map(key_of, KNOWN)), np.uint32)
-            continue
-        if name == "static.rows":
-            tensors[name] = rng.integers(0, config.static.num_embeddings, shape).astype(np.uint16)
-            continue
         values = rng.standard_normal(shape, np.float32)
         if name.endswith("_norm.weight"):
             values = 1 + values / 10

@@ -87,7 +87,7 @@ def test_head_computes_what_torch_does(ops, name):
     batch = batch_of(name, config, golden)
     offsets = batch.word_offsets
     vectors = network.encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces, offsets)
-    chars = network.features(batch.words, offsets)
+    chars = network.chars(batch.words, offsets)
     n_filters = config.chars.cnn.num_filters
     stages = {"char_cnn": chars[:, :n_filters], "char_lstm": chars[:, n_filters:]}
     if config.chars.lstm is None:

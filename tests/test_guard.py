@@ -23,7 +23,6 @@ from nerlite.config import (
     Config,
     ContextConfig,
     EncoderConfig,
-    StaticConfig,
     check_config,
 )
 from nerlite.network.model import Network
@@ -130,9 +129,8 @@ def random_config(rng):
     length = rng.choice((3, 5, 40, 70, 600))
     encoder = EncoderConfig(rng.choice((1, 2, 50)), size * heads, rng.choice((0, 1, 1, 2, 3)), heads,
                             rng.choice((*SIZES, 64, 100, 200)), length)
-    static = rng.choice((None, StaticConfig(rng.randint(1, 9), rng.randint(1, 5), rng.randint(1, 33))))
     config = Config("x", encoder, tuple(tags), "IOB2", rng.choice(("crf", "viterbi", "argmax")), rng.random() < 0.5,
-                    chars, static, context, length, rng.choice(("float32", "float16", "int8", "int8")))
+                    chars, context, length, rng.choice(("float32", "float16", "int8", "int8")))
     check_config(config, "x")
     return config
 
@@ -143,10 +141,6 @@ def random_tensors(config, rng):
         if dtype == "int8":
             limit = 127 if name.endswith("_embeddings") else 63
             tensors[name] = rng.integers(-limit, limit + 1, shape).astype(np.int8)
-        elif name == "static.keys":
-            tensors[name] = np.sort(rng.choice(1 << 32, shape, replace=False)).astype(np.uint32)
-        elif name == "static.rows":
-            tensors[name] = rng.integers(0, config.static.num_embeddings, shape).astype(np.uint16)
         elif name.endswith(".scale"):
             tensors[name] = rng.uniform(0.001, 0.01, shape).astype(np.float32)
         else:

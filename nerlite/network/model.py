@@ -6,10 +6,10 @@ import numpy as np
 
 from nerlite.batch import Batch
 from nerlite.config import Config
+from nerlite.network.chars import CharFeatures
 from nerlite.network.crf import CRF
 from nerlite.network.encoder import Encoder
 from nerlite.network.parameters import head_parameters
-from nerlite.network.words import WordFeatures
 from nerlite.ops import Ops
 from nerlite.threads import Workers
 from nerlite.weights import Tensors
@@ -21,12 +21,12 @@ class Network:
     def __init__(self, ops: Ops, tensors: Tensors, config: Config) -> None:
         """Build the layers that the config names from the model's tensors, for the backend `ops`."""
         self.encoder = Encoder(ops, tensors, config.encoder)
-        self.features = WordFeatures(ops, tensors, config) if config.chars or config.static else None
+        self.chars = CharFeatures(ops, tensors, config.chars) if config.chars else None
         self.head = ops.Head(head_parameters(tensors, config))
         self.crf = CRF(ops, tensors, config)
 
     def emissions(self, batch: Batch, workers: Workers | None = None) -> np.ndarray:
         """Return each word's score for each tag, (n_words, n_tags); workers: threads that may take a share."""
-        features = self.features(batch.words, batch.word_offsets) if self.features else None
+        characters = self.chars(batch.words, batch.word_offsets) if self.chars else None
         return self.encoder(batch.piece_ids, batch.positions, batch.piece_offsets, batch.first_pieces,
-                            batch.word_offsets, workers, self.head, features)
+                            batch.word_offsets, workers, self.head, characters)

@@ -125,14 +125,9 @@ def labels_of(folders: Sequence[Path], sets: Iterable[SetRules]) -> list[str]:
     return sorted(label for label in labels if label)
 
 
-def path_of(folders: Sequence[Path], name: str) -> Path:
-    """Return where a file lies: in the first of the folders that has it."""
-    paths = [folder / name for folder in folders]
-    return next(filter(Path.exists, paths), paths[0])
-
-
 def _documents(folders: Sequence[Path], rules: SetRules) -> Iterator[list[Tagged]]:
-    path = path_of(folders, rules.path)
+    paths = [folder / rules.path for folder in folders]
+    path = next(filter(Path.exists, paths), paths[0])
     with path.open("rb") as file:
         yield from read_tagged(texts_of(file, str(path)), str(path))
 

@@ -22,8 +22,8 @@ class Batch(NamedTuple):
     """Padded windows: pieces (n, longest), word tensors (n, most words), and the words' characters.
 
     allowed, forbidden: (n, most words, n_tags) bool, the tags that agree with the annotation, and those that may not be
-    whatever it says. characters: (n_different, longest) of each word that is different from the others;
-    static: their static embeddings, (n_different, size); which: for each word of all windows its row of them.
+    whatever it says. characters: (n_different, longest) of each word that is different from the others; which: for
+    each word of all windows its row of them.
     """
 
     pieces: Tensor
@@ -34,7 +34,6 @@ class Batch(NamedTuple):
     forbidden: Tensor
     characters: Tensor
     n_characters: Tensor
-    static: Tensor
     which: Tensor
 
 
@@ -240,10 +239,10 @@ class Network(nn.Module):
         with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
             hidden = self.encoder(batch.pieces, batch.piece_mask)
         words = hidden.float().gather(1, batch.first_pieces[..., None].expand(-1, -1, hidden.shape[2]))
-        alone = torch.cat([self.chars(batch.characters, batch.n_characters), batch.static], 1)[batch.which]
-        padded = alone.new_zeros(*batch.word_mask.shape, alone.shape[1])
-        padded[batch.word_mask] = alone
-        features = self.dropout(torch.cat([padded, words], 2))
+        chars = self.chars(batch.characters, batch.n_characters)[batch.which]
+        padded_chars = chars.new_zeros(*batch.word_mask.shape, chars.shape[1])
+        padded_chars[batch.word_mask] = chars
+        features = self.dropout(torch.cat([padded_chars, words], 2))
         dense = self.dropout(functional.relu(self.dense(features)))
         context = self.lstm(dense, batch.word_mask.sum(1))
         return self.emissions(self.dropout(context + dense))
@@ -256,7 +255,7 @@ def state_of(tensors: Mapping[str, np.ndarray], start: Config, config: Config, l
     start: the model's config; config: the network's; line_piece: see `Encoder`; one that was not trained begins as the
     mean of pieces that part things.
     """
-    whole = all(getattr(start, part) == getattr(config, part) for part in ("tags", "chars", "static", "context"))
+    whole = start.tags == config.tags and start.chars == config.chars and start.context == config.context
     state = {name: torch.from_numpy(np.array(array)) for name, array in _torch_layout(tensors)
              if whole or name.startswith("encoder.")}
     if line_piece is not None:
@@ -280,8 +279,6 @@ def _torch_layout(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.n
                 yield f"{lstm}.bias_hh_l0", np.zeros_like(array)
             else:
                 yield f"{lstm}.weight_{kind[2:]}_l0", array.T
-        elif part == "static":
-            continue  # not a part of what is trained
         elif name == "chars.cnn.conv.weight":
             yield "chars.conv.weight", array.reshape(3, -1, array.shape[1]).transpose(2, 1, 0)
         elif name.endswith(".embeddings"):
@@ -294,7 +291,7 @@ def _torch_layout(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.n
 
 
 def tensors_of(network: Network) -> dict[str, np.ndarray]:
-    """Return what was trained under the names and in the layouts of `nerlite.weights.expected_tensors`."""
+    """Return a network's weights under the names and in the layouts of `nerlite.weights.expected_tensors`."""
     tensors: dict[str, Tensor] = {}
 
     def linear(name: str, layer: nn.Linear) -> None:

@@ -36,13 +36,12 @@ class Recipe(NamedTuple):
     name: the model's. train, valid: sets; the weights with the best mean F1 of the valid ones are kept, or the mean of
     those after the `averaged` epochs, the last of which is then the last that is trained. start: the model directory
     that training begins with; of one with other tags, or none, the encoder alone.
-    static: a file of static embeddings, as `tools/static.py` writes it, looked for where sets are; "" for the start's.
-    agreement: whether the model makes a document agree with itself (see `nerlite.agreement`).
-    line_piece: the piece that stands for a line break, "" for a model without breaks. layouts, cases: how documents are
-    laid out and their words written, with weights; listings: how many lists, tables and letters of names an epoch adds.
-    epochs: of which the encoder rests in the first frozen_epochs. batch_pieces: pieces a batch, padding counted. The
-    rates are the largest of a linear rise over `warm_up` of the steps, and of a fall over the rest. characters: how
-    often one must be seen to have an id.
+    line_piece: the piece that stands for a line break, "" for a model without breaks. agreement: whether the model
+    makes a document agree with itself (see `nerlite.agreement`), as it does too if its start does. layouts, cases: how
+    documents are laid out and their words written, with weights; listings: how many lists, tables and letters of names
+    an epoch adds. epochs: of which the encoder rests in the first frozen_epochs. batch_pieces: pieces a batch, padding
+    counted. The rates are the largest of a linear rise over `warm_up` of the steps, and of a fall over the rest.
+    characters: how often one must be seen to have an id.
     """
 
     name: str
@@ -50,7 +49,6 @@ class Recipe(NamedTuple):
     valid: tuple[SetRules, ...]
     start: str
     line_piece: str = "[unused1]"
-    static: str = ""
     agreement: bool = False
     layouts: dict[str, int] = {"sentences": 4, "lines": 3, "prose": 2, "wrapped": 2}  # noqa: RUF012
     cases: dict[str, int] = {"as it is": 58, "lower": 22, "upper": 10, "title": 10}  # noqa: RUF012

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -23,39 +24,168 @@ from nerlite.config import (
     CharsConfig,
     Config,
     ContextConfig,
-    StaticConfig,
     read_config,
     to_dict,
 )
 from nerlite.errors import ModelError
+from nerlite.evaluate import evaluate
+from nerlite.limits import Limits, word_kinds
 from nerlite.model_directory import check_destination, write_model
-from nerlite.network.static import StaticEmbeddings
+from nerlite.ops.numpy_crf import viterbi
 from nerlite.pieces import PieceEncoder
-from nerlite.training.data import (
-    SCHEME,
-    Sentence,
-    Tags,
-    Window,
-    labels_of,
-    names_of,
-    path_of,
-    read_set,
-    seen,
-    windows_of,
-)
+from nerlite.tags import from_spans
+from nerlite.text import PARAGRAPH, SPACE
+from nerlite.training.data import SCHEME, Sentence, Tags, Window, labels_of, names_of, read_set, seen, windows_of
 from nerlite.training.listings import listings
-from nerlite.training.network import Network, state_of, tensors_of
-from nerlite.training.reader import Reader, f1, shuffled_batches
+from nerlite.training.network import Batch, Network, state_of, tensors_of
 from nerlite.training.recipe import Recipe, SetRules
-from nerlite.weights import FileTensors, float_tensors, read_tensors
+from nerlite.weights import float_tensors, read_tensors
 
 WINDOW = 256
+EVALUATION_PIECES = 4096
 WEIGHT_DECAY, CLIP_NORM, LOSS_DIVISOR = 0.01, 5.0, 32
 # At most, of the moving average of the weights, which is what is kept: about the last epoch.
 AVERAGE_DECAY = 0.998
+UNKNOWN_CHARACTER_RATE = 0.01
 Report = Callable[[str], None]
-STATIC = ("static.keys", "static.rows", "static.word_embeddings")
+# Characters of a word that training reads.
+LONGEST_WORD = 60
 CHARS, CONTEXT = (CharCNNConfig(25, 30), CharLSTMConfig(25, 30)), ContextConfig(256, 1, 128)
+
+
+class Row(NamedTuple):
+    """A window as the network reads it: piece ids, where words begin in them, the words, and their tags' limits."""
+
+    ids: list[int]
+    first_pieces: list[int]
+    words: list[str]
+    kinds: np.ndarray
+    allowed: Sequence[int]
+
+
+class Reader:
+    """Turns windows into padded batches, as the engine reads them."""
+
+    def __init__(self, config: Config, pieces: PieceEncoder, tags: Tags) -> None:
+        self._pieces, self._tags, self._limits = pieces, tags, Limits(tags.names)
+        self._has_breaks = config.breaks is not None
+        alphabet = config.chars.alphabet if config.chars else ()
+        self._characters = {character: i for i, character in enumerate(alphabet, 1)}
+
+    def row(self, window: Window) -> Row:
+        """Return a window as the network reads it."""
+        breaks = bytes(window.breaks)
+        ids, offsets, leads = self._pieces.encode(window.words, breaks)
+        firsts = [offset + lead for offset, lead in zip(offsets, leads, strict=False)]
+        kinds = word_kinds(window.words, breaks) if self._has_breaks else np.zeros(len(window.words), np.uint8)
+        return Row([self._pieces.cls_id, *ids[firsts[0]:], self._pieces.sep_id],
+                   [1 + first - firsts[0] for first in firsts], window.words, kinds, window.allowed)
+
+    def sizes(self, words: Iterable[str]) -> dict[str, int]:
+        """Return how many pieces each word has."""
+        different = sorted(set(words))
+        offsets = self._pieces.encode(different).offsets
+        return {word: stop - start for word, (start, stop) in zip(different, itertools.pairwise(offsets), strict=True)}
+
+    def rows_of(self, words: list[str], breaks: list[int]) -> list[tuple[Row, Any]]:
+        """Return the windows that cover a text of any length, and for which words each answers."""
+        offsets = self._pieces.encode(words, bytes(breaks)).offsets
+        return [(self.row(Window(words[window.start:window.stop], breaks[window.start:window.stop],
+                                 [0] * (window.stop - window.start))), window)
+                for window in self._pieces.windows(offsets)]
+
+    def limited(self, emissions: np.ndarray, words: list[str], breaks: list[int]) -> np.ndarray:
+        """Return emissions without what words may not be."""
+        return self._limits(emissions, word_kinds(words, bytes(breaks))) if self._has_breaks else emissions
+
+    def batch(self, rows: Sequence[Row], rng: np.random.Generator | None = None) -> Batch:
+        """Pad rows; with rng some characters become 0, so that 0 is trained as any other character."""
+        numbers: dict[str, int] = {}
+        which = [numbers.setdefault(word, len(numbers)) for row in rows for word in row.words]
+        spelled = [[self._characters.get(character, 0) for character in word[:LONGEST_WORD]] or [0] for word in numbers]
+        characters = _pad(spelled)
+        if rng is not None:
+            characters[rng.random(characters.shape) < UNKNOWN_CHARACTER_RATE] = 0
+        mask = self._tags.mask()
+        allowed, kinds = _pad([row.allowed for row in rows]), _pad([row.kinds for row in rows])
+        return Batch(*map(torch.from_numpy, (
+            _pad([row.ids for row in rows]), _lengths([row.ids for row in rows]),
+            _pad([row.first_pieces for row in rows]), _lengths([row.words for row in rows]),
+            mask[allowed], self._limits.forbidden[kinds], characters, np.array(list(map(len, spelled))),
+            np.array(which))))
+
+
+def _pad(rows: Sequence[Any]) -> np.ndarray:
+    padded = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    for row, values in zip(padded, rows, strict=True):
+        row[:len(values)] = values
+    return padded
+
+
+def _lengths(rows: Sequence[Sequence[Any]]) -> np.ndarray:
+    return np.arange(max(map(len, rows))) < np.array(list(map(len, rows)))[:, None]
+
+
+def batches_of(rows: Sequence[Row], order: Iterable[int], n_pieces: int) -> Iterator[list[int]]:
+    """Cut an order of the rows into batches of at most n_pieces pieces, padding counted."""
+    batch: list[int] = []
+    longest = 0
+    for i in order:
+        length = len(rows[i].ids)
+        if batch and max(longest, length) * (len(batch) + 1) > n_pieces:
+            yield batch
+            batch, longest = [], 0
+        batch.append(i)
+        longest = max(longest, length)
+    if batch:
+        yield batch
+
+
+def shuffled_batches(rows: Sequence[Row], n_pieces: int, rng: random.Random) -> list[list[int]]:
+    """Return batches in random order, each of rows of about one length."""
+    order = list(range(len(rows)))
+    rng.shuffle(order)
+    batches: list[list[int]] = []
+    for start in range(0, len(order), 1024):
+        block = sorted(order[start:start + 1024], key=lambda i: len(rows[i].ids))
+        batches.extend(batches_of(rows, block, n_pieces))
+    rng.shuffle(batches)
+    return batches
+
+
+@torch.no_grad()
+def tag_texts(network: Network, texts: Sequence[tuple[list[str], list[int]]], reader: Reader, names: Sequence[str]
+              ) -> list[list[str]]:
+    """Return the tags of texts, (words, breaks), as the engine finds them."""
+    network.eval()
+    rows = [(i, row, window) for i, text in enumerate(texts) for row, window in reader.rows_of(*text)]
+    emissions = [np.empty((len(words), len(names)), np.float32) for words, _ in texts]
+    order = sorted(range(len(rows)), key=lambda j: len(rows[j][1].ids))
+    for batch in batches_of([row for _, row, _ in rows], order, EVALUATION_PIECES):
+        scored = network(reader.batch([rows[j][1] for j in batch])).numpy()
+        for scores, (i, _, window) in zip(scored, (rows[j] for j in batch), strict=True):
+            emissions[i][window.keep_start:window.keep_stop] = scores[window.keep_start - window.start:
+                                                                      window.keep_stop - window.start]
+    crf = [scores.numpy() for scores in network.crf.scores()]
+    limited = (reader.limited(scores, *text) for scores, text in zip(emissions, texts, strict=True))
+    return [[names[i] for i in viterbi(scores, np.array([0, len(scores)]), *crf)] for scores in limited]
+
+
+def f1(network: Network, documents: Sequence[Sequence[Sentence]], reader: Reader, tags: Tags, hidden: Sequence[str]
+       ) -> tuple[float, float]:
+    """Return the F1 with whole documents tagged, and with each sentence alone; hidden: labels that do not count."""
+    sentences = [sentence for document in documents for sentence in document]
+    gold = [from_spans(sentence.spans, len(sentence.words), SCHEME) for sentence in sentences]
+    scores = []
+    for texts in (documents, [[sentence] for sentence in sentences]):
+        laid_out = [([word for sentence in text for word in sentence.words],
+                     [kind for sentence in text for kind in (PARAGRAPH, *[SPACE] * (len(sentence.words) - 1))])
+                    for text in texts]
+        flat = itertools.chain.from_iterable(tag_texts(network, laid_out, reader, tags.names))
+        found = [["O" if tag.partition("-")[2] in hidden else tag for tag in itertools.islice(flat, len(each))]
+                 for each in gold]
+        scores.append(evaluate(gold, found).overall.fb1)
+    return scores[0], scores[1]
 
 
 class Trainer:
@@ -200,13 +330,12 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     training = [(rules, read_set(data, rules, tags)) for rules in recipe.train]
     valid = [(rules, read_set(data, rules, tags)) for rules in recipe.valid]
     documents = [document for _, each in training for document in each]
-    tensors = float_tensors(read_tensors(start_config, start / "model.safetensors"))
-    static = _static(data, recipe) if recipe.static else {name: tensors[name] for name in STATIC if name in tensors}
-    config = _config(recipe, start_config, tags, documents, static)
+    config = _config(recipe, start_config, tags, documents)
     pieces = PieceEncoder(start / "tokenizer.json", config.window, config.encoder.vocab_size, breaks=config.breaks)
-    reader = Reader(config, pieces, tags, StaticEmbeddings(static) if static else None)
+    reader = Reader(config, pieces, tags)
     origin = {"config": to_dict(config), "recipe": json.dumps(recipe._replace(start=start.name))}
     last = _read_checkpoint(last_path, origin) if resume and last_path.exists() else None
+    tensors = float_tensors(read_tensors(start_config, start / "model.safetensors"))
     line_piece = pieces.line_id if config.breaks else None
     torch.manual_seed(recipe.seed)
     network = Network(config, line_piece, quantized=dtype == "int8")
@@ -235,33 +364,21 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     best = _read_checkpoint(best_path, origin)
     network.load_state_dict(best["network"])
     tokenizer_json = (start / "tokenizer.json").read_text(encoding="utf-8")
-    write_model(config._replace(dtype=dtype), tensors_of(network) | static, tokenizer_json,
-                _card(recipe, config, best), out)
+    write_model(config._replace(dtype=dtype), tensors_of(network), tokenizer_json, _card(recipe, config, best), out)
 
 
-def _static(data: Sequence[Path], recipe: Recipe) -> dict[str, np.ndarray]:
-    """Return the tensors of a recipe's file of static embeddings; `ModelError` where it has others."""
-    path = path_of(data, recipe.static)
-    tensors = FileTensors(path)
-    if set(tensors) != set(STATIC):
-        raise ModelError(f"{path}: expected {', '.join(STATIC)}, got {', '.join(tensors)}")
-    return dict(tensors)
-
-
-def _config(recipe: Recipe, start: Config, tags: Tags, documents: Sequence[Sequence[Sentence]],
-            static: Mapping[str, np.ndarray]) -> Config:
+def _config(recipe: Recipe, start: Config, tags: Tags, documents: Sequence[Sequence[Sentence]]) -> Config:
     """Return the config of the model that a recipe makes: that of its start, if its tags are the same."""
     breaks = BreaksConfig(recipe.line_piece, "[SEP]") if recipe.line_piece else None
-    sizes = StaticConfig(len(static["static.keys"]), *static["static.word_embeddings"].shape) if static else None
     if start.tags == tags.names and start.chars and start.context and start.scheme == SCHEME:
-        return start._replace(name=recipe.name, dtype="float32", breaks=breaks, static=sizes,
+        return start._replace(name=recipe.name, dtype="float32", breaks=breaks,
                               agreement=start.agreement or recipe.agreement, calibration=None)
     counts = Counter(dict.fromkeys(map(chr, range(33, 127)), recipe.characters))
     counts.update(character for document in documents for sentence in document for word in sentence.words
                   for character in word)
     alphabet = tuple(sorted(character for character, n in counts.items() if n >= recipe.characters))
     return Config(name=recipe.name, encoder=start.encoder, tags=tags.names, scheme=SCHEME,
-                  chars=CharsConfig(alphabet, cnn=CHARS[0], lstm=CHARS[1]), static=sizes, context=CONTEXT,
+                  chars=CharsConfig(alphabet, cnn=CHARS[0], lstm=CHARS[1]), context=CONTEXT,
                   window=min(WINDOW, start.encoder.max_position_embeddings), breaks=breaks,
                   agreement=recipe.agreement)
 
