@@ -11,9 +11,8 @@ import typing
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from nerlite.errors import ModelError as ModelError
-from nerlite.files import AnyPath as AnyPath
-from nerlite.files import read_file
+from nerlite.errors import ModelError
+from nerlite.files import AnyPath, read_file
 
 FORMAT_VERSION = 1
 # Bytes of a config.json: a hundred times what the largest has.

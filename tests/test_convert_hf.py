@@ -12,7 +12,8 @@ import pytest
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
-from nerlite.config import ModelError, read_config
+from nerlite.config import read_config
+from nerlite.errors import ModelError
 from nerlite.weights import read_tensors
 
 TOOLS = Path(__file__).parent.parent / "tools"

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nerlite.config import ModelError, read_config
+from nerlite.config import read_config
+from nerlite.errors import ModelError
 from nerlite.network.encoder import Encoder
 from nerlite.network.parameters import linear_parameters
 from nerlite.ops import numpy_ops

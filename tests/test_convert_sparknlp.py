@@ -23,7 +23,8 @@ from convert_sparknlp.stage import read_stage
 from convert_sparknlp.tensor_bundle import table
 from sparknlp_writer import FIXTURES, write_embeddings, write_ner, write_pipeline, zip_folder
 
-from nerlite.config import ModelError, read_config
+from nerlite.config import read_config
+from nerlite.errors import ModelError
 from nerlite.pieces import PieceEncoder
 from nerlite.weights import read_tensors
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import random_tensors
 
-from nerlite.config import ModelError, read_config, write_config
-from nerlite.errors import LONGEST_LINE, MOST_LINES, FileError, InputError, Place
+from nerlite.config import read_config, write_config
+from nerlite.errors import LONGEST_LINE, MOST_LINES, FileError, InputError, ModelError, Place
 from nerlite.io import jsonl
 from nerlite.io.records import ReadOptions
 from nerlite.weights import read_tensors, write_tensors

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerlite.backends import load_ops
-from nerlite.config import BreaksConfig, CalibrationConfig, ModelError
+from nerlite.config import BreaksConfig, CalibrationConfig
+from nerlite.errors import ModelError
 from nerlite.forms import can_bound
 from nerlite.limits import FIRST, INNER, LAST, Limits, word_kinds
 from nerlite.network.crf import CRF

@@ -11,7 +11,8 @@ from safetensors.numpy import save_file
 
 import nerlite
 from nerlite.batch import make_batch
-from nerlite.config import Config, EncoderConfig, ModelError, SparkNLPConfig, read_config, write_config
+from nerlite.config import Config, EncoderConfig, SparkNLPConfig, read_config, write_config
+from nerlite.errors import ModelError
 from nerlite.tags import tag_names
 from nerlite.weights import expected_tensors, quantize, read_tensors, stored_as, write_tensors
 

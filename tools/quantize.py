@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from nerlite.config import Config, ModelError, read_config
+from nerlite.config import Config, read_config
+from nerlite.errors import ModelError
 from nerlite.model_directory import check_destination, write_model
 from nerlite.weights import read_tensors
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from nerlite.cli.failures import Failures
@@ -26,7 +27,7 @@ def configure(folder: str, labels: Iterable[str]) -> None:
     """Write the folder's annotation.conf, if there is none, so that brat knows the labels."""
     path = os.path.join(folder, "annotation.conf")
     if not os.path.lexists(path):
-        _write(path, brat.configuration(labels).encode("utf-8"))
+        Path(path).write_bytes(brat.configuration(labels).encode("utf-8"))
 
 
 class Pair:
@@ -53,11 +54,11 @@ class Pair:
             text = f"{os.path.splitext(self._path)[0]}.txt"
             data = brat.text_of(self._document).encode("utf-8")
             if not os.path.lexists(text):
-                _write(f"{text}.new", data)
+                Path(f"{text}.new").write_bytes(data)
                 os.rename(f"{text}.new", text)
-            elif _read(text) != data:
+            elif Path(text).read_bytes() != data:
                 raise InputError(f"--to: {text}: there already, and not the text that was tagged")
-            _write(f"{self._path}.new", brat.standoff(self._document).encode("utf-8"))
+            Path(f"{self._path}.new").write_bytes(brat.standoff(self._document).encode("utf-8"))
             os.rename(f"{self._path}.new", self._path)
         self._failures.settle(None if is_whole else 0)
 
@@ -82,8 +83,8 @@ class Folder:
         """Write a document, one more text that is done; a null has none."""
         if record.text is not None:
             name = os.path.join(self._partial, f"{self.n_done + 1:06}")
-            _write(f"{name}.txt", brat.text_of(document).encode("utf-8"))
-            _write(f"{name}.ann", brat.standoff(document).encode("utf-8"))
+            Path(f"{name}.txt").write_bytes(brat.text_of(document).encode("utf-8"))
+            Path(f"{name}.ann").write_bytes(brat.standoff(document).encode("utf-8"))
         self.n_done += 1
         if time.monotonic() - self._progress.saved >= SECONDS_BETWEEN:
             self._progress.save(self.n_done, None)
@@ -96,13 +97,3 @@ class Folder:
             self._progress.remove()
             os.rename(self._partial, self._path)
         self._alone.release()
-
-
-def _write(path: str, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()

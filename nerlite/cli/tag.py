@@ -54,7 +54,11 @@ def add_to(commands: Any, about: str) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tag what the files hold; bad input ends it, after all that came before, or is left out."""
-    timings = _timings() if options.timings else None
+    timings = None
+    if options.timings:
+        from nerlite.timings import Timings  # most runs do without
+
+        timings = Timings()
     files = expanded(options.files)
     if options.text_key in (options.entities_key, TRUNCATED_KEY):
         raise InputError(f"--text-key {options.text_key}: expected another key: the answer is written there")
@@ -86,12 +90,6 @@ def run(options: argparse.Namespace) -> int:
         print(timings, file=sys.stderr)
     failures.report()
     return 0
-
-
-def _timings() -> Timings:
-    from nerlite.timings import Timings  # most runs do without
-
-    return Timings()
 
 
 class _Work:

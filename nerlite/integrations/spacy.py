@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,11 +146,7 @@ class NerlitePipe(Pipe):
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Return the model's files as bytes."""
-        contents = {}
-        for name, path in self._files().items():
-            with open(path, "rb") as file:
-                contents[name] = file.read()
-        packed: bytes = srsly.msgpack_dumps(contents)
+        packed: bytes = srsly.msgpack_dumps({name: Path(path).read_bytes() for name, path in self._files().items()})
         return packed
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> NerlitePipe:
@@ -160,8 +157,7 @@ class NerlitePipe(Pipe):
         folder = tempfile.mkdtemp(prefix="nerlite-")
         try:
             for name, content in contents.items():
-                with open(os.path.join(folder, name), "wb") as file:
-                    file.write(content)
+                Path(folder, name).write_bytes(content)
             self.from_disk(folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,8 +6,8 @@ import importlib
 import os
 from typing import cast
 
-from nerlite.config import AnyPath
 from nerlite.errors import InputError, Place
+from nerlite.files import AnyPath
 from nerlite.io.compression import inner_name
 from nerlite.io.records import Format, WriteOptions, Writer
 

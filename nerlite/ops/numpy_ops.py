@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nerlite.config import ModelError
+from nerlite.errors import ModelError
 from nerlite.ops.formulas import (
     ATTENTION_LEVELS,
     COARSE_EXP_LOWEST,

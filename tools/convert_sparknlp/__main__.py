@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a fold
 
 from convert_sparknlp.convert import Dtype, SparkVersion, convert
 from convert_sparknlp.errors import ConversionError
-from nerlite.config import ModelError
+from nerlite.errors import ModelError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
