@@ -1,4 +1,4 @@
-"""A data frame's texts: their entities as a column, and as a frame of their own."""
+"""A data frame's texts, `pip install pandas`: their entities as a frame of their own, and as a column."""
 
 import pandas as pd
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nerlite
-from nerlite import cli
+from nerlite import cli, environment
 from nerlite.cli import console, documents
 from nerlite.evaluate import evaluate
 from nerlite.tags import from_spans, to_spans
@@ -295,12 +295,16 @@ def test_eval_refuses_a_file_without_tags(run, tmp_path):
         2, "", f"nerlite: {tmp_path}/words.txt:1: expected 2 columns, got 'EU'\n")
 
 
-def test_info_says_what_is_here(run, tiny_model):
+def test_info_says_what_is_here(run, tiny_model, monkeypatch):
+    for name in environment.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     status, output, _ = run("info")
     assert status == 0
     for part in (f"nerlite {nerlite.__version__}", "numpy", "tokenizers", "tiny, float32, 17 tags (BIOES)",
                  "backend        numpy", "not used by this backend", f"{tiny_model / 'README.md'}", "| # A tiny model"):
         assert part in output
+    rows = [line for line in output.splitlines() if line[2:].startswith(tuple(environment.VARIABLES))]
+    assert len({line.index(environment.VARIABLES[line.split()[0]].meaning) for line in rows}) == 1
 
 
 def test_info_at_a_terminal_without_unicode(write_model):

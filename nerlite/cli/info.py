@@ -20,8 +20,7 @@ PACKAGES = ("numpy", "tokenizers", "safetensors", "numba")
 
 def add_to(commands: Any, about: str) -> None:
     """Add the command's parser; about: what the command does."""
-    parser = commands.add_parser("info", parents=[common.of_model()],
-                                 help=about)
+    parser = commands.add_parser("info", parents=[common.of_model()], help=about)
     parser.set_defaults(run=run)
 
 
@@ -38,8 +37,9 @@ def run(options: argparse.Namespace) -> int:
     print(f"threads        {tagger.threads} ({os.cpu_count()} processors)")
     print(f"kernels        {kernels_of(tagger.backend)}")
     print("environment")
+    width = max(map(len, environment.VARIABLES))
     for name, meaning, _ in environment.VARIABLES.values():
-        print(f"  {name:<20} {environment.read(name) or 'not set':<12} {meaning}")
+        print(f"  {name:<{width}} {environment.read(name) or 'not set':<12} {meaning}")
     print(f"model card     {card if card.is_file() else 'none'}")
     if card.is_file():
         for line in card.read_text(encoding="utf-8", errors="replace").strip().splitlines()[:8]:

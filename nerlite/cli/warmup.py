@@ -15,8 +15,7 @@ from nerlite.errors import InputError
 
 def add_to(commands: Any, about: str) -> None:
     """Add the command's parser; about: what the command does."""
-    parser = commands.add_parser("warmup", parents=[common.of_model()],
-                                 help=about)
+    parser = commands.add_parser("warmup", parents=[common.of_model()], help=about)
     parser.add_argument("--cache-dir", type=Path, metavar="DIR",
                         help="where to keep them; later runs find them there with NUMBA_CACHE_DIR=DIR")
     parser.set_defaults(run=run)
