@@ -22,4 +22,4 @@ print(*prompts, sep="\n")
 
 answer = language_model(prompts)
 print(placeholders.restore(answer))
-placeholders.save("names.json")  # readable for you alone; Placeholders.load goes on from there
+placeholders.save("conversation.json")  # readable for you alone; Placeholders.load goes on from there

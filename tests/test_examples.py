@@ -32,7 +32,7 @@ def test_redact(run, tmp_path):
         "[PER_2] answered that [ORG_1] moved to [LOC_2]. Write to [PER_1] about it.",
         "Dear Maria Keller, your order went to the old address of Acme Corp in Zurich. Tom Baker sends it to Geneva "
         "now."]
-    assert stat.S_IMODE((tmp_path / "names.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "conversation.json").stat().st_mode) == 0o600
 
 
 def test_frames(run):
