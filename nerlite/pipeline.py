@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 import os
@@ -57,7 +58,8 @@ class Tagger:
                  agreement: bool = True) -> None:
         """Read the model directory `path`; options as in `load`."""
         self.threads = available_cores() if threads is None else _positive("threads", threads, MOST_THREADS)
-        self._options = {"backend": backend, "threads": threads, "window": window, "agreement": agreement}
+        self._options: dict[str, Any] = {"backend": backend, "threads": threads, "window": window,
+                                         "agreement": agreement}
         ops = load_ops(backend)
         self.backend: str = ops.name
         self._workers = Workers(self.threads)
@@ -90,9 +92,9 @@ class Tagger:
         # A model of Spark NLP's may have tags that name no label, only a column to spare.
         return sorted({label for prefix, label in map(split_tag, self.config.tags) if prefix in tuple("BIES")})
 
-    def __reduce__(self) -> tuple[Callable[..., Tagger], tuple[str, dict[str, Any]]]:
+    def __reduce__(self) -> tuple[Callable[[str], Tagger], tuple[str]]:
         """Pickle as path and options: the receiving process loads the model itself."""
-        return _reload, (self.path, self._options)
+        return functools.partial(Tagger, **self._options), (self.path,)
 
     def __call__(self, text: str) -> Document:
         """Tag one text. Empty text has no entities."""
@@ -228,10 +230,6 @@ def _positive(name: str, value: SupportsIndex, most: int | None = None) -> int:
     if most and number > most:
         raise ValueError(f"{name}: expected at most {most}, got {number}")
     return number
-
-
-def _reload(path: str, options: dict[str, Any]) -> Tagger:
-    return Tagger(path, **options)
 
 
 def find_model(model: AnyPath | None) -> str:
