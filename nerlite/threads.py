@@ -13,6 +13,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+# Tasks that wait for each thread at most. What nobody has begun when its call returns is still taken up, which keeps
+# helpers awake for the next text; but it holds its call's memory, and helpers may be at a long text meanwhile.
+MOST_WAITING = 4
+
 Tasks = SimpleQueue[Callable[[], Any] | None]
 
 
@@ -94,7 +98,8 @@ class Workers:
         if others:
             crew = self._crews.get(os.getpid()) or self._crews.setdefault(os.getpid(), _Crew())
             for other in others[:crew.fill(self.n - 1)]:
-                crew.tasks.put(other)
+                if crew.tasks.qsize() < MOST_WAITING * self.n:
+                    crew.tasks.put(other)
         mine()
 
 

@@ -157,6 +157,8 @@ def check_writer(name: str, records: Sequence[Record]) -> None:
                     assert not isinstance(value, str) or row[key] == value, record
     elif name == "conll" and all(record.conll for record in records):
         found = [rows for record in records if record.conll for rows in record.conll.sentences]
+        if any(rows.columns[0][0].startswith("#") for rows in found):  # which may look like a comment there
+            return
         back = format_named(name).read_rows(text.split("\n"), "f", ReadOptions(word_column=1))
         assert [[row[:-1] for row in rows.columns] for document in back for rows in document.sentences] == [
             rows.columns for rows in found]

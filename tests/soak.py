@@ -36,8 +36,7 @@ from nerlite.memory import LIMIT
 WORDS = ["Angela", "Merkel", "flew", "from", "Berlin", "to", "Washington", "with", "Siemens", "and", "Nestlé", "after",
          "Obama", "met", "IBM", "in", "Tokyo", "Monday", ".", "The", "European", "Central", "Bank", "'s", "U.S.-led",
          "(", "1990", ")", ",", "Müller", "日本", "\U0001f600", "EU", "john"]
-# So many new words fill what remembers words, each of which forgets all where it is full. So many come with each text
-# that this happens often, on a slow machine too: memory goes up and down with it by tens of megabytes.
+# So many new words fill what remembers words, each of which forgets all where it is full; so many come with each text.
 CACHED, NEW = 3 * LIMIT, 100
 
 
