@@ -148,7 +148,7 @@ def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
     ({"cases": {"lower": 0}}, "cases: expected weights"), ({"seed": "1"}, "seed: expected int, got '1'"),
     ({"train": [{"labels": {}}]}, r"train\[0\].path: missing"), ({"colour": 1}, "colour: unknown key"),
     ({"valid": None}, "valid: expected"), ({"averaged": ["5"]}, "averaged: expected"),
-    ({"averaged": [1, 9]}, "averaged: expected epochs, 1 to 8, got 1, 9")])
+    ({"averaged": [1, 9]}, "averaged: expected epochs, 0 to 8, got 1, 9")])
 def test_a_recipe_that_cannot_be_is_named(tmp_path, change, message):
     recipe = {"name": "x", "start": "y", "train": [{"path": "a"}], "valid": [{"path": "b"}]}
     path = tmp_path / "recipe.json"
@@ -289,14 +289,15 @@ def test_the_mean_of_epochs_is_kept_where_the_recipe_says_so(tiny_model, corpus,
     from nerlite.training.trainer import train
 
     recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(tiny_model), epochs=4,
-                    averaged=(1, 3), listings=0)
+                    averaged=(0, 1, 3), listings=0)
     lines = []
     train(recipe, [corpus], tmp_path, tmp_path / "out", dtype="float32", report=lines.append)
     assert not any(line.startswith("epoch 4/") for line in lines)
-    first, third, kept = (torch.load(tmp_path / f"{name}.pt")["network"] for name in ("epoch-1", "epoch-3", "best"))
+    start, first, third, kept = (torch.load(tmp_path / f"{name}.pt")["network"]
+                                 for name in ("epoch-0", "epoch-1", "epoch-3", "best"))
     for name, weights in kept.items():
-        torch.testing.assert_close(weights, (first[name] + third[name]) / 2)
-    assert "after epoch 1 and 3 of 4" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
+        torch.testing.assert_close(weights, (start[name] + first[name] + third[name]) / 3)
+    assert "after epoch 0 and 1 and 3 of 4" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
 
 
 def test_a_recipe_makes_documents_agree(tiny_model, corpus, tmp_path):

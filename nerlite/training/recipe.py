@@ -34,8 +34,8 @@ class Recipe(NamedTuple):
     """How a model is trained.
 
     name: the model's. train, valid: sets; the weights with the best mean F1 of the valid ones are kept, or the mean of
-    those after the `averaged` epochs, the last of which is then the last that is trained. start: the model directory
-    that training begins with; of one with other tags, or none, the encoder alone.
+    those after the `averaged` epochs (0: before the first), the last of which is then the last that is trained. start:
+    the model directory that training begins with; of one with other tags, or none, the encoder alone.
     line_piece: the piece that stands for a line break, "" for a model without breaks. agreement: whether the model
     makes a document agree with itself (see `nerlite.agreement`), as it does too if its start does. layouts, cases: how
     documents are laid out and their words written, with weights; listings: how many lists, tables and letters of names
@@ -88,8 +88,8 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
             yield f"{name}: expected weights of 0 or more, and one above, got {weights}"
     if not 0 <= recipe.frozen_epochs <= recipe.epochs or recipe.epochs < 1:
         yield f"epochs: expected at least 1 and frozen_epochs ({recipe.frozen_epochs}), got {recipe.epochs}"
-    elif any(not 1 <= epoch <= recipe.epochs for epoch in recipe.averaged):
-        yield f"averaged: expected epochs, 1 to {recipe.epochs}, got {', '.join(map(str, recipe.averaged))}"
+    elif any(not 0 <= epoch <= recipe.epochs for epoch in recipe.averaged):
+        yield f"averaged: expected epochs, 0 to {recipe.epochs}, got {', '.join(map(str, recipe.averaged))}"
 
 
 def _object(kind: Any, data: Any, key: str, problems: list[str]) -> Any:

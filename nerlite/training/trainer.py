@@ -218,6 +218,11 @@ class Trainer:
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.epoch, self.step, self.best = (checkpoint[name] for name in ("epoch", "step", "best"))
 
+    def keep_epoch(self, folder: Path) -> None:
+        """Write the average as it is now to a file of its own, if the recipe takes the mean of this epoch."""
+        if self.epoch in self.recipe.averaged:
+            _save({"network": self.average.state_dict(), **self.origin}, folder / f"epoch-{self.epoch}.pt")
+
     def keep_mean(self, states: Sequence[Mapping[str, torch.Tensor]]) -> None:
         """Take the mean of some epochs' weights for those that are kept; scores of before do not count any more."""
         self.average.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0)
@@ -344,6 +349,8 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     if last:
         trainer.resume(last)
     checkpoints.mkdir(parents=True, exist_ok=True)
+    if not last:
+        trainer.keep_epoch(checkpoints)
     sizes = reader.sizes(word for document in documents for sentence in document for word in sentence.words)
     names = names_of(documents)
     while trainer.epoch < max(recipe.averaged, default=recipe.epochs):
@@ -354,8 +361,7 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
                    *listings(names, tags, recipe.listings, recipe.cases, rng)]
         trainer.train_epoch(windows, rng)
         trainer.evaluate(valid, tags, best_path)
-        if trainer.epoch in recipe.averaged:
-            _save({"network": trainer.average.state_dict(), **origin}, checkpoints / f"epoch-{trainer.epoch}.pt")
+        trainer.keep_epoch(checkpoints)
         _save(trainer.checkpoint(), last_path)
     if recipe.averaged:
         trainer.keep_mean([_read_checkpoint(checkpoints / f"epoch-{epoch}.pt", origin)["network"]
