@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import random_tensors
+from conftest import ROOT, random_tensors
 from safetensors.numpy import save_file
 
 import nerlite
@@ -300,3 +300,18 @@ def test_a_disk_that_refuses_leaves_nothing_behind(tiny_config, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shipped_models_card_says_what_it_is():
+    model = ROOT / "weights/english-minilm-l6"
+    config, card = read_config(model / "config.json"), " ".join((model / "README.md").read_text(encoding="utf-8").split())
+    encoder, context = config.encoder, config.context
+    size = sum(file.stat().st_size for file in model.iterdir() if file.name != "README.md") / 1e6
+    for said in (f"({encoder.num_hidden_layers} layers, {encoder.hidden_size} wide, uncased; "
+                 f"{encoder.max_position_embeddings} positions, read by windows of {config.window} pieces)",
+                 f"dense {context.dense_size} → residual BiLSTM (2 × {context.lstm_hidden_size}) → {config.scheme} CRF",
+                 f"A line break before a word is the piece `{config.breaks.line}`, the end of a sentence, paragraph or "
+                 f"cell `{config.breaks.paragraph}`", f"**Size**: {size:.1f} MB"):
+        assert said in card
+    assert config.agreement == ("A document's words agree with each other" in card)
+    assert config.calibration is not None and "Scores are calibrated" in card
