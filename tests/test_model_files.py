@@ -304,7 +304,8 @@ def test_a_disk_that_refuses_leaves_nothing_behind(tiny_config, tmp_path):
 
 def test_the_shipped_models_card_says_what_it_is():
     model = ROOT / "weights/english-minilm-l6"
-    config, card = read_config(model / "config.json"), " ".join((model / "README.md").read_text(encoding="utf-8").split())
+    config = read_config(model / "config.json")
+    card = " ".join((model / "README.md").read_text(encoding="utf-8").split())
     encoder, context = config.encoder, config.context
     size = sum(file.stat().st_size for file in model.iterdir() if file.name != "README.md") / 1e6
     for said in (f"({encoder.num_hidden_layers} layers, {encoder.hidden_size} wide, uncased; "
