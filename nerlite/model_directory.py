@@ -76,7 +76,7 @@ def _write(config: Config, stored: Tensors, tokenizer: bytes, card: str, model: 
     write_config(config, model / "config.json")
     shutil.copymode(model / "config.json", model / "model.safetensors")  # safetensors keeps it from other users
     (model / "tokenizer.json").write_bytes(tokenizer)
-    (model / "README.md").write_text(card, encoding="utf-8")
+    (model / "README.md").write_bytes(card.encode("utf-8", "replace"))
     return config
 
 

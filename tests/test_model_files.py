@@ -13,6 +13,7 @@ import nerlite
 from nerlite.batch import make_batch
 from nerlite.config import Config, EncoderConfig, SparkNLPConfig, read_config, write_config
 from nerlite.errors import ModelError
+from nerlite.model_directory import write_model as write_directory
 from nerlite.tags import tag_names
 from nerlite.weights import expected_tensors, quantize, read_tensors, stored_as, write_tensors
 
@@ -316,3 +317,10 @@ def test_the_shipped_models_card_says_what_it_is():
         assert said in card
     assert config.agreement == ("A document's words agree with each other" in card)
     assert config.calibration is not None and "Scores are calibrated" in card
+
+
+def test_a_card_with_what_is_no_unicode_text_is_written(tiny_config, tiny_model, tmp_path):
+    tokenizer = (tiny_model / "tokenizer.json").read_text(encoding="utf-8")
+    write_directory(tiny_config, random_tensors(tiny_config), tokenizer, "# A name: \ud800\n", tmp_path / "model")
+    assert (tmp_path / "model/README.md").read_text(encoding="utf-8") == "# A name: ?\n"
+    assert nerlite.load(tmp_path / "model", backend="numpy")("Paris").text == "Paris"
