@@ -54,14 +54,15 @@ def make_batch(inputs: Sequence[Input]) -> Batch:
                  np.array(first_pieces, np.int64), np.array(word_offsets, np.int64), words)
 
 
-def in_runs(items: Iterable[Item], size: Callable[[Item], int], enough: int) -> Iterator[list[Item]]:
-    """Yield items in runs, each ended by the item with which its sizes together are enough."""
+def in_runs(items: Iterable[Item], size: Callable[[Item], int], enough: int, most: int | None = None
+            ) -> Iterator[list[Item]]:
+    """Yield items in runs, each ended by the item with which its sizes together are enough, or that is its `most`th."""
     run: list[Item] = []
     total = 0
     for item in items:
         run.append(item)
         total += size(item)
-        if total >= enough:
+        if total >= enough or len(run) == most:
             yield run
             run, total = [], 0
     if run:

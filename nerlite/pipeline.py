@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from typing import Any, SupportsIndex, TypeVar, overload
 
 from nerlite.backends import load_ops
+from nerlite.batch import in_runs
 from nerlite.config import read_config
 from nerlite.cores import available_cores
 from nerlite.document import Document
@@ -119,34 +120,24 @@ class Tagger:
         return _shown(results, len(texts) if isinstance(texts, Sized) else None) if progress else results
 
     def _piped(self, texts: Iterable[Any], batch_size: int) -> Iterator[Any]:
-        error: Exception | None = None
-        batch_texts: list[str] = []
-        items: list[Any] = []
-        n_characters = 0
-        remaining = enumerate(texts)
-        while True:
-            try:
-                index, item = next(remaining)
-                text = item[0] if isinstance(item, tuple) and len(item) == 2 else item
-                _check_text(text, f"texts[{index}]")
-            except StopIteration:
-                break
-            except Exception as raised:  # also by the iterable itself
-                error = raised
-                break
-            batch_texts.append(text)
-            items.append(item)
-            n_characters += len(text)
-            if len(items) == batch_size or n_characters >= CHARACTERS_PER_BATCH:
-                yield from self._results(items, batch_texts)
-                batch_texts, items, n_characters = [], [], 0
-        yield from self._results(items, batch_texts)
-        if error is not None:
-            raise error
+        errors: list[Exception] = []
 
-    def _results(self, items: list[Any], texts: list[str]) -> Iterator[Any]:
-        for item, document in zip(items, self._engine.documents(texts, self._rules.read), strict=True):
-            yield (document, item[1]) if isinstance(item, tuple) else document
+        def pairs() -> Iterator[tuple[str, Any]]:
+            """Yield each text and the item that it came in, up to an error, which may be the iterable's own."""
+            try:
+                for index, item in enumerate(texts):
+                    text = item[0] if isinstance(item, tuple) and len(item) == 2 else item
+                    _check_text(text, f"texts[{index}]")
+                    yield text, item
+            except Exception as error:
+                errors.append(error)
+
+        for batch in in_runs(pairs(), lambda pair: len(pair[0]), CHARACTERS_PER_BATCH, batch_size):
+            documents = self._engine.documents([text for text, _ in batch], self._rules.read)
+            for (_, item), document in zip(batch, documents, strict=True):
+                yield (document, item[1]) if isinstance(item, tuple) else document
+        if errors:
+            raise errors[0]
 
     @overload
     def tag(self, words: Sequence[str]) -> list[str]: ...  # type: ignore[overload-overlap]  # a str is both
@@ -202,23 +193,18 @@ def _check_texts(texts: Any) -> None:
 def _joined(text: Sequence[Any]) -> Words:
     """Return the words of a text that is split into words, or into sentences of words."""
     items = _listed(text)
-    if not items or isinstance(items[0], str):
-        return join_words(_checked_words(items))
-    sentences = [_checked_words(_listed(sentence)) for sentence in items]
-    return join_words(list(itertools.chain.from_iterable(sentences)), itertools.accumulate(map(len, sentences)))
+    sentences = [items] if not items or isinstance(items[0], str) else list(map(_listed, items))
+    words = list(itertools.chain.from_iterable(sentences))
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"words: expected str, got {word!r:.80}")
+    return join_words(words, itertools.accumulate(map(len, sentences)))
 
 
 def _listed(words: Any) -> list[Any]:
     if isinstance(words, str) or not isinstance(words, Iterable):
         raise TypeError(f"words: expected lists of str, got {words!r:.80}")
     return list(words)
-
-
-def _checked_words(words: list[Any]) -> list[str]:
-    for word in words:
-        if not isinstance(word, str):
-            raise TypeError(f"words: expected str, got {word!r:.80}")
-    return words
 
 
 def _positive(name: str, value: SupportsIndex, most: int | None = None) -> int:

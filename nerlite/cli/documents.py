@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import nerlite
+from nerlite.batch import in_runs
 from nerlite.cli.console import Input, display_name
 from nerlite.document import Document
 from nerlite.errors import InputError
@@ -62,14 +63,8 @@ def _tagged(tagger: nerlite.Tagger, texts: list[Any]) -> list[Document]:
 
 def _batches(records: Iterable[Record], streams: Input) -> Iterator[list[Record]]:
     """Gather what is tagged together; a batch ends where the next line has yet to arrive."""
-    batch: list[Record] = []
-    n_characters = 0
-    for record in records:
-        batch.append(record)
+    def size(record: Record) -> int:
         parts = [record.text] if isinstance(record.text, str) else itertools.chain.from_iterable(record.text or ())
-        n_characters += sum(map(len, parts))
-        if len(batch) == BATCH_SIZE or n_characters >= BATCH_CHARACTERS or streams.waits:
-            yield batch
-            batch, n_characters = [], 0
-    if batch:
-        yield batch
+        return BATCH_CHARACTERS if streams.waits else sum(map(len, parts))
+
+    return in_runs(records, size, BATCH_CHARACTERS, BATCH_SIZE)
