@@ -63,7 +63,7 @@ def options_of(data: bytes, fail: Callable[[InputError], None]) -> ReadOptions:
     """Return the options that input begins with."""
     bits = data[0]
     return ReadOptions(whole=bool(bits & 1), by=("document", "sentence")[bits >> 1 & 1],
-                       text_key=("text", "data.text")[bits >> 2 & 1], text_column=(None, "b")[bits >> 3 & 1],
+                       text_key=("text", "data.text")[bits >> 2 & 1], text_column=("text", "b")[bits >> 3 & 1],
                        word_column=(None, 1, 2, 4)[bits >> 4 & 3], fail=fail)
 
 

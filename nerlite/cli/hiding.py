@@ -32,6 +32,7 @@ class Hiding:
     def __init__(self, placeholders: Placeholders, labels: Sequence[str] | None, options: ReadOptions) -> None:
         """labels: only names of these; None for all. options: how files are read."""
         self._placeholders, self._labels, self._options = placeholders, labels, options
+        self._column = options.text_column
         self._columns: list[str] | None = None
 
     _table_line: Callable[[list[str]], str]
@@ -101,10 +102,6 @@ class Hiding:
         for record in records:
             assert record.conll is not None
             yield record, partial(self._sentences, record.conll)
-
-    @property
-    def _column(self) -> str:
-        return self._options.text_column or "text"
 
     def _kept(self, header: Sequence[str], where: Place) -> list[str]:
         """Return the columns that come out: not those of an earlier tagging."""

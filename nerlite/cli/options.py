@@ -67,7 +67,8 @@ def of_texts() -> argparse.ArgumentParser:
     parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
     parser.add_argument("--text-key", default="text", metavar="KEY",
                         help="JSON: the key of the text (text), or the way to it, such as data.text")
-    parser.add_argument("--text-column", metavar="NAME", help="CSV and TSV: the column of the text (text)")
+    parser.add_argument("--text-column", default="text", metavar="NAME",
+                        help="CSV, TSV, Parquet: the column of the text (text)")
     parser.add_argument("--workers", type=positive_integer, metavar="N",
                         help="tag with so many processes of one thread each (default: one a core for files of many "
                         "megabytes, where the system can fork and --threads is not given; else threads)")

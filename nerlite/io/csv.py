@@ -39,13 +39,14 @@ class Table(NamedTuple):
 
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: str | None = None) -> Iterator[Record]:
-    """Yield the text of each row, in the column options.text_column, "text" by default; delimiter: as in `table_of`.
+    """Yield the text of each row, in the column options.text_column; delimiter: as in `table_of`.
 
     `InputError` where there is no such column, or for a row that has not as many fields as the first.
     """
     table = table_of(lines, name, options, delimiter)
     if table.header:
-        column = _text_column(table, options.text_column)
+        options.check_column(table.header, table.where)
+        column = table.header.index(options.text_column)
         for where, row in table.rows:
             yield Record(row[column], where, row=dict(zip(table.header, row, strict=True)))
 
@@ -87,16 +88,6 @@ def _rows(lines: Iterable[bytes], name: str, options: ReadOptions, delimiter: st
             options.fail(InputError(f"expected {n_columns} fields, got {len(row)}", where))
 
 
-def _text_column(table: Table, wanted: str | None) -> int:
-    """Return which column has the texts."""
-    name = "text" if wanted is None else wanted
-    if name not in table.header:
-        hint = "--text-column names the one with the texts; " if wanted is None else ""
-        raise InputError(f"no column {name!r}; {hint}there are {', '.join(map(repr, table.header)):.500}",
-                         table.where)
-    return table.header.index(name)
-
-
 class Writer(BaseWriter):
     """Writes a row a document: the columns that it came with, or its text, and its entities as JSON."""
 
@@ -115,9 +106,7 @@ class Writer(BaseWriter):
         """Return a document's row, before the first one also the columns' names."""
         key, names = self._options.entities_key, ""
         row: Mapping[str, object] = {"text": document.text} if record.row is None else record.row
-        if key in row:
-            raise InputError(f"column {key!r}: there already, and the answer is written there; --entities-key names "
-                             "another for the entities", record.where)
+        self._options.check_free("column", row, record.where)
         if not self._columns:
             self._columns = list(row)
             names = line_of([*row, key], self._delimiter)

@@ -105,8 +105,6 @@ def write(document: Document, record: Record, options: WriteOptions) -> str:
     if document.truncated_at is not None:
         answer[TRUNCATED_KEY] = document.to_dict(options.offset_unit)[TRUNCATED_KEY]
     row = {"text": record.text if record.text is None else document.text} if record.row is None else record.row
-    if taken := [key for key in (options.entities_key, TRUNCATED_KEY) if key in row]:
-        raise InputError(f"key {taken[0]!r}: there already, and the answer is written there; --entities-key names "
-                         "another key for the entities", record.where)
+    options.check_free("key", row, record.where, TRUNCATED_KEY)
     source = json.dumps(dict(row), ensure_ascii=False, default=str) if record.json is None else record.json
     return f"{source[:-1].rstrip()}{', ' if row else ''}{json.dumps(answer, ensure_ascii=False)[1:]}\n"

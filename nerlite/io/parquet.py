@@ -24,13 +24,10 @@ def arrow(where: Place) -> tuple[Any, Any]:
 
 
 def read_file(file: str, name: str, options: ReadOptions) -> Iterator[Record]:
-    """Yield the text of each row, in the column options.text_column, "text" by default; some rows in memory at once."""
-    column = "text" if options.text_column is None else options.text_column
-    number = 0
+    """Yield the text of each row, in the column options.text_column; some rows in memory at once."""
+    column, number = options.text_column, 0
     for batch in batches_of(file, name):
-        if column not in batch.schema.names:
-            raise InputError(f"no column {column!r}; --text-column names the one with the texts; there are "
-                             f"{', '.join(map(repr, batch.schema.names)):.500}", Place(name))
+        options.check_column(batch.schema.names, Place(name))
         if not has_strings(batch, column):
             raise InputError(f"column {column!r}: expected strings, got {batch.schema.field(column).type}", Place(name))
         for i, text in enumerate(batch.column(column).to_pylist()):
@@ -111,9 +108,8 @@ class Tables:
     def table(self, documents: list[tuple[Document, Record]]) -> Any:
         """Return a table of pyarrow's."""
         key, where = self._options.entities_key, documents[0][1].where if documents else None
-        if taken := [record.where for _, record in documents if record.row is not None and key in record.row]:
-            raise InputError(f"column {key!r}: there already, and the answer is written there; --entities-key names "
-                             "another for the entities", taken[0])
+        for _, record in documents:
+            self._options.check_free("column", record.row or (), record.where)
         try:
             table = self._columns([record for _, record in documents])
             entities = [entity_dicts(document, self._options.offset_unit) for document, _ in documents]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from nerlite.document import Document, Entity, OffsetUnit
+from nerlite.document import Document, OffsetUnit
 from nerlite.errors import InputError, Place
 
 
@@ -56,17 +56,23 @@ class ReadOptions(NamedTuple):
 
     whole: plain text: a file is one text; text_key: where an object has its text; by: what of a CoNLL file is tagged
     together, "document" or "sentence"; word_column: which of its columns is the word, from 1, None: the first that is
-    no id; text_column: of a table, None: "text"; say: takes what a user should know of how a file was understood; fail:
-    takes what is wrong with a part of a file, and returns where that part is to be left out.
+    no id; text_column: which of a table's has its texts; say: takes what a user should know of how a file was
+    understood; fail: takes what is wrong with a part of a file, and returns where that part is to be left out.
     """
 
     whole: bool = False
     text_key: str = "text"
     by: str = "document"
     word_column: int | None = None
-    text_column: str | None = None
+    text_column: str = "text"
     say: Callable[[str], None] = lambda note: None
     fail: Callable[[InputError], None] = _raise
+
+    def check_column(self, columns: Sequence[str], where: Place) -> None:
+        """Raise `InputError` where a table's columns are without that of its texts."""
+        if self.text_column not in columns:
+            raise InputError(f"no column {self.text_column!r}; --text-column names the one with the texts; there are "
+                             f"{', '.join(map(repr, columns)):.500}", where)
 
 
 class WriteOptions(NamedTuple):
@@ -74,6 +80,13 @@ class WriteOptions(NamedTuple):
 
     entities_key: str = "entities"
     offset_unit: OffsetUnit = "codepoint"
+
+    def check_free(self, kind: str, row: Collection[str], where: Place, *others: str) -> None:
+        """Raise `InputError` where a row has the key, or column, of the entities, or another that is written to."""
+        for key in (self.entities_key, *others):
+            if key in row:
+                raise InputError(f"{kind} {key!r}: there already, and the answer is written there; --entities-key "
+                                 f"names another {kind} for the entities", where)
 
 
 class Format(Protocol):
@@ -147,10 +160,8 @@ def read_lines(stream: Iterable[bytes], name: str, fail: Callable[[InputError], 
 
 def select(document: Document, labels: Sequence[str], min_score: float) -> Document:
     """Return the document with only the entities of the labels (all, if none is given) that score enough."""
-    def keeps(entity: Entity) -> bool:
-        return (not labels or entity.label in labels) and entity.score >= min_score
-
-    return document.only(entity for entity in document.entities if keeps(entity))
+    return document.only(entity for entity in document.entities
+                         if (not labels or entity.label in labels) and entity.score >= min_score)
 
 
 def entity_dicts(document: Document, unit: OffsetUnit) -> list[dict[str, Any]]:
