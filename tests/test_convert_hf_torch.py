@@ -8,8 +8,7 @@ import pytest
 
 from nerlite.config import read_config
 from nerlite.errors import ModelError
-from nerlite.network.encoder import Encoder
-from nerlite.network.parameters import linear_parameters
+from nerlite.network.parameters import encoder_parameters, linear_parameters
 from nerlite.ops import numpy_ops
 from nerlite.pieces import PieceEncoder
 from nerlite.weights import read_tensors
@@ -68,7 +67,7 @@ def test_conversion_computes_what_transformers_does(convert_hf, golden, tmp_path
 
     converted = read_config(tmp_path / "dst" / "config.json")
     tensors = read_tensors(converted, tmp_path / "dst" / "model.safetensors")
-    encoder = Encoder(numpy_ops, tensors, converted.encoder)
+    encoder = numpy_ops.EncoderLayers(*encoder_parameters(tensors, converted.encoder))
     pieces = PieceEncoder(tmp_path / "dst" / "tokenizer.json", 64)
     for words in golden.SENTENCES:
         encoding = tokenizer(list(words), is_split_into_words=True)

@@ -8,8 +8,7 @@ from nerlite.batch import Batch
 from nerlite.config import Config
 from nerlite.network.chars import CharFeatures
 from nerlite.network.crf import CRF
-from nerlite.network.encoder import Encoder
-from nerlite.network.parameters import head_parameters
+from nerlite.network.parameters import encoder_parameters, head_parameters
 from nerlite.ops import Ops
 from nerlite.threads import Workers
 from nerlite.weights import Tensors
@@ -20,7 +19,7 @@ class Network:
 
     def __init__(self, ops: Ops, tensors: Tensors, config: Config) -> None:
         """Build the layers that the config names from the model's tensors, for the backend `ops`."""
-        self.encoder = Encoder(ops, tensors, config.encoder)
+        self.encoder = ops.EncoderLayers(*encoder_parameters(tensors, config.encoder))
         self.chars = CharFeatures(ops, tensors, config.chars) if config.chars else None
         self.head = ops.Head(head_parameters(tensors, config))
         self.crf = CRF(ops, tensors, config)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from nerlite.config import CharsConfig, Config
+from nerlite.config import CharsConfig, Config, EncoderConfig
 from nerlite.errors import ModelError
 from nerlite.ops.numpy_ops import Linear
-from nerlite.ops.parameters import CharParameters, HeadParameters, LinearParameters, LSTMParameters, beside
+from nerlite.ops.parameters import (
+    CharParameters,
+    Embeddings,
+    HeadParameters,
+    LayerParameters,
+    LinearParameters,
+    LSTMParameters,
+    Norm,
+    beside,
+)
 from nerlite.weights import INT8_LIMIT, Tensors
 
 # Thousands of times what weights are; of numbers up to this no product of theirs grows beyond float32.
@@ -36,6 +47,33 @@ def linear_parameters(tensors: Tensors, weight: str, bias: str | None = None) ->
     scale = floats(tensors, f"{weight}.scale") if matrix.dtype == np.int8 else None
     shift = np.zeros(matrix.shape[1], np.float32) if bias is None else floats(tensors, bias)
     return LinearParameters(matrix, shift, scale)
+
+
+def encoder_parameters(tensors: Tensors, config: EncoderConfig
+                       ) -> tuple[Embeddings, Iterator[LayerParameters], int, Norm, int, float]:
+    """Return what a backend's `EncoderLayers` takes; layers are read when it is their turn."""
+    def linear(name: str) -> LinearParameters:
+        return linear_parameters(tensors, f"{name}.weight", f"{name}.bias")
+
+    def norm(name: str) -> Norm:
+        return Norm(floats(tensors, f"{name}.weight"), floats(tensors, f"{name}.bias"))
+
+    def layer(name: str) -> LayerParameters:
+        return LayerParameters(linear(f"{name}.qkv"), linear(f"{name}.attention_out"), norm(f"{name}.attention_norm"),
+                               linear(f"{name}.ffn_in"), linear(f"{name}.ffn_out"), norm(f"{name}.ffn_norm"))
+
+    tables = Embeddings(*_table(tensors, "encoder.word_embeddings"), *_table(tensors, "encoder.position_embeddings"))
+    layers = (layer(f"encoder.layers.{i}") for i in range(config.num_hidden_layers))
+    return (tables, layers, config.num_hidden_layers, norm("encoder.embedding_norm"), config.num_attention_heads,
+            config.layer_norm_eps)
+
+
+def _table(tensors: Tensors, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return an embedding table as it is stored and the scale of each row."""
+    table = tensors[name]
+    if table.dtype == np.int8:
+        return table, floats(tensors, f"{name}.scale")
+    return checked(name, table), np.ones(len(table), np.float32)
 
 
 def bilstm_parameters(tensors: Tensors, name: str, *, peepholes: bool = False) -> tuple[LSTMParameters, LSTMParameters]:

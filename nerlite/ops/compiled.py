@@ -1,7 +1,5 @@
 """The operations of `nerlite.ops.numpy_ops` by compiled kernels: same names, same signatures, same results.
 
-`EncoderLayers` does what `nerlite.network.encoder.Layers` says.
-
 Kernels take preallocated C-contiguous arrays and numbers, allocate nothing and raise nothing; here and in the modules
 beside this one is what packs weights for them, allocates and calls them. It does not matter who compiled them: numba
 when they are first called, or `tools/build_kernels.py` ahead of time.

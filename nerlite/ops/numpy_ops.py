@@ -13,7 +13,7 @@ Between backends float32 products differ in their last bits, and an LSTM with fl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -38,10 +38,13 @@ from nerlite.ops.parameters import (
     CharParameters,
     Embeddings,
     HeadParameters,
+    LayerParameters,
     LinearParameters,
     LSTMParameters,
+    Norm,
     beside,
 )
+from nerlite.threads import Workers
 
 F4 = np.float32
 name = "numpy"
@@ -232,6 +235,56 @@ def _attend_quantized(query: np.ndarray, key: np.ndarray, value: np.ndarray, fac
     return (weights @ value).astype(np.float32) * (weight_scale / mass)
 
 
+class EncoderLayers:
+    """A transformer's layers: attention and a feed-forward network, each added to its input and normalized.
+
+    Source: Sanh et al. 2019 (DistilBERT), Devlin et al. 2019 (BERT).
+    """
+
+    def __init__(self, tables: Embeddings, layers: Iterable[LayerParameters], n_layers: int, embedding_norm: Norm,
+                 n_heads: int, eps: float) -> None:
+        """Prepare the weights; layers (n_layers of them) may be made as they are asked for."""
+        self._tables, self._norm, self._eps = tables, embedding_norm, eps
+        self._layers = [_EncoderLayer(layer, n_heads, eps) for layer in layers]
+
+    def __call__(self, ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
+                 row_offsets: np.ndarray, workers: Workers | None = None, head: Head | None = None,
+                 characters: np.ndarray | None = None) -> np.ndarray:
+        """Return the last hidden state of the rows that are asked for; the last layer computes no others.
+
+        ids, positions: (n_rows,) int64; offsets: (n_seqs + 1,); rows: (n_asked,) of ids, a sequence after the other;
+        row_offsets: (n_seqs + 1,) of rows; workers: threads that may help, which none does here; head, characters: what
+        is to make scores of the states, and its other input → (n_asked, d), or (n_asked, n_tags) scores.
+        """
+        x = layer_norm(embed(ids, positions, self._tables), *self._norm, self._eps)  # (n_rows, d)
+        everything = np.arange(len(x))
+        for layer in self._layers[:-1]:
+            x = layer(x, offsets, everything, offsets)  # (n_rows, d)
+        x = self._layers[-1](x, offsets, rows, row_offsets) if self._layers else x[rows]  # (n_asked, d)
+        return head(characters, x, row_offsets) if head else x  # (n_asked, n_tags)
+
+
+class _EncoderLayer:
+    """One layer, of float32 or int8 weights."""
+
+    def __init__(self, parameters: LayerParameters, n_heads: int, eps: float) -> None:
+        self._is_int8, self._n_heads, self._eps = parameters.qkv.scale is not None, n_heads, eps
+        self._qkv, self._attention_out = Linear(parameters.qkv), Linear(parameters.attention_out)
+        self._ffn_in = Linear(parameters.ffn_in, "coarse_gelu" if self._is_int8 else "gelu")
+        self._ffn_out = Linear(parameters.ffn_out)
+        self._attention_norm, self._ffn_norm = parameters.attention_norm, parameters.ffn_norm
+
+    def __call__(self, x: np.ndarray, offsets: np.ndarray, rows: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Return the layer's output of the rows asked for: x (n_rows, d) → (n_asked, d); ends: offsets of rows."""
+        qkv = self._qkv(x, offsets)  # (n_rows, 3 * d)
+        mixed = attention(qkv, offsets, self._n_heads, rows, ends, quantized=self._is_int8)  # (n_asked, d)
+        y = x[rows] + self._attention_out(mixed, ends)  # (n_asked, d)
+        y = layer_norm(y, *self._attention_norm, self._eps)  # (n_asked, d)
+        inner = self._ffn_in(y, ends)  # (n_asked, d_inner), after GELU
+        y = y + self._ffn_out(inner, ends)  # (n_asked, d)
+        return layer_norm(y, *self._ffn_norm, self._eps)  # (n_asked, d)
+
+
 class CharLayers:
     """A convolution of width 3 with ReLU and the maximum over positions, and a BiLSTM's last states, of each word.
 
@@ -239,7 +292,6 @@ class CharLayers:
     """
 
     def __init__(self, parameters: CharParameters) -> None:
-        """Prepare the weights for this backend."""
         self._taps, self._bias, self._gates, lstm, hard_sigmoid = parameters
         self._lstm = BiLSTM(*lstm, hard_sigmoid=hard_sigmoid) if lstm else None
 
@@ -310,7 +362,6 @@ class Head:
     """What makes a word's scores: dense + ReLU, BiLSTM layers, each with or without its input added, a linear layer."""
 
     def __init__(self, parameters: HeadParameters) -> None:
-        """Prepare the weights for this backend."""
         self._dense = Linear(parameters.dense, "relu") if parameters.dense else None
         self._layers, self._residual = [BiLSTM(*layer) for layer in parameters.layers], parameters.residual
         self._emission = Linear(parameters.emission)
