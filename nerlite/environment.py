@@ -41,9 +41,3 @@ def read(name: str) -> str:
 def change(name: str, value: str) -> None:
     """Set a variable for this process, for what reads it from now on, and for processes that it starts."""
     os.environ[VARIABLES[name].name] = value
-
-
-def table() -> str:
-    """Return the variables as a table in Markdown."""
-    rows = [f"| `{name}` | {reader} | {meaning} |" for name, meaning, reader in VARIABLES.values()]
-    return "\n".join(["| variable | read by | what it does |", "|---|---|---|", *rows])

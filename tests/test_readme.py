@@ -62,4 +62,7 @@ def test_shell_sessions_print_what_they_show(session, tmp_path):
 
 
 def test_its_table_of_environment_variables_is_the_modules():
-    assert environment.table() in README.read_text(encoding="utf-8")
+    rows = [f"| `{name}` | {reader} | {meaning} |" for name, meaning, reader in environment.VARIABLES.values()]
+    table = "\n".join(["", "| variable | read by | what it does |", "|---|---|---|", *rows, ""])
+    assert table + "\n" in README.read_text(encoding="utf-8")
+    assert all(row.count("|") == 4 for row in rows)
