@@ -217,7 +217,6 @@ class Words(Sequence[str]):
 
     def __init__(self, text: str, bounds: Iterable[int], breaks: bytes | None = None, read: Words | None = None
                  ) -> None:
-        """Keep the text and where its words are."""
         self.text, self.bounds = text, bounds if isinstance(bounds, array) else array(_typecode(text), bounds)
         self._read = read
         if breaks is not None:
@@ -262,7 +261,7 @@ class Words(Sequence[str]):
         breaks, odd = np.minimum(starts - ends, SPACE).astype(np.uint8), starts - ends > 1
         odd[np.searchsorted(starts, _spans(_ODD_GAP, text)[1::2])] = True
         gaps = zip(ends[odd].tolist(), starts[odd].tolist(), strict=True)
-        breaks[odd] = [_KINDS[text[start:end]] for start, end in gaps]
+        breaks[odd] = [(_known_kind if end - start < 16 else _kind)(text[start:end]) for start, end in gaps]
         breaks[np.searchsorted(starts, _spans(_ENDS_CELL, text)[1::2])] = PARAGRAPH
         breaks[0] = PARAGRAPH
         return breaks[:-1].tobytes()
@@ -303,16 +302,6 @@ def _typecode(text: str) -> str:
     return "I" if len(text) < 1 << 32 else "Q"
 
 
-class _Kinds(dict[str, int]):
-    """What a gap between two words is."""
-
-    def __missing__(self, gap: str) -> int:
-        kind = _kind(gap)
-        if len(gap) < 16 and len(self) < 1024:
-            self[gap] = kind
-        return kind
-
-
 # Words after which a cell or paragraph begins: borders of tables, tags that end a block.
 _ENDS_CELL = (r"[|¦│┃║‖｜<&!](?:(?<=[^<&!])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|"
               r"(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
@@ -335,7 +324,8 @@ def _kind(gap: str) -> int:
     return PARAGRAPH if len(gap) > 2 else LINE if len(gap) == 2 else SPACE
 
 
-_KINDS = _Kinds({"": NONE, " ": SPACE, "\n": LINE})
+# Of short gaps, which are often the same.
+_known_kind = functools.lru_cache(1024)(_kind)
 
 
 def split_words(text: str) -> Words:
