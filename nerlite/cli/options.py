@@ -64,11 +64,7 @@ def of_texts() -> argparse.ArgumentParser:
                         "compressed (.gz, .bz2, .xz, .zst); default, and -: standard input")
     parser.add_argument("--input-format", choices=("auto", *READERS), default="auto",
                         help="auto: by the file's suffix, else txt: plain text, a document a line")
-    parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
-    parser.add_argument("--text-key", default="text", metavar="KEY",
-                        help="JSON: the key of the text (text), or the way to it, such as data.text")
-    parser.add_argument("--text-column", default="text", metavar="NAME",
-                        help="CSV, TSV, Parquet: the column of the text (text)")
+    add_places(parser)
     parser.add_argument("--workers", type=positive_integer, metavar="N",
                         help="tag with so many processes of one thread each (default: one a core for files of many "
                         "megabytes, where the system can fork and --threads is not given; else threads)")
@@ -78,6 +74,15 @@ def of_texts() -> argparse.ArgumentParser:
                         help="with --on-error skip: a new file for what is left out, a JSON object a line with file, "
                         "line (of Parquet: row) and reason; --resume goes on with it")
     return parser
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where in a file its texts are."""
+    parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
+    parser.add_argument("--text-key", default="text", metavar="KEY",
+                        help="JSON: the key of the text (text), or the way to it, such as data.text")
+    parser.add_argument("--text-column", default="text", metavar="NAME",
+                        help="CSV, TSV, Parquet: the column of the text (text)")
 
 
 def of_entities() -> argparse.ArgumentParser:

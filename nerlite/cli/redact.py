@@ -35,11 +35,7 @@ def add_to(commands: Any, about: str) -> None:
     parser.add_argument("--map", metavar="FILE", help="keep the names in FILE, for nerlite restore, readable for you "
                         "alone; where there is one already, its placeholders go on. Without it the names are gone")
     add_streams(parser)
-    parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
-    parser.add_argument("--text-key", default="text", metavar="KEY",
-                        help="JSON: the key of the text (text), or the way to it, such as data.text")
-    parser.add_argument("--text-column", default="text", metavar="NAME",
-                        help="CSV, TSV, Parquet: the column of the text (text)")
+    common.add_places(parser)
     parser.add_argument("--label", action="append", default=[], metavar="LABELS",
                         help="only names of these labels: PER, or PER,LOC; may be given again")
     parser.set_defaults(run=run)
