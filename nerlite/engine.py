@@ -37,7 +37,7 @@ SHARE_SIZES = (4, 3, 2, 1)
 class Engine:
     """A network, the rules around it, and the threads that work on both. Threads may share it."""
 
-    def __init__(self, rules: Rules[Any, Any], network: Network, n_tags: int, workers: Workers) -> None:
+    def __init__(self, rules: Rules, network: Network, n_tags: int, workers: Workers) -> None:
         """n_tags: how many numbers the network gives a row."""
         self.rules, self.network = rules, network
         self._no_rows, self._workers = np.empty((0, n_tags), np.float32), workers

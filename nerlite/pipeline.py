@@ -17,7 +17,7 @@ from nerlite.cores import available_cores
 from nerlite.document import Document
 from nerlite.engine import Engine
 from nerlite.errors import ModelError
-from nerlite.files import AnyPath
+from nerlite.files import AnyPath, check_checksum
 from nerlite.network.model import Network
 from nerlite.rules import OwnRules, Rules
 from nerlite.tags import split_tag
@@ -76,11 +76,11 @@ class Tagger:
         except ModelError as error:
             raise ModelError(f"{tensors_path}: {error}") from None
         if self.config.checksums:
-            tensors.check(self.config.checksums.weights)
+            check_checksum(tensors_path, "weights", self.config.checksums.weights, tensors.checksum())
         self._rules = self._make_rules(tokenizer_path, window, agreement)
         self._engine = Engine(self._rules, self._network, len(self.config.tags), self._workers)
 
-    def _make_rules(self, tokenizer: str, window: bool, agreement: bool) -> Rules[Any, Any]:
+    def _make_rules(self, tokenizer: str, window: bool, agreement: bool) -> Rules:
         if self.config.sparknlp is None:
             return OwnRules(tokenizer, self.config, self._network.crf, agreement=agreement)
         from nerlite.sparknlp.rules import SparkRules  # only models converted from Spark NLP need it

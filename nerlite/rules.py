@@ -6,7 +6,7 @@ import itertools
 import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -46,27 +46,23 @@ class Readable(Protocol):
         """Which rows are decoded together, and for which of them that answers: of all rows, in order."""
 
 
-R = TypeVar("R", bound=Readable)
-D = TypeVar("D")
+class Rules(Protocol):
+    """The rules that a model was trained with."""
 
-
-class Rules(Protocol[R, D]):
-    """The rules that a model was trained with; D is what they make of a part's scores."""
-
-    def read(self, text: str) -> R:
+    def read(self, text: str) -> Readable:
         """Split a text and make the network's inputs of it."""
 
-    def read_words(self, words: Words) -> R:
+    def read_words(self, words: Words) -> Readable:
         """Make the network's inputs of a text that is already split."""
 
-    def decode(self, parts: Sequence[tuple[R, Window]], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[D]:
-        """Decode scores.
+    def decode(self, parts: Sequence[tuple[Any, Window]], emissions: np.ndarray, offsets: np.ndarray) -> Sequence[Any]:
+        """Return what scores make of each part.
 
         parts: for each its text and its rows of that; emissions: (n_rows, n_tags) of all parts; offsets:
         (n_parts + 1,), one sequence a part.
         """
 
-    def document(self, text: R, decoded: Sequence[D]) -> Document:
+    def document(self, text: Any, decoded: Sequence[Any]) -> Document:
         """Put together what was made of a text's parts, in their order."""
 
 

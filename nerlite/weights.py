@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from nerlite.config import Config
 from nerlite.errors import ModelError
-from nerlite.files import AnyPath, check_checksum, open_file
+from nerlite.files import AnyPath, open_file
 
 Shape = tuple[int, ...]
 # An int8 matrix has no larger numbers, so that four of them times 0..127 add up in AVX2's int16.
@@ -203,10 +203,6 @@ class FileTensors(Mapping[str, np.ndarray]):
                 self[name]
         sums = np.array([self._sums[name] for name in self._order], "<u4")
         return f"{zlib.crc32(sums.data, zlib.crc32(self._header)):08x}"
-
-    def check(self, checksum: str) -> None:
-        """Raise `ModelError` where the file is not the one that config.json was written with."""
-        check_checksum(self._path, "weights", checksum, self.checksum())
 
 
 def read_tensors(config: Config, path: AnyPath) -> FileTensors:

@@ -15,6 +15,7 @@ import numpy as np
 import nerlite
 from nerlite.document import Entity
 from nerlite.integrations.hosts import needs
+from nerlite.pipeline import MODEL_FILES
 
 with needs("spacy"):
     import srsly
@@ -26,7 +27,7 @@ with needs("spacy"):
 
 SCORE = "nerlite_score"
 # A model's own files; its card goes with it where there is one, for its licence.
-FILES, CARD = ("config.json", "model.safetensors", "tokenizer.json"), "README.md"
+FILES, CARD = MODEL_FILES, "README.md"
 
 if not Span.has_extension(SCORE):
     Span.set_extension(SCORE, default=None)
