@@ -43,7 +43,6 @@ class Palette:
     """Which colour a label has: the same everywhere as far as that goes, and one of its own while there are enough."""
 
     def __init__(self) -> None:
-        """Begin with no label."""
         self._numbers: dict[str, int] = {}
 
     def number(self, label: str) -> int:

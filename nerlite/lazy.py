@@ -16,15 +16,12 @@ class Lazy(Generic[Value]):
     """
 
     def __init__(self, compute: Callable[[Any], Value]) -> None:
-        """compute: the method."""
         self._compute, self.__doc__ = compute, compute.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Take the attribute's name."""
         self._name = name
 
     def __get__(self, instance: Any, owner: type | None = None) -> Value:
-        """Compute the value; from then on the object has it."""
         if instance is None:
             return self  # type: ignore[return-value]  # for those who look at the class
         value = instance.__dict__[self._name] = self._compute(instance)

@@ -24,7 +24,6 @@ class _Crew:
     """The helping threads of one process, and what they wait for."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self.tasks: Tasks = SimpleQueue()
         self.threads: list[Thread] = []
         self.starting = RLock()  # a signal's handler may come here meanwhile, in the same thread

@@ -10,7 +10,7 @@ from nerlite.errors import InputError, Place
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 # What reading a file raises that is damaged or something else; all of them with a message.
-_Damage: tuple[type[Exception], ...] = (EOFError, zlib.error)
+_DAMAGE: tuple[type[Exception], ...] = (EOFError, zlib.error)
 
 
 def inner_name(file: str) -> str:
@@ -52,4 +52,4 @@ def _zstd(raw: IO[bytes], file: str) -> Any:
 
 def is_damage(error: Exception) -> bool:
     """Whether reading failed by what the file holds."""
-    return isinstance(error, _Damage) or type(error).__name__ in ("LZMAError", "ZstdError")
+    return isinstance(error, _DAMAGE) or type(error).__name__ in ("LZMAError", "ZstdError")

@@ -95,7 +95,6 @@ class _SentenceReader:
     """Lines of sentences → rows. The first sentence says how many columns there are and which is the word."""
 
     def __init__(self, name: str, options: ReadOptions, min_columns: int) -> None:
-        """Arguments as in `read_rows`."""
         self._name, self._options, self._min_columns, self._n_columns = name, options, min_columns, 0
         self._word = None if options.word_column is None else options.word_column - 1
 

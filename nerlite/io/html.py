@@ -37,7 +37,6 @@ class Writer(Page, BaseWriter):
     """Writes a page."""
 
     def __init__(self, title: str, options: WriteOptions) -> None:
-        """title: what the page is called."""
         super().__init__(title)
 
     def write(self, document: Document, record: Record) -> str:

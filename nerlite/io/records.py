@@ -103,7 +103,6 @@ class Writer:
     """One output of a format: here of one whose documents have nothing before and after them."""
 
     def __init__(self, write: Callable[[Document, Record, WriteOptions], str], options: WriteOptions) -> None:
-        """write: the format's function."""
         self._write, self._options = write, options
 
     def head(self) -> str:

@@ -22,7 +22,6 @@ class CharFeatures:
     """Words → features of their characters; a word that was seen lately is not computed again."""
 
     def __init__(self, ops: Ops, tensors: Tensors, config: CharsConfig) -> None:
-        """Build the alphabet's lookup and the tables."""
         self._config = config
         self._ids = {character: i for i, character in enumerate(config.alphabet, 1)}
         self._layers = ops.CharLayers(char_parameters(tensors, config))

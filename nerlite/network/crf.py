@@ -35,7 +35,6 @@ class CRF:
     """
 
     def __init__(self, ops: Ops, tensors: Tensors, config: Config) -> None:
-        """Take the learned transitions, or make those that the decoder stands for."""
         self._ops, n_tags = ops, len(config.tags)
         start, transitions, end = np.zeros(n_tags), np.zeros((n_tags, n_tags)), np.zeros(n_tags)
         if config.decoder == "crf":

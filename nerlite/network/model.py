@@ -18,7 +18,6 @@ class Network:
     """Pieces and words → emissions → tags. It holds weights only, so threads may share it."""
 
     def __init__(self, ops: Ops, tensors: Tensors, config: Config) -> None:
-        """Build the layers that the config names from the model's tensors, for the backend `ops`."""
         self.encoder = ops.EncoderLayers(*encoder_parameters(tensors, config.encoder))
         self.chars = CharFeatures(ops, tensors, config.chars) if config.chars else None
         self.head = ops.Head(head_parameters(tensors, config))

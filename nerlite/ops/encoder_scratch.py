@@ -19,7 +19,6 @@ class Workplace:
     """A thread's memory for the encoder."""
 
     def __init__(self, tiles: Tiles, chunk: Chunk) -> None:
-        """Begin with scratch, and no room for a call's rows or words."""
         self.tiles, self.chunk = tiles, chunk
         self.room: Room | None = None
         self._head: Head | None = None
@@ -36,7 +35,6 @@ class Scratch:
     """Makes and keeps the memory that threads need for an encoder."""
 
     def __init__(self, level: Level, weights: EncoderWeights) -> None:
-        """Take sizes from the weights."""
         self._level, self._weights, self._kept = level, weights, Kept()
         self._heads = weights.n_heads * weights.size
         self._words = weights.size // 2 if weights.is_int8 else weights.size

@@ -13,7 +13,6 @@ class Kept:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._mine = threading.local()
 
     def take(self) -> Any:

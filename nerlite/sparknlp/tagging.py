@@ -42,7 +42,6 @@ class SparkDocument(Document):
     def __init__(self, text: str, bounds: array[int], entities: list[Entity], truncated_at: int | None = None, *,
                  given_tags: list[str], confidences: dict[int, dict[str, np.float32]], settings: SparkNLPConfig
                  ) -> None:
-        """Keep what the class describes; the rest as in `Document`."""
         super().__init__(text, bounds, entities, truncated_at)
         vars(self).update(given_tags=given_tags, confidences=confidences, settings=settings)
 
