@@ -1,15 +1,20 @@
-"""The formats of files: one a module, found by its name in a table, each with a way in, a way out, or both."""
+"""The formats of files: one a module, found by its name in a table, each with a way in, a way out, or both.
+
+In: `read(lines, name, options)` yields a file's records, each once its lines are there; or `read_file(path, name,
+options)`, where bytes are no lines. Out: `write(document, record, options)` returns whole lines; or `Writer`, where a
+document's depend on those before it.
+"""
 
 from __future__ import annotations
 
 import importlib
 import os
-from typing import cast
+from typing import Any
 
 from nerlite.errors import InputError, Place
 from nerlite.files import AnyPath
 from nerlite.io.compression import inner_name
-from nerlite.io.records import Format, WriteOptions, Writer
+from nerlite.io.records import WriteOptions, Writer
 
 # Format (and module) → the suffixes of its files.
 READERS = {
@@ -30,15 +35,15 @@ UNREAD = (".docx", ".epub", ".odt", ".pdf", ".rtf", ".xls", ".xlsx", ".zip")
 _SUFFIXES = {suffix: name for name, suffixes in READERS.items() for suffix in suffixes}
 
 
-def format_named(name: str) -> Format:
+def format_named(name: str) -> Any:
     """Return the format of a name in the tables above; its module is imported when it is asked for."""
-    return cast(Format, importlib.import_module(f"{__name__}.{name}"))
+    return importlib.import_module(f"{__name__}.{name}")
 
 
 def writer_named(name: str, title: str, options: WriteOptions) -> Writer:
     """Return a new writer of a format; title: what its output is called where it says so."""
     form = format_named(name)
-    return cast(Writer, form.Writer(title, options)) if hasattr(form, "Writer") else Writer(form.write, options)
+    return form.Writer(title, options) if hasattr(form, "Writer") else Writer(form.write, options)
 
 
 def format_of(file: AnyPath) -> str:

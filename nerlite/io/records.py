@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from nerlite.document import Document, OffsetUnit
 from nerlite.errors import InputError, Place
@@ -87,16 +87,6 @@ class WriteOptions(NamedTuple):
             if key in row:
                 raise InputError(f"{kind} {key!r}: there already, and the answer is written there; --entities-key "
                                  f"names another {kind} for the entities", where)
-
-
-class Format(Protocol):
-    """A format: a module of this package with one of these functions, or both."""
-
-    def read(self, lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:
-        """Yield the texts of a file, each once its lines are there; name: the file's, for `InputError`."""
-
-    def write(self, document: Document, record: Record, options: WriteOptions) -> str:
-        """Return what is written of a document that was tagged: whole lines."""
 
 
 class Writer:
