@@ -20,6 +20,7 @@ from nerlite.text import LINE, PARAGRAPH, SPACE
 from nerlite.training.data import Sentence, Tags, in_case, join_handles, names_of, read_set, seen, windows_of
 from nerlite.training.listings import listings
 from nerlite.training.recipe import Recipe, SetRules, read_recipe
+from nerlite.training.renaming import renamed
 from nerlite.weights import INT8_LIMIT, expected_tensors, float_tensors, read_tensors
 
 NAMES, PLACES = ("John Smith", "Ada", "Grace Li"), ("Berlin", "New York")
@@ -126,6 +127,34 @@ def test_cases():
     assert [in_case("McAda", case) for case in ("as it is", "lower", "upper", "title")] == [
         "McAda", "mcada", "MCADA", "McAda"]
     assert in_case("ada", "title") == "Ada"
+
+
+def test_a_renamed_document_has_other_names_where_its_own_were(corpus):
+    tags = Tags(["LOC", "PER"])
+    documents = read_set([corpus], SetRules("train.txt"), tags)
+    names = {"PER": [["Marie", "van", "Dyk"]], "LOC": [["Oslo"]]}
+    for document, new in zip(documents, renamed(documents, names, tags, {"PER": 1.0}, random.Random(0)), strict=True):
+        for before, after in zip(document, new, strict=True):
+            assert [span.label for span in before.spans] == [span.label for span in after.spans] == ["PER", "LOC"]
+            person, place = (after.words[span.start:span.stop] for span in after.spans)
+            assert person == ["Marie", "van", "Dyk"]
+            assert place == before.words[before.spans[1].start:before.spans[1].stop]
+            assert [word for word in after.words if word not in {*person, *place}] == ["went", "to", "."]
+            (found,) = agreeing(tags, after)
+            assert to_spans(found) == after.spans
+
+
+def test_a_name_gets_one_other_name_in_a_document_and_keeps_a_headings_capitals():
+    tags = Tags(["ORG"])
+    sentence = tags.read(["IBM", "AND", "BIG", "BANK"], ["B-ORG", "O", "B-ORG", "I-ORG"], SetRules("x"))
+    names = {"ORG": [["Acme", "Inc"], ["Slack"], ["Ford"]]}
+    for document in renamed([[sentence] * 3] * 9, names, tags, {"ORG": 1.0}, random.Random(0)):
+        assert document == [document[0]] * 3
+        first, second = (document[0].words[span.start:span.stop] for span in document[0].spans)
+        assert first in names["ORG"] and [word.title() for word in second] in names["ORG"] and second[0].isupper()
+    kept = [document for document in renamed([[sentence]] * 99, names, tags, {"ORG": 0.2}, random.Random(0))
+            if document == [sentence]]
+    assert 40 < len(kept) < 85
 
 
 def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):

@@ -64,6 +64,10 @@ class Tags:
             mask[i, list(tags)] = True
         return mask
 
+    def of_name(self, n_words: int, label: str) -> list[int]:
+        """Return the numbers of the words of a name: each may have one tag."""
+        return [self.number([name]) for name in from_spans([Span(0, n_words, label)], n_words, SCHEME)]
+
     def read(self, words: Sequence[str], tags: Sequence[str], rules: SetRules) -> Sentence:
         """Return a sentence by a set's label rules; `ModelError` for a label that the model has not."""
         words, tags = [form(word) for word in words], list(tags)
@@ -82,8 +86,7 @@ class Tags:
             elif label:
                 spans.append(span._replace(label=label))
         for span in spans:
-            inside = from_spans([Span(0, span.stop - span.start, span.label)], span.stop - span.start, SCHEME)
-            allowed[span.start:span.stop] = [self.number([name]) for name in inside]
+            allowed[span.start:span.stop] = self.of_name(span.stop - span.start, span.label)
         return Sentence(words, allowed, spans)
 
 

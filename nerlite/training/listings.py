@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from nerlite.tags import Span, from_spans
 from nerlite.text import LINE, NONE, PARAGRAPH, SPACE
-from nerlite.training.data import SCHEME, Tags, Window, in_case
+from nerlite.training.data import Tags, Window, in_case
 
 GREETINGS = ("Hi", "Dear", "Hello", "Hey", "Thanks", "Best", "Regards", "Cheers", "Love")
 NOBODY = ("All", "everyone", "team", "both", "again", "Sir", "wishes")
@@ -32,10 +31,9 @@ class _Page:
 
     def put(self, kind: int, *words: str, label: str = "") -> None:
         """Write words after a break of some kind; label: that of the name that they are."""
-        inside = from_spans([Span(0, len(words), label)] if label else [], len(words), SCHEME)
         self.words.extend(words)
         self.breaks.extend([kind, *[SPACE] * (len(words) - 1)])
-        self.allowed.extend(self._tags.number([tag]) for tag in inside)
+        self.allowed.extend(self._tags.of_name(len(words), label) if label else [self._tags.number("O")] * len(words))
 
     def name(self, kind: int, label: str) -> None:
         """Write some name of a label."""

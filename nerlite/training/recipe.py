@@ -39,8 +39,10 @@ class Recipe(NamedTuple):
     line_piece: the piece that stands for a line break, "" for a model without breaks. agreement: whether the model
     makes a document agree with itself (see `nerlite.agreement`), as it does too if its start does. layouts, cases: how
     documents are laid out and their words written, with weights; listings: how many lists, tables and letters of names
-    an epoch adds. epochs: of which the encoder rests in the first frozen_epochs. batch_pieces: pieces a batch, padding
-    counted. The rates are the largest of a linear rise over `warm_up` of the steps, and of a fall over the rest.
+    an epoch adds; renamed: label → the share of its names in whose place an epoch reads others of all sets, so that
+    what stands around a name counts for more than which name it is. epochs: of which the encoder rests in the first
+    frozen_epochs. batch_pieces: pieces a batch, padding counted. The rates are the largest of a linear rise over
+    `warm_up` of the steps, and of a fall over the rest.
     characters: how often one must be seen to have an id.
     """
 
@@ -53,6 +55,7 @@ class Recipe(NamedTuple):
     layouts: dict[str, int] = {"sentences": 4, "lines": 3, "prose": 2, "wrapped": 2}  # noqa: RUF012
     cases: dict[str, int] = {"as it is": 58, "lower": 22, "upper": 10, "title": 10}  # noqa: RUF012
     listings: int = 1000
+    renamed: dict[str, float] = {}  # noqa: RUF012
     epochs: int = 8
     averaged: tuple[int, ...] = ()
     frozen_epochs: int = 1
@@ -86,6 +89,8 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
             yield f"{name}: expected {', '.join(typing.get_args(known))}, got {', '.join(unknown)}"
         elif not any(weights.values()) or min(weights.values()) < 0:
             yield f"{name}: expected weights of 0 or more, and one above, got {weights}"
+    if not all(0 <= share <= 1 for share in recipe.renamed.values()):
+        yield f"renamed: expected shares of 0 to 1, got {recipe.renamed}"
     if not 0 <= recipe.frozen_epochs <= recipe.epochs or recipe.epochs < 1:
         yield f"epochs: expected at least 1 and frozen_epochs ({recipe.frozen_epochs}), got {recipe.epochs}"
     elif any(not 0 <= epoch <= recipe.epochs for epoch in recipe.averaged):

@@ -39,6 +39,7 @@ from nerlite.training.data import SCHEME, Sentence, Tags, Window, labels_of, nam
 from nerlite.training.listings import listings
 from nerlite.training.network import Batch, Network, state_of, tensors_of
 from nerlite.training.recipe import Recipe, SetRules
+from nerlite.training.renaming import renamed
 from nerlite.weights import float_tensors, read_tensors
 
 WINDOW = 256
@@ -357,7 +358,8 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
         seed = 1000 * recipe.seed + trainer.epoch
         torch.manual_seed(seed)
         rng = random.Random(seed)
-        windows = [*windows_of(seen(training, rng), sizes, config.window, recipe.layouts, recipe.cases, rng),
+        read = renamed(seen(training, rng), names, tags, recipe.renamed, rng)
+        windows = [*windows_of(read, sizes, config.window, recipe.layouts, recipe.cases, rng),
                    *listings(names, tags, recipe.listings, recipe.cases, rng)]
         trainer.train_epoch(windows, rng)
         trainer.evaluate(valid, tags, best_path)
