@@ -16,9 +16,9 @@ from nerlite.errors import ModelError
 from nerlite.ops import numpy_ops
 from nerlite.ops.parameters import LinearParameters
 from nerlite.tags import allowed_transitions, tag_names, to_spans
-from nerlite.text import LINE, PARAGRAPH, SPACE
+from nerlite.text import LINE, PARAGRAPH, SPACE, split_words
 from nerlite.training.data import Sentence, Tags, in_case, join_handles, names_of, read_set, seen, windows_of
-from nerlite.training.listings import listings
+from nerlite.training.listings import CELLS, HEADS, SAYINGS, TITLES, listings
 from nerlite.training.recipe import Recipe, SetRules, read_recipe
 from nerlite.training.renaming import renamed
 from nerlite.weights import INT8_LIMIT, expected_tensors, float_tensors, read_tensors
@@ -157,11 +157,28 @@ def test_a_name_gets_one_other_name_in_a_document_and_keeps_a_headings_capitals(
     assert 40 < len(kept) < 85
 
 
+def test_what_lists_hold_is_cut_as_the_splitter_cuts_it():
+    for text in itertools.chain(*CELLS.values(), *HEADS.values(), SAYINGS, map(" ".join, TITLES)):
+        assert [text[start:end] for start, end in split_words(text).offsets] == text.split()
+
+
+def test_a_list_of_names_counts_as_much_as_the_sets_that_are_read(corpus, tmp_path):
+    (tmp_path / "names.conll").write_text("Zoe B-PER\n\nOslo B-LOC\n\nYan B-PER\n")
+    tags = Tags(["LOC", "PER"])
+    sets = [(rules, read_set([corpus, tmp_path], rules, tags)) for rules in (
+        SetRules("train.txt"), SetRules("names.conll", share=0.0))]
+    names = names_of(sets)
+    assert {label: Counter(map(tuple, each)) for label, each in names.items()} == {
+        "PER": Counter({tuple(name.split()): 1 for name in NAMES}) | {("Zoe",): 1, ("Yan",): 1},
+        "LOC": {("Berlin",): 1, ("New", "York"): 1, ("Oslo",): 2}}
+    assert [sentence.words for document in seen(sets[1:], random.Random(0)) for sentence in document] == []
+
+
 def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
     tags = Tags(["LOC", "PER"])
-    names = names_of(read_set([corpus], SetRules("train.txt"), tags))
+    rules = SetRules("train.txt")
+    names = names_of([(rules, read_set([corpus], rules, tags))])
     assert set(map(tuple, names["PER"])) <= {tuple(name.split()) for name in NAMES}
-    mask = tags.mask()
     windows = list(listings(names, tags, 200, CASES, random.Random(3)))
     mask = tags.mask()
     for window in windows:
@@ -170,7 +187,7 @@ def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
             assert window.words[span.start:span.stop] in names[span.label]
             assert set(window.breaks[span.start + 1:span.stop]) <= {SPACE}
     assert len(windows) == 200 and len({tuple(window.words) for window in windows}) > 150
-    assert list(listings({"MISC": [["x"]]}, tags, 5, CASES, random.Random(0))) == []
+    assert list(listings({"TOOL": [["x"]]}, tags, 5, CASES, random.Random(0))) == []
 
 
 @pytest.mark.parametrize("change, message", [

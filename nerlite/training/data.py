@@ -205,10 +205,14 @@ def in_case(word: str, case: str) -> str:
     return word[:1].upper() + word[1:] if case == "title" else word
 
 
-def names_of(documents: Sequence[Sequence[Sentence]]) -> dict[str, list[list[str]]]:
-    """Return the different names of each label that the documents hold, in order, each as its words."""
-    names: dict[str, dict[tuple[str, ...], None]] = {}
-    for sentence in (sentence for document in documents for sentence in document):
+def names_of(sets: Iterable[tuple[SetRules, Sequence[Sequence[Sentence]]]]) -> dict[str, list[list[str]]]:
+    """Return the different names of each label that sets hold, in order, each as its words.
+
+    Sets of which no document is seen are lists of names: they count as much as all others together.
+    """
+    names: dict[str, tuple[dict[tuple[str, ...], None], dict[tuple[str, ...], None]]] = {}
+    for rules, sentence in ((rules, sentence) for rules, documents in sets for each in documents for sentence in each):
         for span in sentence.spans:
-            names.setdefault(span.label, {})[tuple(sentence.words[span.start:span.stop])] = None
-    return {label: list(map(list, each)) for label, each in names.items()}
+            names.setdefault(span.label, ({}, {}))[not rules.share][tuple(sentence.words[span.start:span.stop])] = None
+    return {label: [*map(list, found), *list(map(list, listed)) * max(1, len(found) // max(1, len(listed)))]
+            for label, (found, listed) in names.items()}

@@ -8,13 +8,55 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from nerlite.text import LINE, NONE, PARAGRAPH, SPACE
 from nerlite.training.data import Tags, Window, in_case
 
+# Those of a model's that lists know.
+LABELS = ("PER", "LOC", "ORG", "MISC")
 GREETINGS = ("Hi", "Dear", "Hello", "Hey", "Thanks", "Best", "Regards", "Cheers", "Love")
 NOBODY = ("All", "everyone", "team", "both", "again", "Sir", "wishes")
-KEYS = {"PER": ("Name", "From", "To", "Author", "Contact", "Manager", "By", "Speaker", "Player", "Customer", "user"),
-        "LOC": ("City", "Country", "Location", "Place", "Address", "Born in", "Region", "Venue", "Capital"),
-        "ORG": ("Company", "Employer", "Organization", "Team", "Publisher", "Client", "Club", "Vendor", "Department"),
-        "": ("ID", "Date", "Age", "Price", "Role", "Status", "Points", "Rank", "Title", "Notes", "Year", "Email")}
-OTHER_CELLS = ("n/a", "yes", "Manager", "2020-01-05", "$5", "Sales", "active", "12:30", "CEO", "engineer", "Monday")
+TITLES = (("Mr.",), ("Mrs.",), ("Ms.",), ("Dr.",), ("Prof.",), ("Mr",), ("Professor",), ("President",), ("Coach",))
+# What names of a label, or what stands beside them, is called: the head of a column, a field of a form.
+HEADS = {
+    "PER": ("Name", "From", "To", "Author", "Contact", "Manager", "By", "Speaker", "Player", "Customer", "user",
+            "Owner", "Employee", "Guest", "reviewer", "Founder", "CEO", "Coach", "Teacher", "Patient", "Tenant",
+            "Winner"),
+    "LOC": ("City", "Country", "Location", "Place", "Address", "Born in", "Region", "Venue", "Capital", "Destination",
+            "Origin", "Headquarters", "HQ", "State", "Office", "Site", "Port"),
+    "ORG": ("Company", "Employer", "Organization", "Team", "Publisher", "Client", "Club", "Vendor", "Bank", "Supplier",
+            "Seller", "Sold by", "School", "University", "Airline", "Party", "Brand", "Ticker", "Agency", "Sponsor"),
+    "MISC": ("Product", "Item", "Film", "Book", "Song", "Album", "Event", "Game", "Model", "Nationality", "Language",
+             "Award", "Show", "Competition", "Software"),
+    "number": ("ID", "Age", "Price", "Points", "Rank", "Year", "Gold", "Silver", "Bronze", "Room", "Qty", "Total",
+               "Change", "Employees", "Population", "limit", "timeout", "Score", "Wins"),
+    "code": ("ID", "Room", "Code", "SKU", "Seat", "host", "ticket", "Gate", "Flight", "Version", "Order", "Ref",
+            "Email"),
+    "time": ("Date", "Opened", "Due", "Time", "Founded", "Arrival", "Start", "Updated", "Day", "Departure"),
+    "job": ("Role", "Job", "Position", "Occupation", "Title", "Trade"),
+    "field": ("Department", "Industry", "Sector", "Subject", "Area", "Division", "Topic", "Category"),
+    "state": ("Status", "State", "Result", "Notes", "Weather", "Priority", "Paid", "Comment"),
+    "thing": ("Item", "Goods", "Animal", "Colour", "Food", "Material", "Cargo", "Category", "Type", "Description")}
+CELLS = {
+    "time": ("2020-01-05", "12:30", "Monday", "3 May", "09/11/2021", "Friday", "March", "1987", "Q3", "06:45",
+            "Jan 14"),
+    "code": ("A17", "14F", "srv-03", "SKU-1042", "v2.3", "db-7", "X9", "B2", "PROJ-118", "LH400", "0x1f", "main",
+             "GB-4", "a.b@example.org", "192.168.0.4", "7C"),
+    "job": ("Manager", "CEO", "engineer", "tailor", "nurse", "driver", "Analyst", "teacher", "plumber", "Head of Sales",
+            "accountant", "singer", "midfielder", "Senator", "cook", "farmer", "intern", "developer", "goalkeeper",
+            "librarian", "painter", "Chief Financial Officer", "cashier", "pilot", "lawyer"),
+    "field": ("Sales", "Finance", "forestry", "physics", "drama", "Marketing", "banking", "retail", "energy", "Legal",
+              "history", "Human Resources", "logistics", "biology", "Engineering", "insurance", "tourism", "Support",
+              "mining", "software", "Accounting", "art", "chemistry", "shipping", "IT", "Operations", "agriculture"),
+    "state": ("yes", "active", "paid", "open", "done", "windy", "rain", "sunny", "pending", "won", "lost", "late",
+              "high", "OK", "cancelled", "closed", "cloudy", "in progress", "low", "Sold out", "delayed", "new", "fog"),
+    "thing": ("coffee", "steel", "cat", "red", "bread", "chair", "cotton", "Laptop", "dog", "green", "copper", "horse",
+              "Travel Guide", "invoice", "rice", "wool", "Blue", "sofa", "tea", "spices", "parrot", "milk", "printer",
+              "glass", "Garden hose", "olive oil", "bicycle", "lamp", "soap", "wheat", "benches", "gardens", "timber")}
+NICKNAMES = ("nightowl", "zip", "dark_lord", "moon", "kiwi", "zed", "fox", "root", "guest", "admin", "trix", "tiger",
+             "noodle", "wolf", "byte", "ghost", "mango", "sunny", "frog", "coder", "shadow", "panda", "bot", "ops")
+# What lines of a chat say, with names' labels.
+SAYINGS = ("anyone here ?", "ok", "is PER coming ?", "brb", "just got to LOC", "lol", "back in LOC on monday",
+           "my ORG order is late again", "PER said no", "thanks !", "who uses MISC ?", "I work at ORG", "hi PER",
+           "see you in LOC", "20 minutes", "same here", "PER and PER are late", "which version ?", "ask PER",
+           "the ORG site is down", "is ORG better than ORG ?", "sent it to PER", "cheap flights to LOC ?", "wow", "nice")
+ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 # Words between names of a text in another script.
 HAN = "在的和与是了有公司工作见面去来自访问说对为于上下中大学城市今天他她我们"
 
@@ -24,7 +66,7 @@ class _Page:
 
     def __init__(self, names: Mapping[str, Sequence[list[str]]], tags: Tags, rng: random.Random) -> None:
         self.names, self.rng, self._tags = names, rng, tags
-        self.labels = [label for label in KEYS if label in names]
+        self.labels = [label for label in LABELS if label in names]
         self.words: list[str] = []
         self.breaks: list[int] = []
         self.allowed: list[int] = []
@@ -39,23 +81,33 @@ class _Page:
         """Write some name of a label."""
         self.put(kind, *self.rng.choice(self.names[label]), label=label)
 
-    def key(self, label: str) -> list[str]:
-        """Return what a form or a table's head calls names of a label."""
-        return self.rng.choice(KEYS[label]).split()
+    def head(self, column: str) -> list[str]:
+        """Return what a form or a table's head calls a column."""
+        return self.rng.choice(HEADS[column]).split()
 
-    def cell(self, kind: int, label: str) -> None:
-        """Write a name, or without a label what stands beside names."""
-        if label:
-            self.name(kind, label)
+    def other(self) -> str:
+        """Return what else than names a column may hold."""
+        return self.rng.choice(("number", "number", *CELLS))
+
+    def cell(self, kind: int, column: str) -> None:
+        """Write a name of a label, or what stands beside names."""
+        rng = self.rng
+        if column in self.labels:
+            if column == "PER" and rng.random() < 0.08:
+                self.put(kind, *rng.choice(TITLES))
+                kind = SPACE
+            self.name(kind, column)
+        elif column == "number":
+            digits = rng.choice((str(rng.randint(1, 2100)), f"{rng.random() * 100:.1f}"))
+            self.put(kind, *rng.choice(("N", "N", "N %", "- N %", "$ N", "- N", "+ N")).replace("N", digits).split())
         else:
-            number = self.rng.choice((str(self.rng.randint(1, 2100)), f"{self.rng.random() * 100:.1f}"))
-            self.put(kind, self.rng.choice((*OTHER_CELLS, number, number)))
+            self.put(kind, *rng.choice(CELLS[column]).split())
 
 
 def listings(names: Mapping[str, Sequence[list[str]]], tags: Tags, n: int, cases: Mapping[str, int],
              rng: random.Random) -> Iterator[Window]:
-    """Yield n windows; names: of each label, some of PER, LOC and ORG among them, or nothing is yielded."""
-    if not any(label in names for label in KEYS):
+    """Yield n windows; names: of each label, one of `LABELS` among them, or nothing is yielded."""
+    if not any(label in names for label in LABELS):
         return
     for _ in range(n):
         page = _Page(names, tags, rng)
@@ -82,9 +134,13 @@ def _letter(page: _Page) -> None:
 def _form(page: _Page) -> None:
     rng = page.rng
     for _ in range(rng.randint(2, 7)):
-        label = rng.choice((*page.labels, ""))
-        page.put(LINE, *page.key(label), rng.choice("::=-"))
-        page.cell(SPACE, label)
+        column = rng.choice((*page.labels, page.other()))
+        head = page.head(column)
+        if rng.random() < 0.2:
+            head = [word.lower() for word in head]
+        page.put(LINE, *head)
+        page.put(rng.choice((SPACE, NONE)), rng.choice("::=-"))
+        page.cell(SPACE, column)
 
 
 def _object(page: _Page) -> None:
@@ -93,11 +149,11 @@ def _object(page: _Page) -> None:
     for _ in range(rng.randint(1, 3)):
         page.put(LINE, "{")
         for i in range(rng.randint(1, 4)):
-            label = rng.choice((*page.labels, ""))
+            column = rng.choice((*page.labels, page.other()))
             if i:
                 page.put(NONE, ",")
-            page.put(rng.choice((SPACE, LINE)), quote, *(word.lower() for word in page.key(label)), quote, ":", quote)
-            page.cell(NONE, label)
+            page.put(rng.choice((SPACE, LINE)), quote, *(word.lower() for word in page.head(column)), quote, ":", quote)
+            page.cell(NONE, column)
             page.put(NONE, quote)
         page.put(NONE, "}")
 
@@ -119,6 +175,37 @@ def _among_han(page: _Page) -> None:
         page.name(NONE, rng.choice(page.labels))
 
 
+def _chat(page: _Page) -> None:
+    rng = page.rng
+    style = rng.choice(("<>", "<>", ":", "names"))
+    nicknames = rng.sample(NICKNAMES, 3)
+    if "PER" in page.labels:
+        nicknames.append(rng.choice(page.names["PER"])[0].lower())
+    has_times = rng.random() < 0.5
+    for _ in range(rng.randint(2, 7)):
+        kind = LINE
+        if has_times:
+            page.put(LINE, "[")
+            page.put(NONE, f"{rng.randint(0, 23):02}:{rng.randint(0, 59):02}")
+            page.put(NONE, "]")
+            kind = SPACE
+        if style == "<>":
+            page.put(kind, "<")
+            page.put(NONE, rng.choice(nicknames))
+            page.put(NONE, ">")
+        else:
+            if style == "names" and "PER" in page.labels:
+                page.name(kind, "PER")
+            else:
+                page.put(kind, rng.choice(nicknames[:3]))
+            page.put(NONE, ":")
+        for word in rng.choice(SAYINGS).split():
+            if word in page.labels:
+                page.name(SPACE, word)
+            elif word not in LABELS:
+                page.put(SPACE, word)
+
+
 def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool = False, cells: bool = False,
           border: str = "") -> None:
     """Write rows of the same columns, under a head sometimes.
@@ -129,25 +216,30 @@ def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool 
     rng = page.rng
     columns = rng.sample(page.labels, rng.randint(1, len(page.labels)))  # a table seldom has two columns of a kind
     for _ in range(rng.choice((0, 0, 1, 1, 2))):
-        columns.insert(rng.randint(0, len(columns)), rng.choice(("", "", "", *page.labels)))
+        columns.insert(rng.randint(0, len(columns)), rng.choice((*[page.other()] * 4, *page.labels)))
     has_head = not bullet and rng.random() < 0.4
+    mark, roman = rng.choice("-*•.)"), rng.random() < 0.3
     for number in range(rng.randint(2, 7)):
         kind = rng.choice((LINE, PARAGRAPH)) if cells else LINE
         if bullet:
-            page.put(kind, rng.choice(("-", "*", "•", f"{number + 1}.")))
+            if mark in ".)":  # as the splitter cuts them
+                count = ROMAN[number] if roman else str(number + 1)
+                page.put(kind, *([f"{count}."] if mark == "." and not roman else [count, mark]))
+            else:
+                page.put(kind, mark)
             kind = SPACE
         if border:
             page.put(kind, border)
             kind = PARAGRAPH
-        for i, label in enumerate(columns):
+        for i, column in enumerate(columns):
             if i:
-                if mark := between(rng):
-                    page.put(SPACE, mark)
+                if separator := between(rng):
+                    page.put(rng.choice((SPACE, NONE)), separator)
                 kind = PARAGRAPH if cells else SPACE
             if has_head and not number:
-                page.put(kind, *page.key(label))
+                page.put(kind, *page.head(column))
             else:
-                page.cell(kind, label)
+                page.cell(kind, column)
         if border:
             page.put(SPACE, border)
 
@@ -173,4 +265,5 @@ def _cells(page: _Page) -> None:
 
 
 STYLES: tuple[Callable[[_Page], None], ...] = (
-    _lines, _lines, _cells, _cells, _commas, _bullets, _form, _object, _letter, _inline, _pipes, _among_han)
+    _lines, _lines, _cells, _cells, _commas, _bullets, _form, _object, _letter, _inline, _pipes,
+    _chat, _among_han)

@@ -20,7 +20,8 @@ class SetRules(NamedTuple):
     path: relative to the folder of the data, or to one of them. labels: the set's label → the model's, "" for one that
     is none of the model's, or null where it may be any or none; a label that is missing stands for itself. hidden:
     labels of the model's that the set does not annotate, so that its O may be one of them. handles: whether "@" and the
-    word after it are one word that is no name. share: how often an epoch sees its documents, a part of 1 by chance.
+    word after it are one word that is no name. share: how often an epoch sees its documents, a part of 1 by chance; 0
+    for a list of names, of which `listings` and `renamed` take half of theirs.
     """
 
     path: str

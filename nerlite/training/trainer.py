@@ -353,7 +353,7 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     if not last:
         trainer.keep_epoch(checkpoints)
     sizes = reader.sizes(word for document in documents for sentence in document for word in sentence.words)
-    names = names_of(documents)
+    names = names_of(training)
     while trainer.epoch < max(recipe.averaged, default=recipe.epochs):
         seed = 1000 * recipe.seed + trainer.epoch
         torch.manual_seed(seed)
