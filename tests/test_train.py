@@ -206,6 +206,20 @@ def test_a_recipe_that_cannot_be_is_named(tmp_path, change, message):
         read_recipe(path)
 
 
+def test_a_recipe_is_as_its_base_where_it_says_nothing(tmp_path):
+    base = {"name": "x", "start": "y", "train": [{"path": "a"}, {"path": "b"}], "valid": [{"path": "c"}], "epochs": 9}
+    (tmp_path / "base.json").write_text(json.dumps(base), encoding="utf-8")
+    (tmp_path / "next.json").write_text(json.dumps(
+        {"base": "base.json", "seed": 2, "train": [{"path": "b", "share": 0.5}, {"path": "d"}]}), encoding="utf-8")
+    assert read_recipe(tmp_path / "next.json") == Recipe(
+        "x", (SetRules("a"), SetRules("b", share=0.5), SetRules("d")), (SetRules("c"),), "y", epochs=9, seed=2)
+    for base, message in (("next.json", "base: unknown key"), ("none.json", "none.json: not readable"),
+                          (3, "base: unknown")):
+        (tmp_path / "next.json").write_text(json.dumps({"base": base}), encoding="utf-8")
+        with pytest.raises(ModelError, match=message):
+            read_recipe(tmp_path / "next.json")
+
+
 def test_without_pytorch_one_sentence_says_so(corpus, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     monkeypatch.delitem(__import__("sys").modules, "nerlite.training.trainer", raising=False)

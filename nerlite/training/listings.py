@@ -55,7 +55,7 @@ NICKNAMES = ("nightowl", "zip", "dark_lord", "moon", "kiwi", "zed", "fox", "root
 SAYINGS = ("anyone here ?", "ok", "is PER coming ?", "brb", "just got to LOC", "lol", "back in LOC on monday",
            "my ORG order is late again", "PER said no", "thanks !", "who uses MISC ?", "I work at ORG", "hi PER",
            "see you in LOC", "20 minutes", "same here", "PER and PER are late", "which version ?", "ask PER",
-           "the ORG site is down", "is ORG better than ORG ?", "sent it to PER", "cheap flights to LOC ?", "wow", "nice")
+           "the ORG site is down", "is ORG better than ORG ?", "sent it to PER", "cheap flights to LOC ?", "wow")
 ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 # Words between names of a text in another script.
 HAN = "在的和与是了有公司工作见面去来自访问说对为于上下中大学城市今天他她我们"

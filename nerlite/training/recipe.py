@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from nerlite.errors import ModelError
@@ -69,12 +70,15 @@ class Recipe(NamedTuple):
 
 
 def read_recipe(path: AnyPath) -> Recipe:
-    """Read a recipe; `ModelError` names each key that is unknown, missing or of another type."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: not readable as JSON: {error}") from None
+    """Read a recipe; `ModelError` names each key that is unknown, missing or of another type.
+
+    With a key `base`, which names a recipe beside it, what it leaves out is as there; of `train` those sets whose paths
+    it does not name.
+    """
+    data = _read_json(path)
+    if isinstance(data, dict) and isinstance(name := data.get("base"), str):
+        del data["base"]
+        data = _with_base(data, _read_json(Path(path).parent / name))
     problems: list[str] = []
     recipe = _object(Recipe, data, "", problems)
     if not problems:
@@ -82,6 +86,25 @@ def read_recipe(path: AnyPath) -> Recipe:
     if problems:
         raise ModelError(f"{path}: " + "; ".join(problems))
     return recipe
+
+
+def _read_json(path: AnyPath) -> Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not readable as JSON: {error}") from None
+
+
+def _with_base(data: dict[str, Any], base: Any) -> Any:
+    if not isinstance(base, dict):
+        return base
+    sets, more = base.get("train"), data.get("train")
+    if isinstance(sets, list) and isinstance(more, list):
+        named = [each["path"] for each in more if isinstance(each, dict) and "path" in each]
+        more = [*(each for each in sets if not isinstance(each, dict) or each.get("path") not in named), *more]
+        return base | data | {"train": more}
+    return base | data
 
 
 def _contradictions(recipe: Recipe) -> Iterator[str]:
