@@ -361,6 +361,19 @@ def test_the_mean_of_epochs_is_kept_where_the_recipe_says_so(tiny_model, corpus,
     assert "after epoch 0 and 1 and 3 of 4" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
 
 
+def test_a_recipe_reads_other_names_in_a_headings_capitals(tiny_model, corpus, tmp_path):
+    pytest.importorskip("torch")
+    from nerlite.training.trainer import train
+
+    (tmp_path / "heads.txt").write_text("IN O\nNEW B-LOC\nYORK I-LOC\n\nIN O\nBERLIN B-LOC\n", encoding="utf-8")
+    (tmp_path / "names.txt").write_text("Reykjavik B-LOC\n\nOulu B-LOC\n", encoding="utf-8")
+    sets = (SetRules("train.txt"), SetRules("heads.txt", share=9.0), SetRules("names.txt", share=0.0))
+    recipe = Recipe("places", sets, (SetRules("valid.txt"),), str(tiny_model), epochs=1, frozen_epochs=0, listings=9,
+                    renamed={"LOC": 1.0, "PER": 0.5})
+    train(recipe, [corpus, tmp_path], tmp_path / "a", tmp_path / "out", dtype="float32", report=print)
+    assert (tmp_path / "out/config.json").exists()
+
+
 def test_a_recipe_makes_documents_agree(tiny_model, corpus, tmp_path):
     pytest.importorskip("torch")
     from nerlite.training.trainer import train

@@ -352,8 +352,9 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     checkpoints.mkdir(parents=True, exist_ok=True)
     if not last:
         trainer.keep_epoch(checkpoints)
-    sizes = reader.sizes(word for document in documents for sentence in document for word in sentence.words)
     names = names_of(training)
+    words = {word for document in documents for sentence in document for word in sentence.words}
+    sizes = reader.sizes([*words, *(word.upper() for each in names.values() for name in each for word in name)])
     while trainer.epoch < max(recipe.averaged, default=recipe.epochs):
         seed = 1000 * recipe.seed + trainer.epoch
         torch.manual_seed(seed)
