@@ -17,8 +17,9 @@ from nerlite.ops import numpy_ops
 from nerlite.ops.parameters import LinearParameters
 from nerlite.tags import allowed_transitions, tag_names, to_spans
 from nerlite.text import LINE, PARAGRAPH, SPACE, split_words
+from nerlite.training import phrases
 from nerlite.training.data import Sentence, Tags, in_case, join_handles, names_of, read_set, seen, windows_of
-from nerlite.training.listings import CELLS, HEADS, SAYINGS, TITLES, listings
+from nerlite.training.listings import listings
 from nerlite.training.recipe import Recipe, SetRules, read_recipe
 from nerlite.training.renaming import renamed
 from nerlite.weights import INT8_LIMIT, expected_tensors, float_tensors, read_tensors
@@ -158,8 +159,11 @@ def test_a_name_gets_one_other_name_in_a_document_and_keeps_a_headings_capitals(
 
 
 def test_what_lists_hold_is_cut_as_the_splitter_cuts_it():
-    for text in itertools.chain(*CELLS.values(), *HEADS.values(), SAYINGS, map(" ".join, TITLES)):
+    for text in itertools.chain(*phrases.CELLS.values(), *phrases.HEADS.values(), phrases.SAYINGS, phrases.HEADINGS,
+                                phrases.SEARCHES, phrases.HEADLINES, map(" ".join, phrases.TITLES)):
         assert [text[start:end] for start, end in split_words(text).offsets] == text.split()
+    for before, after in phrases.MARKS:
+        assert split_words(f"{before}Ada{after}")[:].count("Ada") == 1
 
 
 def test_a_list_of_names_counts_as_much_as_the_sets_that_are_read(corpus, tmp_path):
@@ -184,7 +188,8 @@ def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
     for window in windows:
         (found,) = ([tags.names[int(np.flatnonzero(mask[number])[0])] for number in window.allowed],)
         for span in to_spans(found):
-            assert window.words[span.start:span.stop] in names[span.label]
+            name = [word.casefold() for word in window.words[span.start:span.stop]]
+            assert name in [[word.casefold() for word in each] for each in names[span.label]]
             assert set(window.breaks[span.start + 1:span.stop]) <= {SPACE}
     assert len(windows) == 200 and len({tuple(window.words) for window in windows}) > 150
     assert list(listings({"TOOL": [["x"]]}, tags, 5, CASES, random.Random(0))) == []

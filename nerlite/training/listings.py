@@ -5,60 +5,24 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from nerlite.text import LINE, NONE, PARAGRAPH, SPACE
+from nerlite.text import LINE, NONE, PARAGRAPH, SPACE, split_words
 from nerlite.training.data import Tags, Window, in_case
-
-# Those of a model's that lists know.
-LABELS = ("PER", "LOC", "ORG", "MISC")
-GREETINGS = ("Hi", "Dear", "Hello", "Hey", "Thanks", "Best", "Regards", "Cheers", "Love")
-NOBODY = ("All", "everyone", "team", "both", "again", "Sir", "wishes")
-TITLES = (("Mr.",), ("Mrs.",), ("Ms.",), ("Dr.",), ("Prof.",), ("Mr",), ("Professor",), ("President",), ("Coach",))
-# What names of a label, or what stands beside them, is called: the head of a column, a field of a form.
-HEADS = {
-    "PER": ("Name", "From", "To", "Author", "Contact", "Manager", "By", "Speaker", "Player", "Customer", "user",
-            "Owner", "Employee", "Guest", "reviewer", "Founder", "CEO", "Coach", "Teacher", "Patient", "Tenant",
-            "Winner"),
-    "LOC": ("City", "Country", "Location", "Place", "Address", "Born in", "Region", "Venue", "Capital", "Destination",
-            "Origin", "Headquarters", "HQ", "State", "Office", "Site", "Port"),
-    "ORG": ("Company", "Employer", "Organization", "Team", "Publisher", "Client", "Club", "Vendor", "Bank", "Supplier",
-            "Seller", "Sold by", "School", "University", "Airline", "Party", "Brand", "Ticker", "Agency", "Sponsor"),
-    "MISC": ("Product", "Item", "Film", "Book", "Song", "Album", "Event", "Game", "Model", "Nationality", "Language",
-             "Award", "Show", "Competition", "Software"),
-    "number": ("ID", "Age", "Price", "Points", "Rank", "Year", "Gold", "Silver", "Bronze", "Room", "Qty", "Total",
-               "Change", "Employees", "Population", "limit", "timeout", "Score", "Wins"),
-    "code": ("ID", "Room", "Code", "SKU", "Seat", "host", "ticket", "Gate", "Flight", "Version", "Order", "Ref",
-            "Email"),
-    "time": ("Date", "Opened", "Due", "Time", "Founded", "Arrival", "Start", "Updated", "Day", "Departure"),
-    "job": ("Role", "Job", "Position", "Occupation", "Title", "Trade"),
-    "field": ("Department", "Industry", "Sector", "Subject", "Area", "Division", "Topic", "Category"),
-    "state": ("Status", "State", "Result", "Notes", "Weather", "Priority", "Paid", "Comment"),
-    "thing": ("Item", "Goods", "Animal", "Colour", "Food", "Material", "Cargo", "Category", "Type", "Description")}
-CELLS = {
-    "time": ("2020-01-05", "12:30", "Monday", "3 May", "09/11/2021", "Friday", "March", "1987", "Q3", "06:45",
-            "Jan 14"),
-    "code": ("A17", "14F", "srv-03", "SKU-1042", "v2.3", "db-7", "X9", "B2", "PROJ-118", "LH400", "0x1f", "main",
-             "GB-4", "a.b@example.org", "192.168.0.4", "7C"),
-    "job": ("Manager", "CEO", "engineer", "tailor", "nurse", "driver", "Analyst", "teacher", "plumber", "Head of Sales",
-            "accountant", "singer", "midfielder", "Senator", "cook", "farmer", "intern", "developer", "goalkeeper",
-            "librarian", "painter", "Chief Financial Officer", "cashier", "pilot", "lawyer"),
-    "field": ("Sales", "Finance", "forestry", "physics", "drama", "Marketing", "banking", "retail", "energy", "Legal",
-              "history", "Human Resources", "logistics", "biology", "Engineering", "insurance", "tourism", "Support",
-              "mining", "software", "Accounting", "art", "chemistry", "shipping", "IT", "Operations", "agriculture"),
-    "state": ("yes", "active", "paid", "open", "done", "windy", "rain", "sunny", "pending", "won", "lost", "late",
-              "high", "OK", "cancelled", "closed", "cloudy", "in progress", "low", "Sold out", "delayed", "new", "fog"),
-    "thing": ("coffee", "steel", "cat", "red", "bread", "chair", "cotton", "Laptop", "dog", "green", "copper", "horse",
-              "Travel Guide", "invoice", "rice", "wool", "Blue", "sofa", "tea", "spices", "parrot", "milk", "printer",
-              "glass", "Garden hose", "olive oil", "bicycle", "lamp", "soap", "wheat", "benches", "gardens", "timber")}
-NICKNAMES = ("nightowl", "zip", "dark_lord", "moon", "kiwi", "zed", "fox", "root", "guest", "admin", "trix", "tiger",
-             "noodle", "wolf", "byte", "ghost", "mango", "sunny", "frog", "coder", "shadow", "panda", "bot", "ops")
-# What lines of a chat say, with names' labels.
-SAYINGS = ("anyone here ?", "ok", "is PER coming ?", "brb", "just got to LOC", "lol", "back in LOC on monday",
-           "my ORG order is late again", "PER said no", "thanks !", "who uses MISC ?", "I work at ORG", "hi PER",
-           "see you in LOC", "20 minutes", "same here", "PER and PER are late", "which version ?", "ask PER",
-           "the ORG site is down", "is ORG better than ORG ?", "sent it to PER", "cheap flights to LOC ?", "wow")
-ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii")
-# Words between names of a text in another script.
-HAN = "在的和与是了有公司工作见面去来自访问说对为于上下中大学城市今天他她我们"
+from nerlite.training.phrases import (
+    CELLS,
+    GREETINGS,
+    HAN,
+    HEADINGS,
+    HEADLINES,
+    HEADS,
+    LABELS,
+    MARKS,
+    NICKNAMES,
+    NOBODY,
+    ROMAN,
+    SAYINGS,
+    SEARCHES,
+    TITLES,
+)
 
 
 class _Page:
@@ -66,7 +30,9 @@ class _Page:
 
     def __init__(self, names: Mapping[str, Sequence[list[str]]], tags: Tags, rng: random.Random) -> None:
         self.names, self.rng, self._tags = names, rng, tags
-        self.labels = [label for label in LABELS if label in names]
+        labels = [label for label in LABELS if label in names]
+        # Lists of works and products are rarer than those of others.
+        self.labels = [label for label in labels if label != "MISC" or rng.random() < 0.5] or labels
         self.words: list[str] = []
         self.breaks: list[int] = []
         self.allowed: list[int] = []
@@ -80,6 +46,16 @@ class _Page:
     def name(self, kind: int, label: str) -> None:
         """Write some name of a label."""
         self.put(kind, *self.rng.choice(self.names[label]), label=label)
+
+    def saying(self, text: str, case: str = "as it is") -> None:
+        """Write a phrase, where labels stand for names."""
+        for word in text.split():
+            if word in LABELS:
+                label = word if word in self.names else self.rng.choice(self.labels)
+                name = self.rng.choice(self.names[label])
+                self.put(SPACE, *(in_case(each, case) for each in name), label=label)
+            else:
+                self.put(SPACE, in_case(word, case))
 
     def head(self, column: str) -> list[str]:
         """Return what a form or a table's head calls a column."""
@@ -199,11 +175,34 @@ def _chat(page: _Page) -> None:
             else:
                 page.put(kind, rng.choice(nicknames[:3]))
             page.put(NONE, ":")
-        for word in rng.choice(SAYINGS).split():
-            if word in page.labels:
-                page.name(SPACE, word)
-            elif word not in LABELS:
-                page.put(SPACE, word)
+        page.saying(rng.choice(SAYINGS))
+
+
+def _phrases(page: _Page) -> None:
+    rng = page.rng
+    phrases, case = rng.choice(((SEARCHES, "lower"), (HEADLINES, "upper"), (HEADLINES, "as it is")))
+    for _ in range(rng.randint(1, 4)):
+        begin = len(page.breaks)
+        page.saying(rng.choice(phrases), case)
+        page.breaks[begin] = rng.choice((LINE, PARAGRAPH))
+
+
+def _marked(page: _Page) -> None:
+    rng = page.rng
+    before, after = rng.choice(MARKS)
+    marked = split_words(f"{before}Ada{after}")
+    words, breaks = marked[:], marked.breaks
+    place, kind = words.index("Ada"), LINE
+    for _ in range(rng.randint(1, 6)):
+        for i, (word, within) in enumerate(zip(words, breaks, strict=True)):
+            if i == place:
+                page.name(within if i else kind, rng.choice(page.labels))
+            else:
+                page.put(within if i else kind, word)
+        mark = rng.choice(("", "", ",", ":", "and"))
+        if mark:
+            page.put(NONE, mark)
+        kind = rng.choice((LINE, SPACE)) if mark else LINE
 
 
 def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool = False, cells: bool = False,
@@ -218,6 +217,8 @@ def _rows(page: _Page, *, between: Callable[[random.Random], str], bullet: bool 
     for _ in range(rng.choice((0, 0, 1, 1, 2))):
         columns.insert(rng.randint(0, len(columns)), rng.choice((*[page.other()] * 4, *page.labels)))
     has_head = not bullet and rng.random() < 0.4
+    if not has_head and rng.random() < 0.2:
+        page.put(LINE, *rng.choice(HEADINGS).split())
     mark, roman = rng.choice("-*•.)"), rng.random() < 0.3
     for number in range(rng.randint(2, 7)):
         kind = rng.choice((LINE, PARAGRAPH)) if cells else LINE
@@ -266,4 +267,4 @@ def _cells(page: _Page) -> None:
 
 STYLES: tuple[Callable[[_Page], None], ...] = (
     _lines, _lines, _cells, _cells, _commas, _bullets, _form, _object, _letter, _inline, _pipes,
-    _chat, _among_han)
+    _chat, _phrases, _phrases, _marked, _among_han)

@@ -1,0 +1,78 @@
+"""What stands around names in lists, tables, forms, letters, chats, searches and headlines."""
+
+from __future__ import annotations
+
+# The labels that phrases have names of.
+LABELS = ("PER", "LOC", "ORG", "MISC")
+GREETINGS = ("Hi", "Dear", "Hello", "Hey", "Thanks", "Best", "Regards", "Cheers", "Love")
+NOBODY = ("All", "everyone", "team", "both", "again", "Sir", "wishes")
+TITLES = (("Mr.",), ("Mrs.",), ("Ms.",), ("Dr.",), ("Prof.",), ("Mr",), ("Professor",), ("President",), ("Coach",))
+# What names of a label, or what stands beside them, is called: the head of a column, a field of a form.
+HEADS = {
+    "PER": ("Name", "From", "To", "Author", "Contact", "Manager", "By", "Speaker", "Player", "Customer", "user",
+            "Owner", "Employee", "Guest", "reviewer", "Founder", "CEO", "Coach", "Teacher", "Patient", "Tenant",
+            "Winner"),
+    "LOC": ("City", "Country", "Location", "Place", "Address", "Born in", "Region", "Venue", "Capital", "Destination",
+            "Origin", "Headquarters", "HQ", "State", "Office", "Site", "Port"),
+    "ORG": ("Company", "Employer", "Organization", "Team", "Publisher", "Client", "Club", "Vendor", "Bank", "Supplier",
+            "Seller", "Sold by", "School", "University", "Airline", "Party", "Brand", "Ticker", "Agency", "Sponsor"),
+    "MISC": ("Product", "Item", "Film", "Book", "Song", "Album", "Event", "Game", "Model", "Nationality", "Language",
+             "Award", "Show", "Competition", "Software"),
+    "number": ("ID", "Age", "Price", "Points", "Rank", "Year", "Gold", "Silver", "Bronze", "Room", "Qty", "Total",
+               "Change", "Employees", "Population", "limit", "timeout", "Score", "Wins"),
+    "code": ("ID", "Room", "Code", "SKU", "Seat", "host", "ticket", "Gate", "Flight", "Version", "Order", "Ref",
+            "Email"),
+    "time": ("Date", "Opened", "Due", "Time", "Founded", "Arrival", "Start", "Updated", "Day", "Departure"),
+    "job": ("Role", "Job", "Position", "Occupation", "Title", "Trade"),
+    "field": ("Department", "Industry", "Sector", "Subject", "Area", "Division", "Topic", "Category"),
+    "state": ("Status", "State", "Result", "Notes", "Weather", "Priority", "Paid", "Comment"),
+    "thing": ("Item", "Goods", "Animal", "Colour", "Food", "Material", "Cargo", "Category", "Type", "Description")}
+CELLS = {
+    "time": ("2020-01-05", "12:30", "Monday", "3 May", "09/11/2021", "Friday", "March", "1987", "Q3", "06:45",
+            "Jan 14"),
+    "code": ("A17", "14F", "srv-03", "SKU-1042", "v2.3", "db-7", "X9", "B2", "PROJ-118", "LH400", "0x1f", "main",
+             "GB-4", "a.b@example.org", "192.168.0.4", "7C"),
+    "job": ("Manager", "CEO", "engineer", "tailor", "nurse", "driver", "Analyst", "teacher", "plumber", "Head of Sales",
+            "accountant", "singer", "midfielder", "Senator", "cook", "farmer", "intern", "developer", "goalkeeper",
+            "librarian", "painter", "Chief Financial Officer", "cashier", "pilot", "lawyer"),
+    "field": ("Sales", "Finance", "forestry", "physics", "drama", "Marketing", "banking", "retail", "energy", "Legal",
+              "history", "Human Resources", "logistics", "biology", "Engineering", "insurance", "tourism", "Support",
+              "mining", "software", "Accounting", "art", "chemistry", "shipping", "IT", "Operations", "agriculture"),
+    "state": ("yes", "active", "paid", "open", "done", "windy", "rain", "sunny", "pending", "won", "lost", "late",
+              "high", "OK", "cancelled", "closed", "cloudy", "in progress", "low", "Sold out", "delayed", "new", "fog"),
+    "thing": ("coffee", "steel", "cat", "red", "bread", "chair", "cotton", "Laptop", "dog", "green", "copper", "horse",
+              "Travel Guide", "invoice", "rice", "wool", "Blue", "sofa", "tea", "spices", "parrot", "milk", "printer",
+              "glass", "Garden hose", "olive oil", "bicycle", "lamp", "soap", "wheat", "benches", "gardens", "timber")}
+NICKNAMES = ("nightowl", "zip", "dark_lord", "moon", "kiwi", "zed", "fox", "root", "guest", "admin", "trix", "tiger",
+             "noodle", "wolf", "byte", "ghost", "mango", "sunny", "frog", "coder", "shadow", "panda", "bot", "ops")
+# What lines of a chat say, with names' labels.
+SAYINGS = ("anyone here ?", "ok", "is PER coming ?", "brb", "just got to LOC", "lol", "back in LOC on monday",
+           "my ORG order is late again", "PER said no", "thanks !", "who uses MISC ?", "I work at ORG", "hi PER",
+           "see you in LOC", "20 minutes", "same here", "PER and PER are late", "which version ?", "ask PER",
+           "the ORG site is down", "is ORG better than ORG ?", "sent it to PER", "cheap flights to LOC ?", "wow")
+ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii")
+# Words between names of a text in another script.
+HAN = "在的和与是了有公司工作见面去来自访问说对为于上下中大学城市今天他她我们"
+# What stands over a list.
+HEADINGS = ("Members", "To do", "Places we like :", "Our partners :", "Shopping list", "Present :", "Top five",
+            "See also", "Clients", "Winners", "Who is coming :", "Our favourites :", "Contents", "Itinerary",
+            "In stock", "Cars we sell :", "Reading list", "Sponsors", "Results", "References", "Winter programme",
+            "Staff")
+# Marks around names, as HTML and Markdown have them: what comes before, what after.
+MARKS = (("**", "**"), ("*", "*"), ("_", "_"), ("<b>", "</b>"), ("<td>", "</td>"), ("<li>", "</li>"), ("[[", "]]"),
+         ("[", "](https://example.org/a)"), ("[", "](/b/c.html)"), ("`", "`"), ("<a href=\"x.html\">", "</a>"),
+         ("# ", ""), ("<i>", "</i>"), ("\"", "\""), ("\\textbf{", "}"), ("> ", ""), ("~~", "~~"))
+SEARCHES = ("ORG dealer LOC", "cheap hotels LOC", "ORG vs ORG phone", "PER net worth", "flights LOC to LOC",
+            "ORG share price", "weather LOC tomorrow", "is PER married", "ORG jobs LOC", "how old is PER",
+            "best pizza in LOC", "MISC release date", "PER songs", "ORG customer service number", "map of LOC",
+            "ORG opening hours", "things to do in LOC", "who owns ORG", "MISC cast", "PER wife", "ORG returns policy",
+            "train LOC LOC", "MISC price", "where was PER born", "ORG or ORG for milk", "LOC time now", "houses in LOC",
+            "MISC tickets", "ORG near me", "PER interview", "download MISC", "what does ORG do", "LOC population")
+HEADLINES = ("ORG shares fall", "ORG buys ORG", "ORG to cut jobs in LOC", "PER wins in LOC", "PER out of MISC",
+             "ORG sues ORG over patents", "PER to visit LOC", "floods in LOC kill ten", "PER named head of ORG",
+             "ORG profit rises", "LOC votes today", "PER meets PER", "ORG recalls cars in LOC", "MISC delayed again",
+             "PER leaves ORG for ORG", "LOC and LOC sign deal", "ORG raises fees", "PER dies at 84",
+             "fire at ORG plant", "ORG opens store in LOC", "PER of ORG speaks in LOC", "ORG beats ORG",
+             "talks with ORG fail", "customers of ORG complain", "sold by : ORG", "PER says no to ORG",
+             "LOC beat LOC in final", "ORG and ORG to merge", "police in LOC seek PER", "MISC opens in LOC",
+             "ORG pays PER", "strike at ORG ends")
