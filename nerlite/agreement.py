@@ -22,13 +22,13 @@ SMOOTHING = 0.01
 SHORTEST = 3
 
 
-class Agreement:
-    """The step for a model's tags."""
+class Labels:
+    """A model's tags by their labels: what emissions say of a label as a whole, O being the last."""
 
     def __init__(self, tags: Sequence[str]) -> None:
         """tags: the model's, in the order of its emissions' columns."""
         labels = [split_tag(tag)[1] for tag in tags]
-        self._outside = tags.index("O")
+        self.outside = tags.index("O")
         # Tags in the order of their labels, without O: label l has those from starts[l] on.
         columns = sorted((i for i, label in enumerate(labels) if label), key=labels.__getitem__)
         self._columns = np.array(columns, np.int64)
@@ -36,22 +36,38 @@ class Agreement:
         self._starts = np.array([i for i, name in enumerate(names) if not i or names[i - 1] != name], np.int64)
         self._label_of = np.repeat(np.arange(len(self._starts)), np.diff([*self._starts, len(names)]))
 
+    def shares(self, emissions: np.ndarray) -> np.ndarray:
+        """Return (n_words, n_labels + 1): of the softmax of each word's emissions (n_words, n_tags), a label's part."""
+        odds = np.exp(emissions - emissions.max(axis=1, keepdims=True))
+        named = np.add.reduceat(odds[:, self._columns], self._starts, axis=1)
+        return np.column_stack([named, odds[:, self.outside]]) / odds.sum(axis=1, keepdims=True)
+
+    def moved(self, emissions: np.ndarray, rows: np.ndarray, shares: np.ndarray, to: np.ndarray) -> np.ndarray:
+        """Return emissions where labels of some rows went from their shares to others, (n_rows, n_labels) both."""
+        moves = np.log((to + SMOOTHING) / (shares + SMOOTHING))
+        moved = emissions.copy()
+        moved[rows[:, None], self._columns] += moves[:, self._label_of].astype(np.float32)
+        return moved
+
+
+class Agreement:
+    """The step for a model's tags."""
+
+    def __init__(self, labels: Labels) -> None:
+        """labels: of the model's tags."""
+        self._labels = labels
+
     def __call__(self, emissions: np.ndarray, forms: Sequence[str]) -> np.ndarray:
         """Return emissions (n_words, n_tags) float32 of one text whose words, as the network reads them, agree."""
         numbers: dict[str, int] = {}
         for form, tag in zip(forms, emissions.argmax(1).tolist(), strict=True):
-            if tag != self._outside and len(form) >= SHORTEST and form[0].isalpha():
+            if tag != self._labels.outside and len(form) >= SHORTEST and form[0].isalpha():
                 numbers.setdefault(form, len(numbers))
         places = [i for i, form in enumerate(forms) if form in numbers]
         if len(places) == len(numbers):
             return emissions
         rows, which = np.array(places, np.int64), np.array([numbers[forms[i]] for i in places], np.int64)
-        own = emissions[rows]
-        odds = np.exp(own - own.max(axis=1, keepdims=True))
-        shares = np.add.reduceat(odds[:, self._columns], self._starts, axis=1) / odds.sum(axis=1, keepdims=True)
+        shares = self._labels.shares(emissions[rows])[:, :-1]
         sums = np.stack([np.bincount(which, share, len(numbers)) for share in shares.T], 1)
         means = sums / np.bincount(which, minlength=len(numbers))[:, None]
-        moves = np.log((means[which] + SMOOTHING) / (shares + SMOOTHING))
-        agreed = emissions.copy()
-        agreed[rows[:, None], self._columns] += moves[:, self._label_of].astype(np.float32)
-        return agreed
+        return self._labels.moved(emissions, rows, shares, means[which])

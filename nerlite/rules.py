@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from nerlite.agreement import Agreement
+from nerlite.agreement import Agreement, Labels
 from nerlite.batch import Input, concatenated
+from nerlite.columns import Columns
 from nerlite.config import Config
 from nerlite.document import Document, Entity
 from nerlite.files import AnyPath
@@ -102,7 +103,8 @@ class OwnRules:
                                     config.checksums and config.checksums.tokenizer, config.breaks)
         self._crf, self._calibration = crf, config.calibration
         self._limits = Limits(config.tags) if config.breaks else None
-        self._agreement = Agreement(config.tags) if config.agreement and agreement else None
+        labels = Labels(config.tags)
+        self._agreement = (Columns(labels), Agreement(labels)) if config.agreement and agreement else None
 
     def read(self, text: str) -> Reading:
         """Split a text and make the network's inputs of it."""
@@ -124,7 +126,7 @@ class OwnRules:
         """Return the entities that begin in what each part answers for; neither its seams nor its windows' show."""
         if self._agreement:
             emissions = concatenated([
-                self._agreement(emissions[start:stop], reading.forms[part.start:part.stop])
+                self._agreed(reading, part, emissions[start:stop])
                 for (reading, part), (start, stop) in zip(parts, itertools.pairwise(offsets.tolist()), strict=True)])
         if self._limits:
             emissions = self._limits(emissions, concatenated([reading.kinds[part.start:part.stop]
@@ -132,6 +134,14 @@ class OwnRules:
         decoded = self._crf.decode(emissions, offsets)
         return [_entities(reading.words, part, spans, self._calibrated(scores))
                 for (reading, part), spans, scores in zip(parts, decoded.spans, decoded.scores, strict=True)]
+
+    def _agreed(self, reading: Reading, part: Window, emissions: np.ndarray) -> np.ndarray:
+        if not self._agreement or not len(emissions):
+            return emissions
+        columns, words = self._agreement
+        bounds = np.asarray(reading.words.read.bounds[2 * part.start:2 * part.stop], np.int64)
+        emissions = columns(emissions, reading.words.text[bounds[0]:bounds[-1]], bounds[::2] - bounds[0])
+        return words(emissions, reading.forms[part.start:part.stop])
 
     def _calibrated(self, scores: list[float]) -> list[float]:
         """Return what shares of entities with these probabilities are right."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nerlite.agreement import SMOOTHING, Agreement
+from nerlite.agreement import SMOOTHING, Agreement, Labels
 from nerlite.pipeline import Tagger
 from nerlite.tags import split_tag, tag_names
 
@@ -17,7 +17,7 @@ def test_the_formula_word_by_word():
     forms = ["Biden", "met", "Biden", "of", "of", "Ada", "...", "...", "Biden"]
     emissions = rng.standard_normal((len(forms), len(TAGS)), np.float32) * 3
     emissions[0, 1] = 9  # a name there at least
-    agreed = Agreement(TAGS)(emissions, forms)
+    agreed = Agreement(Labels(TAGS))(emissions, forms)
     rows = [0, 2, 8]
     assert np.array_equal(np.delete(agreed, rows, 0), np.delete(emissions, rows, 0))
 
@@ -36,14 +36,14 @@ def test_the_formula_word_by_word():
 
 def test_words_that_agree_already_stay():
     emissions = np.tile(np.random.default_rng(1).standard_normal((1, len(TAGS)), np.float32), (3, 1))
-    assert np.allclose(Agreement(TAGS)(emissions, ["Ada"] * 3), emissions, atol=1e-6)
-    assert Agreement(TAGS)(emissions, ["Ada", "Bob", "Eve"]) is emissions
+    assert np.allclose(Agreement(Labels(TAGS))(emissions, ["Ada"] * 3), emissions, atol=1e-6)
+    assert Agreement(Labels(TAGS))(emissions, ["Ada", "Bob", "Eve"]) is emissions
 
 
 def test_words_that_are_no_name_anywhere_are_left_alone():
     emissions = np.random.default_rng(2).standard_normal((4, len(TAGS)), np.float32)
     emissions[:, TAGS.index("O")] = 4
-    assert Agreement(TAGS)(emissions, ["said", "that", "said", "that"]) is emissions
+    assert Agreement(Labels(TAGS))(emissions, ["said", "that", "said", "that"]) is emissions
 
 
 def test_it_can_be_switched_off_and_needs_a_model_that_has_it(write_model):
