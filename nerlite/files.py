@@ -1,24 +1,81 @@
-"""Files of a model directory, read so that each is whole, and of the model that config.json is of."""
+"""Files of a model directory, opened so that all of them are of one model."""
 
 from __future__ import annotations
 
 import io
 import os
 import stat
+from types import TracebackType
 
 from nerlite.errors import ModelError
 
 # Importing pathlib would be a thirtieth of the time from a process's start to its first entities.
 AnyPath = str | os.PathLike[str]
 
+# Names a directory without a right to list it; a pipe that nobody writes to is opened at once, not when somebody does.
+_DIRECTORY, _AT_ONCE = (getattr(os, name, os.O_RDONLY) for name in ("O_PATH", "O_NONBLOCK"))
+
+
+class ModelDirectory:
+    """The directory that a path names now, by a descriptor where the system has them for directories.
+
+    A link that is switched or a directory that gets another's name meanwhile brings in no files of another model.
+    """
+
+    def __init__(self, path: AnyPath) -> None:
+        """path: through links, if it has any; they are followed once, here."""
+        self._descriptor: int | None = None
+        self.path = os.path.realpath(path)
+        if os.open in os.supports_dir_fd:
+            try:
+                self._descriptor = os.open(self.path, _DIRECTORY | os.O_DIRECTORY)
+            except OSError as error:
+                raise ModelError(f"{path}: not a readable directory: {error.strerror}") from None
+
+    def __enter__(self) -> ModelDirectory:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        self._close()
+
+    def __del__(self) -> None:
+        """Close what an interrupt left open before a `with` statement had it."""
+        self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def file(self, name: str) -> ModelFile:
+        """Return a file's path, which is good for opening it until the directory is closed."""
+        return ModelFile(self.path, name, self._descriptor)
+
+
+class ModelFile(os.PathLike[str]):
+    """The path of a file in a `ModelDirectory`; `open_file` looks for it there, whatever has the path by then."""
+
+    def __init__(self, directory: str, name: str, descriptor: int | None) -> None:
+        self.directory, self.name, self.descriptor = directory, name, descriptor
+
+    def __fspath__(self) -> str:
+        return os.path.join(self.directory, self.name)
+
+    __str__ = __fspath__
+
 
 def open_file(path: AnyPath) -> io.BufferedReader:
     """Open a file for reading; `ModelError` where it is none (a pipe or a device may never end) or cannot be read."""
+    name, descriptor = (path.name, path.descriptor) if isinstance(path, ModelFile) else (path, None)
+    if descriptor is None:
+        name = os.fspath(path)
+
     def opener(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe that nobody writes to is not waited for
+        return os.open(name, flags | _AT_ONCE, dir_fd=descriptor)
 
     try:
-        file = open(path, "rb", opener=opener)  # noqa: SIM115
+        file = open(name, "rb", opener=opener)  # noqa: SIM115
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file; a model directory holds config.json, model.safetensors and "
                          "tokenizer.json") from None

@@ -17,7 +17,7 @@ from nerlite.cores import available_cores
 from nerlite.document import Document
 from nerlite.engine import Engine
 from nerlite.errors import ModelError
-from nerlite.files import AnyPath, check_checksum
+from nerlite.files import AnyPath, ModelDirectory, check_checksum
 from nerlite.network.model import Network
 from nerlite.rules import OwnRules, Rules
 from nerlite.tags import split_tag
@@ -65,27 +65,28 @@ class Tagger:
         ops = load_ops(backend)
         self.backend: str = ops.name
         self._workers = Workers(self.threads)
-        self.path = os.path.realpath(path)  # a link that is switched meanwhile brings in no other model's files
-        config_path, tensors_path, tokenizer_path = (os.path.join(self.path, name) for name in MODEL_FILES)
-        self.config = read_config(config_path)
-        if not self.config.tags:
-            raise ModelError(f"{config_path}: tags: the model is an encoder without a tagging head")
-        tensors = read_tensors(self.config, tensors_path)
-        try:
-            self._network = Network(ops, tensors, self.config)
-        except ModelError as error:
-            raise ModelError(f"{tensors_path}: {error}") from None
-        if self.config.checksums:
-            check_checksum(tensors_path, "weights", self.config.checksums.weights, tensors.checksum())
-        self._rules = self._make_rules(tokenizer_path, window, agreement)
+        with ModelDirectory(path) as directory:
+            self.path = directory.path
+            config_path, tensors_path = map(directory.file, MODEL_FILES[:2])
+            self.config = read_config(config_path)
+            if not self.config.tags:
+                raise ModelError(f"{config_path}: tags: the model is an encoder without a tagging head")
+            tensors = read_tensors(self.config, tensors_path)
+            try:
+                self._network = Network(ops, tensors, self.config)
+            except ModelError as error:
+                raise ModelError(f"{tensors_path}: {error}") from None
+            if self.config.checksums:
+                check_checksum(tensors_path, "weights", self.config.checksums.weights, tensors.checksum())
+            self._rules = self._make_rules(directory, window, agreement)
         self._engine = Engine(self._rules, self._network, len(self.config.tags), self._workers)
 
-    def _make_rules(self, tokenizer: str, window: bool, agreement: bool) -> Rules:
+    def _make_rules(self, directory: ModelDirectory, window: bool, agreement: bool) -> Rules:
         if self.config.sparknlp is None:
-            return OwnRules(tokenizer, self.config, self._network.crf, agreement=agreement)
+            return OwnRules(directory, self.config, self._network.crf, agreement=agreement)
         from nerlite.sparknlp.rules import SparkRules  # only models converted from Spark NLP need it
 
-        return SparkRules(tokenizer, self.config, self.config.sparknlp, self._network.crf, windows=window)
+        return SparkRules(directory, self.config, self.config.sparknlp, self._network.crf, windows=window)
 
     @property
     def labels(self) -> list[str]:

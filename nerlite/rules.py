@@ -15,7 +15,7 @@ from nerlite.batch import Input, concatenated
 from nerlite.columns import Columns
 from nerlite.config import Config
 from nerlite.document import Document, Entity
-from nerlite.files import AnyPath
+from nerlite.files import ModelDirectory
 from nerlite.limits import Limits, word_kinds
 from nerlite.memory import AT_ONCE
 from nerlite.network.crf import CRF
@@ -97,9 +97,9 @@ class Reading(NamedTuple):
 class OwnRules:
     """nerlite's own: newswire's words, all of them read, through overlapping windows where a text is long."""
 
-    def __init__(self, tokenizer: AnyPath, config: Config, crf: CRF, *, agreement: bool) -> None:
-        """tokenizer: the path of its file; agreement: whether words may agree, where the model has it so."""
-        self._pieces = PieceEncoder(tokenizer, config.window, config.encoder.vocab_size,
+    def __init__(self, directory: ModelDirectory, config: Config, crf: CRF, *, agreement: bool) -> None:
+        """Read the tokenizer in the directory; agreement: whether words may agree, where the model has it so."""
+        self._pieces = PieceEncoder(directory.file("tokenizer.json"), config.window, config.encoder.vocab_size,
                                     config.checksums and config.checksums.tokenizer, config.breaks)
         self._crf, self._calibration = crf, config.calibration
         self._limits = Limits(config.tags) if config.breaks else None

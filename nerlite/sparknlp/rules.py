@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nerlite.config import Config, SparkNLPConfig
-from nerlite.files import AnyPath
+from nerlite.files import ModelDirectory
 from nerlite.network.crf import CRF
 from nerlite.pieces import Window
 from nerlite.sparknlp.pieces import Inputs, SparkPieceEncoder
@@ -19,10 +19,10 @@ from nerlite.text import Words
 class SparkRules:
     """Spark NLP's Tokenizer, DistilBertEmbeddings, NerDLModel and NerConverter, one document at a time."""
 
-    def __init__(self, tokenizer: AnyPath, config: Config, settings: SparkNLPConfig, crf: CRF, *,
+    def __init__(self, directory: ModelDirectory, config: Config, settings: SparkNLPConfig, crf: CRF, *,
                  windows: bool) -> None:
-        """tokenizer: the path of its file; windows: read all of a long text, not only what Spark NLP would."""
-        self._pieces = SparkPieceEncoder(tokenizer, config.window, settings,
+        """Read the tokenizer in the directory; windows: read all of a long text, not only what Spark NLP would."""
+        self._pieces = SparkPieceEncoder(directory.file("tokenizer.json"), config.window, settings,
                                          config.encoder.vocab_size, config.checksums and config.checksums.tokenizer)
         self._tags, self._settings, self._crf, self._windows = config.tags, settings, crf, windows
 
