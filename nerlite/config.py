@@ -145,7 +145,8 @@ class Config(NamedTuple):
     window: the most pieces, [CLS] and [SEP] included, that one pass of the encoder sees.
     dtype: how model.safetensors stores the encoder's matrices (`nerlite.weights` says what follows).
     breaks: None for a model that sees only words.
-    agreement: whether the words of a document agree (see `nerlite.agreement`).
+    agreement: whether the words of a document agree, and the cells of a column (see `nerlite.agreement` and
+    `nerlite.columns`).
     calibration: None for scores that are the CRF's probabilities.
     """
 

@@ -47,7 +47,7 @@ def load(model: AnyPath | None = None, *, backend: str = "auto", threads: int | 
     window: for a model that follows Spark NLP's rules: read long texts whole, through overlapping windows, where
     Spark NLP stops reading. Other models always do.
     agreement: False has each word of a text judged by itself, where the model makes a document agree with itself (see
-    `nerlite.agreement`).
+    `nerlite.agreement` and `nerlite.columns`).
     Raises `ModelError` where the directory cannot be used.
     """
     return Tagger(find_model(model), backend=backend, threads=threads, window=window, agreement=agreement)

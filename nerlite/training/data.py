@@ -205,6 +205,31 @@ def in_case(word: str, case: str) -> str:
     return word[:1].upper() + word[1:] if case == "title" else word
 
 
+def batches_of(lengths: Sequence[int], order: Iterable[int], n_pieces: int) -> Iterator[list[int]]:
+    """Cut an order of windows of some lengths into batches of at most n_pieces pieces, padding counted."""
+    batch: list[int] = []
+    longest = 0
+    for i in order:
+        if batch and max(longest, lengths[i]) * (len(batch) + 1) > n_pieces:
+            yield batch
+            batch, longest = [], 0
+        batch.append(i)
+        longest = max(longest, lengths[i])
+    if batch:
+        yield batch
+
+
+def shuffled_batches(lengths: Sequence[int], n_pieces: int, rng: random.Random) -> list[list[int]]:
+    """Return batches in random order, each of windows of about one length."""
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    batches: list[list[int]] = []
+    for start in range(0, len(order), 1024):
+        batches.extend(batches_of(lengths, sorted(order[start:start + 1024], key=lengths.__getitem__), n_pieces))
+    rng.shuffle(batches)
+    return batches
+
+
 def names_of(sets: Iterable[tuple[SetRules, Sequence[Sequence[Sentence]]]]) -> dict[str, list[list[str]]]:
     """Return the different names of each label that sets hold, in order, each as its words.
 

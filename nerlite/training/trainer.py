@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -35,7 +35,19 @@ from nerlite.ops.numpy_crf import viterbi
 from nerlite.pieces import PieceEncoder
 from nerlite.tags import from_spans
 from nerlite.text import PARAGRAPH, SPACE
-from nerlite.training.data import SCHEME, Sentence, Tags, Window, labels_of, names_of, read_set, seen, windows_of
+from nerlite.training.data import (
+    SCHEME,
+    Sentence,
+    Tags,
+    Window,
+    batches_of,
+    labels_of,
+    names_of,
+    read_set,
+    seen,
+    shuffled_batches,
+    windows_of,
+)
 from nerlite.training.listings import listings
 from nerlite.training.network import Batch, Network, state_of, tensors_of
 from nerlite.training.recipe import Recipe, SetRules
@@ -127,33 +139,6 @@ def _lengths(rows: Sequence[Sequence[Any]]) -> np.ndarray:
     return np.arange(max(map(len, rows))) < np.array(list(map(len, rows)))[:, None]
 
 
-def batches_of(rows: Sequence[Row], order: Iterable[int], n_pieces: int) -> Iterator[list[int]]:
-    """Cut an order of the rows into batches of at most n_pieces pieces, padding counted."""
-    batch: list[int] = []
-    longest = 0
-    for i in order:
-        length = len(rows[i].ids)
-        if batch and max(longest, length) * (len(batch) + 1) > n_pieces:
-            yield batch
-            batch, longest = [], 0
-        batch.append(i)
-        longest = max(longest, length)
-    if batch:
-        yield batch
-
-
-def shuffled_batches(rows: Sequence[Row], n_pieces: int, rng: random.Random) -> list[list[int]]:
-    """Return batches in random order, each of rows of about one length."""
-    order = list(range(len(rows)))
-    rng.shuffle(order)
-    batches: list[list[int]] = []
-    for start in range(0, len(order), 1024):
-        block = sorted(order[start:start + 1024], key=lambda i: len(rows[i].ids))
-        batches.extend(batches_of(rows, block, n_pieces))
-    rng.shuffle(batches)
-    return batches
-
-
 @torch.no_grad()
 def tag_texts(network: Network, texts: Sequence[tuple[list[str], list[int]]], reader: Reader, names: Sequence[str]
               ) -> list[list[str]]:
@@ -162,7 +147,7 @@ def tag_texts(network: Network, texts: Sequence[tuple[list[str], list[int]]], re
     rows = [(i, row, window) for i, text in enumerate(texts) for row, window in reader.rows_of(*text)]
     emissions = [np.empty((len(words), len(names)), np.float32) for words, _ in texts]
     order = sorted(range(len(rows)), key=lambda j: len(rows[j][1].ids))
-    for batch in batches_of([row for _, row, _ in rows], order, EVALUATION_PIECES):
+    for batch in batches_of([len(row.ids) for _, row, _ in rows], order, EVALUATION_PIECES):
         scored = network(reader.batch([rows[j][1] for j in batch])).numpy()
         for scores, (i, _, window) in zip(scored, (rows[j] for j in batch), strict=True):
             emissions[i][window.keep_start:window.keep_stop] = scores[window.keep_start - window.start:
@@ -235,7 +220,7 @@ class Trainer:
         recipe = self.recipe
         longest = self.network.encoder.position_embeddings.num_embeddings
         rows = [row for row in map(self.reader.row, windows) if len(row.ids) <= longest]
-        batches = shuffled_batches(rows, recipe.batch_pieces, rng)
+        batches = shuffled_batches([len(row.ids) for row in rows], recipe.batch_pieces, rng)
         character_rng = np.random.default_rng(rng.getrandbits(32))
         resting = self.epoch < recipe.frozen_epochs
         for name, parameter in self.network.encoder.named_parameters():
@@ -347,10 +332,10 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     network = Network(config, line_piece, quantized=dtype == "int8")
     network.load_state_dict(state_of(tensors, start_config, config, line_piece), strict=False)
     trainer = Trainer(recipe, network, reader, origin, report)
+    checkpoints.mkdir(parents=True, exist_ok=True)
     if last:
         trainer.resume(last)
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    if not last:
+    else:
         trainer.keep_epoch(checkpoints)
     names = names_of(training)
     words = {word for document in documents for sentence in document for word in sentence.words}
