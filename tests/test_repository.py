@@ -29,7 +29,7 @@ LAYERS = (
     {"forms", "unseen"},
     {"batch", "cores", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
     {"agreement", "document", "files", "page"},
-    {"config"},
+    {"columns", "config"},
     {"evaluate", "frames", "io", "ops", "weights", "wordpiece"},
     {"pieces"},
     {"kernels", "model_directory", "network"},
