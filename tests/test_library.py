@@ -8,6 +8,7 @@ import platform
 import re
 import runpy
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -164,10 +165,12 @@ def test_wheels_have_the_levels_that_a_cpu_with_all_of_them_finds_there(monkeypa
     """And no library that nothing would load."""
     table = dict.fromkeys(features._numpy_table(), True)
     told = frozenset().union(*(level.features for level in cpu.LEVELS.values())) if "linux" in name else frozenset()
+    platforms = {"macos": "darwin", "windows": "win32"}
+    monkeypatch.setattr(features.sys, "platform", platforms.get(name.partition("-")[0], "linux"))
     for module, function, value in ((features, "_numpy_table", table), (features, "_of_linux", told),
                                     (features, "machine", "x86_64"), (cpu, "machine", "x86_64"),
-                                    (cpu, "_may_use_amx", True)):
-        monkeypatch.setattr(module, function, lambda value=value: value)
+                                    (features, "cpuid", [~0] * 4), (cpu, "_may_use_amx", True)):
+        monkeypatch.setattr(module, function, lambda *_, value=value: value)
     monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
     x86 = {level.name for level in cpu.LEVELS.values() if level.machine == "x86_64"}
     assert {level.name for level in cpu.cpu_levels()} - {"any"} == x86 - TARGETS[name].lacks
@@ -179,6 +182,44 @@ def test_numpy_and_linux_agree(monkeypatch):
     monkeypatch.setattr(features, "_of_linux", frozenset)
     known = frozenset().union(*(level.features for level in cpu.LEVELS.values())) - {"avx_vnni", "amx_tile", "amx_int8"}
     assert features.features() & known == told & known
+
+
+@pytest.mark.parametrize(("has", "answer", "level"), [
+    (V3, 1 << 4, "avxvnni"), (V3, ~(1 << 4), "avx2"), (V4, 1 << 4, "vnni"), (["SSE42"], 1 << 4, "any")])
+def test_on_windows_the_cpu_tells_of_avx_vnni_where_processes_may_use_avx2(monkeypatch, has, answer, level):
+    said = {(7, 1): (answer, 0, 0, 0)}
+    for module, name, value in ((features, "_of_linux", frozenset()), (features, "machine", "x86_64"),
+                                (features, "_numpy_table", dict.fromkeys([*V4, "AVX512_SPR"], False)
+                                 | dict.fromkeys(has, True)), (cpu, "machine", "x86_64")):
+        monkeypatch.setattr(module, name, lambda value=value: value)
+    monkeypatch.setattr(features, "cpuid", lambda *asked: said[asked])
+    monkeypatch.delenv("NERLITE_CPU_LEVEL", raising=False)
+    monkeypatch.setattr(features.sys, "platform", "win32")
+    assert cpu.cpu_level().name == level
+    monkeypatch.setattr(features.sys, "platform", "linux")  # whose own word counts
+    assert cpu.cpu_level().name == ("avx2" if level == "avxvnni" else level)
+
+
+# Of leaf 7: Linux's name, the subleaf, which of the registers EAX to EDX, and the bit in it.
+LEAF_7 = [("bmi1", 0, 1, 3), ("avx2", 0, 1, 5), ("bmi2", 0, 1, 8), ("avx512f", 0, 1, 16), ("gfni", 0, 2, 8),
+          ("avx512_vnni", 0, 2, 11), ("amx_tile", 0, 3, 24), ("avx_vnni", 1, 0, 4), ("avx512_bf16", 1, 0, 5)]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or not features._of_linux(), reason="there is nothing to compare")
+def test_the_cpu_says_what_linux_says(folder):
+    assert features.cpuid(0, 0) == (0, 0, 0, 0)  # nothing is there that can ask
+    path = Path(library.library_path(cpu.LEVELS["avx2"]))
+    if not real_path(cpu.LEVELS["avx2"]).exists():
+        pytest.skip("there is no library for AVX2")
+    path.write_bytes(b"not a library")
+    assert features.cpuid(0, 0) == (0, 0, 0, 0)
+    path.unlink()
+    path.symlink_to(real_path(cpu.LEVELS["avx2"]))
+    _, *vendor = features.cpuid(0, 0)
+    assert struct.pack("<3I", *(vendor[i] for i in (0, 2, 1))).decode() in Path("/proc/cpuinfo").read_text()
+    told = features._of_linux()
+    said = {name for name, subleaf, register, bit in LEAF_7 if features.cpuid(7, subleaf)[register] >> bit & 1}
+    assert said == {name for name, *_ in LEAF_7} & told
 
 
 @pytest.fixture

@@ -15,21 +15,21 @@ from targets import TARGETS  # noqa: E402
 
 lief = pytest.importorskip("lief")
 FORMATS = {".so": lief.Binary.FORMATS.ELF, ".dylib": lief.Binary.FORMATS.MACHO, ".dll": lief.Binary.FORMATS.PE}
-BUILT = [pytest.param(target, path, id=f"{name}-{level.name}") for name, target in TARGETS.items()
+BUILT = [pytest.param(target, level, path, id=f"{name}-{level.name}") for name, target in TARGETS.items()
          for level in cpu.LEVELS.values() if level.machine == target.machine
          and (path := Path(library.library_path(level, target.suffix))).exists()]
 
 
-@pytest.mark.parametrize(("target", "path"), BUILT)
-def test_a_library_is_of_its_system_and_needs_little_of_it(target, path):
+@pytest.mark.parametrize(("target", "level", "path"), BUILT)
+def test_a_library_is_of_its_system_and_needs_little_of_it(target, level, path):
     binary = lief.parse(str(path))
     assert binary.format == FORMATS[target.suffix]
     assert re.search({"x86_64": "X86_64|AMD64", "aarch64": "ARM64|AARCH64"}[target.machine],
                      str(getattr(binary.header, "machine_type", None) or getattr(binary.header, "cpu_type", None)
                          or binary.header.machine))
     given = {function.name.removeprefix("_") for function in binary.exported_functions}
-    assert given >= {f"nerlite_{name}" for name in KERNELS}
-    assert not [name for name in given if name.startswith("nerlite_") and name.removeprefix("nerlite_") not in KERNELS]
+    assert {name for name in given if name.startswith("nerlite_")} == {f"nerlite_{name}"
+                                                                       for name in (*KERNELS, *level.others)}
     libraries = {getattr(each, "name", each).lower() for each in binary.libraries} - {"@rpath/nerlite"}
     assert not [name for name in libraries if not name.startswith(tuple(target.libraries))]
     if target.may_need:  # Windows' C library is linked in part, and wants what it may of Windows

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from test_guard import bits
 
-from nerlite.ops import answers, library
+from nerlite.ops import answers, features, library
 from nerlite.ops.arrays import DATA, SHAPE
 from nerlite.ops.compiled import CompiledOps
-from nerlite.ops.cpu import cpu_levels
+from nerlite.ops.cpu import LEVELS, cpu_levels
 from nerlite.ops.records import _DOUBLE, _WORD, Array, Number, Part
 
 ROOT = Path(__file__).parent.parent
@@ -87,14 +87,17 @@ def keep_calls(file, call=library.Kernel.__call__):
         for place, array in image.arrays:
             places.append((place, array.nbytes, len(expected), array.dtype == np.float64))
             expected += array.tobytes()
-        file.write(struct.pack("<32s5Q", f"nerlite_{kernel.name}".encode(), len(image.memory), len(image.pointers),
-                               len(places), len(expected), entry))
+        file.write(CALL.pack(f"nerlite_{kernel.name}".encode(), len(image.memory), len(image.pointers), len(places),
+                             len(expected), entry))
         file.write(image.memory)
         for numbers in (*image.pointers, *places):
             file.write(struct.pack(f"<{len(numbers)}Q", *numbers))
         file.write(expected)
 
     return keep
+
+
+CALL = struct.Struct("<32s5Q")  # as replay.c has it
 
 
 def pairs():
@@ -145,3 +148,15 @@ def test_windows_kernels_leave_the_same_bytes(program, wine, tmp_path, monkeypat
     data[-1] ^= 0x40
     (tmp_path / "other").write_bytes(data)
     assert wine(program, path, tmp_path / "other")[0] == 1
+
+
+def test_windows_library_asks_the_cpu(program, wine, tmp_path):
+    path = Path(library.library_path(LEVELS["avx2"], ".dll"))
+    if not path.exists() or not any(features.cpuid(7, 0)):
+        pytest.skip("there are no two libraries for AVX2")
+    for subleaf, more, status in ((0, 0, 0), (1, 0, 0), (1, 1 << 4, 1)):  # the last is another answer: a control
+        expected = np.array(features.cpuid(7, subleaf), np.uint32)
+        expected[0] ^= more
+        call = CALL.pack(b"nerlite_cpuid", 16, 0, 1, 16, 0) + struct.pack("<4I", 7, 0, subleaf, 0)
+        (tmp_path / "asks").write_bytes(call + struct.pack("<4Q", 0, 16, 0, 0) + expected.tobytes())
+        assert wine(program, path, tmp_path / "asks")[0] == status

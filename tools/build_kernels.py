@@ -78,7 +78,8 @@ def linker(target: Target | None = None) -> list[str]:
 
 def _build_level(level: cpu.Level, target: Target | None, path: Path) -> None:
     """Compile a level's kernels, on all cores, and link them."""
-    link, names = linker(target), iter(KERNELS)  # what takes longest first; each name goes to one thread alone
+    # What takes longest first; each name goes to one thread alone.
+    link, names = linker(target), iter([*KERNELS, *level.others])
     n = min(available_cores(), len(KERNELS))
     where = f" for {target.zig}" if target else ""
     print(f"{level.name}{where}: compiling {len(KERNELS)} kernels on {n} core{'s' if n > 1 else ''}", flush=True)

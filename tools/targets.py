@@ -22,8 +22,8 @@ class Target(NamedTuple):
     clock: int
     may_need: frozenset[str]
     libraries: frozenset[str]
-    # Only Linux tells that a CPU has AVX-VNNI or AMX; NumPy, which is asked elsewhere, has no names for them.
-    lacks: frozenset[str] = frozenset(["amx", "avxvnni"])
+    # Linux alone lets a process have AMX as nerlite asks for it.
+    lacks: frozenset[str] = frozenset(["amx"])
 
     @property
     def elf_triple(self) -> str:
@@ -44,7 +44,7 @@ TARGETS = {
     "macos-arm64": Target("aarch64", ".dylib", "arm64-apple-macosx11.0.0", "aarch64-macos.11.0", "macosx_11_0_arm64", 6,
                           _C | {"bzero", "__bzero"}, _MACOS),
     "macos-x86_64": Target("x86_64", ".dylib", "x86_64-apple-macosx11.0.0", "x86_64-macos.11.0", "macosx_11_0_x86_64",
-                           6, _C | {"bzero", "__bzero"}, _MACOS),
+                           6, _C | {"bzero", "__bzero"}, _MACOS, frozenset(["amx", "avxvnni"])),  # no Mac has these
     "windows-x86_64": Target("x86_64", ".dll", "x86_64-pc-windows-gnu", "x86_64-windows-gnu", "win_amd64", 1,
                              frozenset(), _WINDOWS),
 }

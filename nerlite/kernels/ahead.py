@@ -11,15 +11,29 @@ from numba.core.registry import cpu_target
 from nerlite.kernels.entries import entry_point
 from nerlite.kernels.jit import PART, PartCompiler
 
+# What libraries have besides kernels. nerlite_cpuid takes the address of EAX, EBX, ECX and EDX, and leaves the answer
+# there: a process that has no compiler can ask its CPU.
+_REGISTERS = "{i32, i32, i32, i32}"
+_OTHERS = {"cpuid": f"""define void @nerlite_cpuid(i64 %address) {{
+  %place = inttoptr i64 %address to {_REGISTERS}*
+  %asked = load {_REGISTERS}, {_REGISTERS}* %place, align 4
+  %leaf = extractvalue {_REGISTERS} %asked, 0
+  %subleaf = extractvalue {_REGISTERS} %asked, 2
+  %answer = call {_REGISTERS} asm sideeffect "cpuid", "={{ax}},={{bx}},={{cx}},={{dx}},{{ax}},{{cx}}"(
+    i32 %leaf, i32 %subleaf)
+  store {_REGISTERS} %answer, {_REGISTERS}* %place, align 4
+  ret void
+}}"""}
+
 
 def object_file(name: str, triple: str = "") -> bytes:
-    """Return a kernel compiled for `jit.LEVEL`: an object file whose one public function is nerlite_NAME.
+    """Return a kernel, or another function, compiled for `jit.LEVEL`: an object file that gives nerlite_NAME alone.
 
     triple: LLVM's name of the system it is for, with the kind of CPU that numba compiles for; "" is this one.
-    It takes the address of a record's words. Nothing is optimised before it is part of the whole, and that once.
+    A kernel takes the address of a record's words. Nothing is optimised before it is part of the whole, and that once.
     """
     machine = _machine(triple)
-    module = _module(name)
+    module = llvm.parse_assembly(_OTHERS[name]) if name in _OTHERS else _module(name)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = True

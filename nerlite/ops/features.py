@@ -7,6 +7,9 @@ import sys
 
 import numpy as np  # noqa: F401  # whose table it is
 
+from nerlite.ops.levels import LEVELS
+from nerlite.ops.library import library_path
+
 # Where NumPy's names are other than Linux's in capitals. It asks cpuid and XGETBV, or on ARM getauxval.
 _OF_NUMPY = {"FMA3": "fma", "BMI": "bmi1", "AVX512VNNI": "avx512_vnni"}
 # What each CPU with AVX2 and FMA has besides; NumPy before 2.4 has no names for it.
@@ -35,7 +38,27 @@ def features() -> frozenset[str]:
     found = told | {_OF_NUMPY.get(name, name.lower()) for name, has in table.items() if has}
     if "BMI2" not in table and found >= {"avx2", "fma"}:
         found |= _WITH_AVX2
+    # NumPy has no name for AVX-VNNI. Its registers are AVX2's, so that a system that lets a process use these lets it
+    # use those: XGETBV, by which NumPy tells of AVX2, has no bit of its own for it.
+    if sys.platform == "win32" and "avx2" in found and cpuid(7, 1)[0] >> 4 & 1:
+        found |= {"avx_vnni"}
     return found
+
+
+def cpuid(leaf: int, subleaf: int) -> tuple[int, ...]:
+    """Ask an x86 CPU; return registers EAX to EDX, zeros where there is no library for AVX2, which is what can ask.
+
+    Source: Intel's Software Developer's Manual, volume 2, CPUID.
+    """
+    import ctypes
+
+    registers = (ctypes.c_uint32 * 4)(leaf, 0, subleaf, 0)
+    try:
+        ask = ctypes.CDLL(library_path(LEVELS["avx2"])).nerlite_cpuid
+    except (OSError, AttributeError):  # AttributeError: it lacks the function
+        return 0, 0, 0, 0
+    ask(ctypes.c_void_p(ctypes.addressof(registers)))
+    return tuple(registers)
 
 
 def _numpy_table() -> dict[str, bool]:

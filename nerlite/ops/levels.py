@@ -18,7 +18,8 @@ class Level:
     of each, and words of a column, one of each; stretch: how many times four numbers of a row it multiplies and adds up
     in 16 bits, 0 where there are instructions for 32; rows_together: the most rows of an int8 encoder of
     which threads share out columns, since that is faster; machine, features: what `uname` and /proc/cpuinfo say of such
-    a CPU; llvm_cpu, llvm_features: its names in LLVM, the feature that makes the level the last.
+    a CPU; llvm_cpu, llvm_features: its names in LLVM, the feature that makes the level the last; others: what its
+    library has besides kernels.
     """
 
     name = "any"
@@ -26,6 +27,7 @@ class Level:
     in_turn, rows_together = 1, 24
     machine = llvm_cpu = llvm_features = ""
     features: frozenset[str] = frozenset()
+    others: tuple[str, ...] = ()
     has_tiles = False  # or plain loops
 
     @property
@@ -239,6 +241,7 @@ class AVX2(Level):
 
     name, machine, features = "avx2", "x86_64", frozenset(["avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"])
     llvm_cpu, llvm_features = "x86-64-v3", "+avx2"
+    others = ("cpuid",)
     lanes, n_vectors, rows, int8_rows, depth, stretch = 8, 2, 4, 5, 8, 6
     rows_together = 12
     has_tiles = True
