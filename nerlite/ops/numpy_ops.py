@@ -124,13 +124,15 @@ class Linear:
 
     def __call__(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """x: (n_rows, d_in) float32; offsets: (n_seqs + 1,) → (n_rows, d_out) float32."""
-        y = self._float(x, offsets) if self._scale is None else self._int8(x)
+        y = self._float(x, offsets) if self._scale is None else self._int8(x, self._scale)
         return self._activation(y) if self._activation else y
 
     def each(self, x: np.ndarray) -> np.ndarray:
         """Return what a call would of each row alone, without an activation."""
+        if self._scale is not None:
+            return self._int8(x, self._scale)
         # (1, d_in) @ (d_in, d_out) a row: BLAS cannot see how many there are.
-        return np.matmul(x[:, None], self._weight)[:, 0] + self._bias if self._scale is None else self._int8(x)
+        return np.matmul(x[:, None], self._weight)[:, 0] + self._bias
 
     def _float(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         y = np.empty((len(x), len(self._bias)), np.float32)
@@ -138,12 +140,12 @@ class Linear:
             np.matmul(x[start:stop], self._weight, out=y[start:stop])
         return y + self._bias
 
-    def _int8(self, x: np.ndarray) -> np.ndarray:
+    def _int8(self, x: np.ndarray, column_scales: np.ndarray) -> np.ndarray:
         quantized, scale, lowest = quantize_rows(x)
         total = np.zeros((len(x), len(self._bias)), np.int32)
         for k in range(0, x.shape[1], EXACT_ROWS):
             total += np.rint(quantized[:, k:k + EXACT_ROWS] @ self._weight[k:k + EXACT_ROWS]).astype(np.int32)
-        return (scale * total.astype(np.float32) + lowest * self._column_sums) * self._scale + self._bias
+        return (scale * total.astype(np.float32) + lowest * self._column_sums) * column_scales + self._bias
 
 
 def quantize_rows(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
