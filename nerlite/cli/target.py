@@ -167,6 +167,11 @@ class FileTarget:
             self._progress.remove()
         self._alone.release()
 
+    def __del__(self) -> None:
+        """Close the file of a run that ended by an error, which Python 3.13 would say once more."""
+        with contextlib.suppress(OSError, AttributeError):  # AttributeError: it was never open
+            self._file.close()
+
     def _write(self, text: str) -> int:
         """Write text, return its bytes; a lone surrogate, which UTF-8 does not have, comes out as JSON's escape."""
         return self._file.write(text.encode("utf-8", "backslashreplace"))
