@@ -13,7 +13,7 @@ text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +81,7 @@ def _unquoted(places: np.ndarray, quotes: np.ndarray, starts: np.ndarray) -> np.
 
 def _longest_cells(places: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return the length of each line's longest cell."""
-    edges = np.sort(np.concatenate([starts, places, ends]))
+    edges = np.sort(np.concatenate([starts, places, places + 1, ends]))
     return np.maximum.reduceat(np.diff(edges, append=edges[-1]), np.searchsorted(edges, starts))
 
 
@@ -92,38 +92,58 @@ class Columns:
         """labels: of the model's tags."""
         self._labels = labels
 
-    def __call__(self, emissions: np.ndarray, text: str, starts: np.ndarray) -> np.ndarray:
+    def __call__(self, emissions: np.ndarray, text: str, word_starts: np.ndarray) -> np.ndarray:
         """Return emissions (n_words, n_tags) float32 of a text's words whose cells agree.
 
-        starts: where the words start in the text, (n_words,).
+        word_starts: where the words start in the text, (n_words,).
         """
-        for table in tables_of(text):
-            emissions = self._agreed(emissions, table, starts)
-        return emissions
-
-    def _agreed(self, emissions: np.ndarray, table: Table, starts: np.ndarray) -> np.ndarray:
-        firsts, stops = np.searchsorted(starts, table.starts.ravel()), np.searchsorted(starts, table.ends.ravel())
-        n_words, (rows, columns) = stops - firsts, np.indices(table.starts.shape).reshape(2, -1)
-        firsts, columns, rows, n_words = (each[n_words > 0] for each in (firsts, columns, rows, n_words))
-        if not len(firsts):
+        tables = list(tables_of(text))
+        cells = _cells(tables, word_starts) if tables else None
+        if cells is None or not len(cells.n_words):
             return emissions
-        begins = np.cumsum(n_words) - n_words
-        words = np.repeat(firsts - begins, n_words) + np.arange(n_words.sum())
+        begins = np.cumsum(cells.n_words) - cells.n_words
+        words = np.repeat(cells.firsts - begins, cells.n_words) + np.arange(cells.n_words.sum())
         shares = self._labels.shares(emissions[words])
         own = np.column_stack([np.maximum.reduceat(shares[:, :-1], begins), np.minimum.reduceat(shares[:, -1], begins)])
         own /= own.sum(axis=1, keepdims=True)
-        has_head = (own[rows == 0].argmax(axis=1) == own.shape[1] - 1).all()
-        kept = rows >= int(has_head)
+        is_named = own.argmax(axis=1) < own.shape[1] - 1
+        named_above = np.bincount(cells.tables[cells.is_first & is_named], minlength=len(tables))
+        kept = ~cells.is_first | (named_above[cells.tables] > 0)
         agreed = own.copy()
-        agreed[kept] = posteriors(own[kept], columns[kept])
-        own, agreed = (np.repeat(each[:, :-1], n_words, axis=0) for each in (own, agreed))
+        agreed[kept] = posteriors(own[kept], cells.columns[kept])
+        own, agreed = (np.repeat(each[:, :-1], cells.n_words, axis=0) for each in (own, agreed))
         return self._labels.moved(emissions, words, own, agreed)
+
+
+class _Cells(NamedTuple):
+    """Of all cells with words their first word and how many, (n_cells,), and where they are.
+
+    columns: numbers that no two tables share; is_first: whether in the first row.
+    """
+
+    firsts: np.ndarray
+    n_words: np.ndarray
+    tables: np.ndarray
+    columns: np.ndarray
+    is_first: np.ndarray
+
+
+def _cells(tables: Sequence[Table], word_starts: np.ndarray) -> _Cells:
+    starts, ends = (np.concatenate([each.ravel() for each in column]) for column in zip(*tables, strict=True))
+    firsts, stops = np.searchsorted(word_starts, starts), np.searchsorted(word_starts, ends)
+    widths = [table.starts.shape[1] for table in tables]
+    offsets = np.cumsum([0, *widths])
+    places = [np.indices(table.starts.shape).reshape(2, -1) for table in tables]
+    cells = _Cells(firsts, stops - firsts, np.repeat(np.arange(len(tables)), [table.starts.size for table in tables]),
+                   np.concatenate([columns + offset for (_, columns), offset in zip(places, offsets, strict=False)]),
+                   np.concatenate([rows == 0 for rows, _ in places]))
+    return _Cells(*(each[stops > firsts] for each in cells))
 
 
 def posteriors(shares: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return what cells' shares (n_cells, n_labels) become where each is of a column, (n_cells,)."""
     found = shares
-    counts = np.bincount(columns)[:, None]
+    counts = np.bincount(columns)[:, None]  # 0 for columns without words
     for _ in range(ROUNDS):
         sums = np.stack([np.bincount(columns, share, len(counts)) for share in found.T], 1)
         rates = (sums + SMOOTHING) / (counts + SMOOTHING * shares.shape[1])

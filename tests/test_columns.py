@@ -125,6 +125,22 @@ def test_a_head_without_names_stays():
     assert not np.array_equal(agreed, emissions)
 
 
+def test_tables_of_one_text_do_not_mix():
+    one, two = "Ada,Oslo\nBob,Rome\nEve,Bern", "Kim;Li\nLi;Bob\nEve;Al"
+    words, both = split_words(f"{one}\n\n{two}"), np.random.default_rng(3).standard_normal((22, len(TAGS)), np.float32)
+    n = len(split_words(one))
+    agreed = Columns(Labels(TAGS))(both[:len(words)], words.text, np.array(words.bounds[::2]))
+    for text, part in ((one, slice(0, n)), (two, slice(n, len(words)))):
+        alone = Columns(Labels(TAGS))(both[part], text, np.array(split_words(text).bounds[::2]))
+        assert np.allclose(agreed[part], alone, atol=1e-6)
+
+
+def test_a_cell_is_as_long_as_it_may_be():
+    long = "d" * LONGEST_CELL
+    assert len(cells(f"{long},{long}\n{long},{long}\n{long},{long}")) == 1
+    assert not cells(f"{long},{long}\n{long},{long}d\n{long},{long}")
+
+
 def test_text_without_tables_and_words_without_text_stay():
     emissions = np.random.default_rng(2).standard_normal((2, len(TAGS)), np.float32)
     assert Columns(Labels(TAGS))(emissions, "Ada Li", np.array([0, 4])) is emissions
