@@ -13,7 +13,6 @@ text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,33 +28,58 @@ LONGEST_CELL = 60
 SMOOTHING, ROUNDS = 0.2, 4
 
 
-class Table(NamedTuple):
-    """Where each cell starts and ends in the text, (n_rows, n_columns) both."""
+class Cells(NamedTuple):
+    """The cells of tables, (n_cells,) each, row by row.
+
+    starts, ends: where they are in the text; tables, rows, columns: numbers from 0 on, columns' of all tables together.
+    """
 
     starts: np.ndarray
     ends: np.ndarray
+    tables: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
 
 
-def tables_of(text: str) -> Iterator[Table]:
-    """Yield a text's tables."""
-    if text.count("\n") + 1 < FEWEST_ROWS:
-        return
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    starts = np.append(0, np.flatnonzero(codes == ord("\n")) + 1)
-    ends = np.append(starts[1:] - 1, len(codes))
-    quotes = np.flatnonzero(codes == ord('"'))
-    in_table = np.zeros(len(starts), bool)
-    for mark in filter(text.__contains__, MARKS):
-        places = _unquoted(_places(codes, mark), quotes, starts)
-        firsts = np.searchsorted(places, starts)
-        counts = np.diff(np.append(firsts, len(places)))
-        counts[in_table | (_longest_cells(places, starts, ends) > LONGEST_CELL)] = 0
-        seams = np.flatnonzero(np.diff(counts, prepend=-1, append=-1))
-        for first, stop in zip(seams[:-1].tolist(), seams[1:].tolist(), strict=True):
-            if stop - first >= FEWEST_ROWS and counts[first]:
-                own = places[firsts[first]:firsts[first] + (stop - first) * counts[first]].reshape(stop - first, -1)
-                yield Table(np.column_stack([starts[first:stop], own + 1]), np.column_stack([own, ends[first:stop]]))
-                in_table[first:stop] = True
+def cells_of(text: str) -> Cells:
+    """Return the cells of a text's tables."""
+    found = [Cells(*np.zeros((5, 0), np.int64))]
+    if text.count("\n") + 1 >= FEWEST_ROWS:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        starts = np.append(0, np.flatnonzero(codes == ord("\n")) + 1)
+        ends = np.append(starts[1:] - 1, len(codes))
+        quotes = np.flatnonzero(codes == ord('"'))
+        is_free, n_tables, n_columns = np.ones(len(starts), bool), 0, 0
+        for mark in filter(text.__contains__, MARKS):
+            places = _unquoted(_places(codes, mark), quotes, starts)
+            cells, lines = _cells(places, starts, ends, is_free)
+            if len(lines):
+                found.append(cells._replace(tables=cells.tables + n_tables, columns=cells.columns + n_columns))
+                is_free[lines] = False
+                n_tables, n_columns = found[-1].tables.max() + 1, found[-1].columns.max() + 1
+    return Cells(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _cells(places: np.ndarray, starts: np.ndarray, ends: np.ndarray, is_free: np.ndarray) -> tuple[Cells, np.ndarray]:
+    """Return the cells of free lines that marks at some places make, and which lines those are."""
+    firsts = np.searchsorted(places, starts)
+    counts = np.diff(np.append(firsts, len(places)))
+    counts[~is_free | (_longest_cells(places, starts, ends) > LONGEST_CELL)] = 0
+    seams = np.flatnonzero(np.diff(counts, prepend=-1))
+    n_rows = np.diff(np.append(seams, len(counts)))
+    runs = np.repeat(np.arange(len(seams)), n_rows)
+    is_table = (counts[seams] > 0) & (n_rows >= FEWEST_ROWS)
+    lines = np.flatnonzero(is_table[runs])
+    n_marks, n_cells = counts[lines], counts[lines] + 1
+    marks = places[np.repeat(firsts[lines] - np.cumsum(n_marks) + n_marks, n_marks) + np.arange(n_marks.sum())]
+    columns = np.arange(n_cells.sum()) - np.repeat(np.cumsum(n_cells) - n_cells, n_cells)
+    line, run = np.repeat(lines, n_cells), np.repeat(runs[lines], n_cells)
+    cell_starts, cell_ends = starts[line], ends[line]
+    cell_starts[columns > 0] = marks + 1
+    cell_ends[np.append(columns, 0)[1:] > 0] = marks
+    widths = np.where(is_table, counts[seams] + 1, 0)
+    return Cells(cell_starts, cell_ends, (np.cumsum(is_table) - 1)[run], line - seams[run],
+                 columns + (np.cumsum(widths) - widths)[run]), lines
 
 
 def _places(codes: np.ndarray, mark: str) -> np.ndarray:
@@ -97,47 +121,25 @@ class Columns:
 
         word_starts: where the words start in the text, (n_words,).
         """
-        tables = list(tables_of(text))
-        cells = _cells(tables, word_starts) if tables else None
-        if cells is None or not len(cells.n_words):
+        cells = cells_of(text)
+        firsts, stops = np.searchsorted(word_starts, cells.starts), np.searchsorted(word_starts, cells.ends)
+        has_words = stops > firsts
+        if not has_words.any():
             return emissions
-        begins = np.cumsum(cells.n_words) - cells.n_words
-        words = np.repeat(cells.firsts - begins, cells.n_words) + np.arange(cells.n_words.sum())
+        cells = Cells(*(each[has_words] for each in cells))
+        firsts, n_words = firsts[has_words], (stops - firsts)[has_words]
+        begins = np.cumsum(n_words) - n_words
+        words = np.repeat(firsts - begins, n_words) + np.arange(n_words.sum())
         shares = self._labels.shares(emissions[words])
         own = np.column_stack([np.maximum.reduceat(shares[:, :-1], begins), np.minimum.reduceat(shares[:, -1], begins)])
         own /= own.sum(axis=1, keepdims=True)
         is_named = own.argmax(axis=1) < own.shape[1] - 1
-        named_above = np.bincount(cells.tables[cells.is_first & is_named], minlength=len(tables))
-        kept = ~cells.is_first | (named_above[cells.tables] > 0)
+        has_no_head = np.bincount(cells.tables[(cells.rows == 0) & is_named], minlength=cells.tables.max() + 1) > 0
+        kept = (cells.rows > 0) | has_no_head[cells.tables]
         agreed = own.copy()
         agreed[kept] = posteriors(own[kept], cells.columns[kept])
-        own, agreed = (np.repeat(each[:, :-1], cells.n_words, axis=0) for each in (own, agreed))
+        own, agreed = (np.repeat(each[:, :-1], n_words, axis=0) for each in (own, agreed))
         return self._labels.moved(emissions, words, own, agreed)
-
-
-class _Cells(NamedTuple):
-    """Of all cells with words their first word and how many, (n_cells,), and where they are.
-
-    columns: numbers that no two tables share; is_first: whether in the first row.
-    """
-
-    firsts: np.ndarray
-    n_words: np.ndarray
-    tables: np.ndarray
-    columns: np.ndarray
-    is_first: np.ndarray
-
-
-def _cells(tables: Sequence[Table], word_starts: np.ndarray) -> _Cells:
-    starts, ends = (np.concatenate([each.ravel() for each in column]) for column in zip(*tables, strict=True))
-    firsts, stops = np.searchsorted(word_starts, starts), np.searchsorted(word_starts, ends)
-    widths = [table.starts.shape[1] for table in tables]
-    offsets = np.cumsum([0, *widths])
-    places = [np.indices(table.starts.shape).reshape(2, -1) for table in tables]
-    cells = _Cells(firsts, stops - firsts, np.repeat(np.arange(len(tables)), [table.starts.size for table in tables]),
-                   np.concatenate([columns + offset for (_, columns), offset in zip(places, offsets, strict=False)]),
-                   np.concatenate([rows == 0 for rows, _ in places]))
-    return _Cells(*(each[stops > firsts] for each in cells))
 
 
 def posteriors(shares: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nerlite.agreement import SMOOTHING as SHARES
 from nerlite.agreement import Labels
-from nerlite.columns import FEWEST_ROWS, LONGEST_CELL, MARKS, ROUNDS, SMOOTHING, Columns, tables_of
+from nerlite.columns import FEWEST_ROWS, LONGEST_CELL, MARKS, ROUNDS, SMOOTHING, Columns, cells_of
 from nerlite.pipeline import Tagger
 from nerlite.tags import split_tag, tag_names
 from nerlite.text import split_words
@@ -19,8 +19,14 @@ TAGS = tag_names(["LOC", "PER"], "BIOES")
 
 def cells(text):
     """The tables of a text, each the texts of its cells."""
-    return [[[text[start:end] for start, end in zip(*row, strict=True)] for row in zip(*table, strict=True)]
-            for table in tables_of(text)]
+    tables, columns = {}, {}
+    for start, end, table, row, column in zip(*map(np.ndarray.tolist, cells_of(text)), strict=True):
+        tables.setdefault(table, {}).setdefault(row, []).append(text[start:end])
+        assert columns.setdefault(column, table) == table
+    assert list(tables) == list(range(len(tables))) and sorted(columns) == list(range(len(columns)))
+    for rows in tables.values():
+        assert list(rows) == list(range(len(rows))) and len({len(row) for row in rows.values()}) == 1
+    return [list(rows.values()) for rows in tables.values()]
 
 
 @pytest.mark.parametrize(("text", "found"), [
@@ -39,7 +45,7 @@ def test_what_a_table_is(text, found):
 
 
 def slow_tables(text):
-    """What `tables_of` yields, line by line."""
+    """What `cells_of` finds, line by line."""
     lines, taken, found = text.split("\n"), set(), []
     for mark in MARKS:
         rows = []
