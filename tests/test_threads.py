@@ -13,6 +13,7 @@ import pytest
 import nerlite
 from nerlite import memory, threads
 from nerlite.memory import Memory
+from nerlite.ops.encoder_scratch import Scratch
 from nerlite.threads import Workers
 
 
@@ -54,6 +55,28 @@ def test_calls_that_a_busy_helper_comes_too_late_for_keep_little_memory():
     assert sum(each() is not None for each in kept) <= 2 * threads.MOST_WAITING
     end.set()
     assert workers.map(str, range(5)) == list("01234")
+
+
+def test_calls_that_a_busy_helper_comes_too_late_for_share_their_memory(tiny_model, monkeypatch, backend):
+    if backend == "numpy":
+        pytest.skip("threads of this backend do not help each other")
+    tagger, begun, end = nerlite.load(tiny_model, backend=backend, threads=2), threading.Event(), threading.Event()
+    rooms = {}
+    tagger._workers.help(lambda: begun.wait(10), lambda: (begun.set(), end.wait(10)))
+    room_for = Scratch.room_for
+
+    def note(self, n, mine):
+        room = room_for(self, n, mine)
+        rooms[id(room)] = room
+        return room
+
+    monkeypatch.setattr(Scratch, "room_for", note)
+    tagger("EU rejects German call . " * 200)
+    of_first = set(rooms)
+    for n in (100, 200, 3, 150):
+        tagger("EU rejects German call . " * n)
+    assert set(rooms) == of_first and len(rooms) <= 2  # it may have grown once
+    end.set()
 
 
 def test_threads_end_with_their_workers():

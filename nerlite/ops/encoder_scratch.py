@@ -13,6 +13,9 @@ from nerlite.ops.packing import padded
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
 CHUNK = 64
+# A thread keeps room for so many rows, more than a pass of the engine's has, 12 kB each. New memory for each pass would
+# cost 5 % of the time, and be held by tasks that helpers have not begun, in as many copies as there are of them.
+MOST_KEPT = 1024
 
 
 class Workplace:
@@ -53,11 +56,11 @@ class Scratch:
         self._kept.give(mine)
 
     def room_for(self, n: int, mine: Workplace) -> Room:
-        """Return what the kernel fills, for n rows at least: the workplace's own where they are few, else new."""
-        if n > CHUNK:
+        """Return what the kernel fills, for n rows at least: the workplace's own, or new where they are many."""
+        if n > MOST_KEPT:
             return self._room(n)
-        if mine.room is None:
-            mine.room = self._room(CHUNK)
+        if mine.room is None or len(mine.room.x) < n:
+            mine.room = self._room(max(n, CHUNK))
         return mine.room
 
     def _tiles(self, n_panels: int) -> Tiles:
