@@ -1,6 +1,8 @@
 """The benchmarks give the network what it takes."""
 
 import sys
+from array import array
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import kernels
 import natural_text
 import redaction
 import run
+import small_texts
 from natural_text import Sentence
 
 import nerlite
@@ -64,6 +67,27 @@ def test_reliability_is_the_share_that_is_right_in_each_bin():
     lines = list(accuracy.reliability("x", [(0.95, True), (0.97, True), (0.99, False), (0.42, False), (0.48, True)]))
     assert [line.split()[:3] for line in lines[1:]] == [["0.4", "2", "0.50"], ["0.9", "3", "0.67"]]
     assert lines[1].index("|") - lines[1].index("#") == round(0.45 * 50)  # where the scores are
+
+
+def test_small_texts_have_their_entities_in_order(monkeypatch, capsys):
+    texts = small_texts.read_texts()
+    for case in texts:
+        place = 0
+        for name, label in case["entities"]:
+            place = case["text"].index(name, place) + len(name)
+            assert label in ("PER", "LOC", "ORG", "MISC")
+    assert Counter(case["kind"] for case in texts) == dict.fromkeys({case["kind"] for case in texts}, 50)
+
+    class Silent:
+        def pipe(self, texts):
+            return [nerlite.Document(text, array("I"), []) for text in texts]
+
+    monkeypatch.setattr(nerlite, "load", lambda model: Silent())
+    assert small_texts.main(["--wrong"]) == 0
+    output = capsys.readouterr().out
+    empty = [case["part"] for case in texts if not case["entities"]]
+    assert f"| {empty.count('dev')} of 200 |" in output and f"| {empty.count('held')} of 200 |" in output
+    assert output.count('"part": "dev"') == 200 - empty.count("dev") and '"part": "held"' not in output
 
 
 def test_details_count_what_was_found(tmp_path, monkeypatch):
