@@ -98,13 +98,15 @@ class OwnRules:
     """nerlite's own: newswire's words, all of them read, through overlapping windows where a text is long."""
 
     def __init__(self, directory: ModelDirectory, config: Config, crf: CRF, *, agreement: bool) -> None:
-        """Read the tokenizer in the directory; agreement: whether words may agree, where the model has it so."""
+        """Read the directory's tokenizer; agreement: whether words and columns may agree, where the model has it so."""
         self._pieces = PieceEncoder(directory.file("tokenizer.json"), config.window, config.encoder.vocab_size,
                                     config.checksums and config.checksums.tokenizer, config.breaks)
         self._crf, self._calibration = crf, config.calibration
         self._limits = Limits(config.tags) if config.breaks else None
-        labels = Labels(config.tags)
-        self._agreement = (Columns(labels), Agreement(labels)) if config.agreement and agreement else None
+        self._agreement: tuple[Columns, Agreement] | None = None
+        if config.agreement and agreement:
+            labels = Labels(config.tags)
+            self._agreement = Columns(labels), Agreement(labels)
 
     def read(self, text: str) -> Reading:
         """Split a text and make the network's inputs of it."""

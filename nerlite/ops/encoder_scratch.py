@@ -13,7 +13,7 @@ from nerlite.ops.packing import padded
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
 CHUNK = 64
-# A thread keeps room for so many rows, more than a pass of the engine's has, 12 kB each. New memory for each pass would
+# A thread keeps room for so many rows, more than a pass of the engine's has, 8 kB each. New memory for each pass would
 # cost 5 % of the time, and be held by tasks that helpers have not begun, in as many copies as there are of them.
 MOST_KEPT = 1024
 
