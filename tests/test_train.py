@@ -219,7 +219,9 @@ def test_a_recipe_is_as_its_base_where_it_says_nothing(tmp_path):
         {"base": "base.json", "seed": 2, "train": [{"path": "b", "share": 0.5}, {"path": "d"}]}), encoding="utf-8")
     assert read_recipe(tmp_path / "next.json") == Recipe(
         "x", (SetRules("a"), SetRules("b", share=0.5), SetRules("d")), (SetRules("c"),), "y", epochs=9, seed=2)
-    for base, message in (("next.json", "base: unknown key"), ("none.json", "none.json: not readable"),
+    (tmp_path / "last.json").write_text(json.dumps({"base": "next.json", "epochs": 3, "seed": 4}), encoding="utf-8")
+    assert read_recipe(tmp_path / "last.json") == read_recipe(tmp_path / "next.json")._replace(epochs=3, seed=4)
+    for base, message in (("next.json", "base: expected another recipe"), ("none.json", "none.json: not readable"),
                           (3, "base: unknown")):
         (tmp_path / "next.json").write_text(json.dumps({"base": base}), encoding="utf-8")
         with pytest.raises(ModelError, match=message):

@@ -9,18 +9,22 @@ from nerlite.text import LINE, NONE, PARAGRAPH, SPACE, split_words
 from nerlite.training.data import Tags, Window, in_case
 from nerlite.training.phrases import (
     CELLS,
+    CLOSINGS,
     GREETINGS,
     HAN,
     HEADINGS,
     HEADLINES,
     HEADS,
     LABELS,
+    MAIL_HEADS,
     MARKS,
     NICKNAMES,
     NOBODY,
+    NOTES,
     ROMAN,
     SAYINGS,
     SEARCHES,
+    SIGNATURES,
     TITLES,
 )
 
@@ -47,15 +51,16 @@ class _Page:
         """Write some name of a label."""
         self.put(kind, *self.rng.choice(self.names[label]), label=label)
 
-    def saying(self, text: str, case: str = "as it is") -> None:
-        """Write a phrase, where labels stand for names."""
-        for word in text.split():
+    def saying(self, kind: int, text: str, case: str = "as it is") -> None:
+        """Write a text, where labels stand for names, after a break of some kind."""
+        words = split_words(text)
+        for word, within in zip(words, [kind, *words.breaks[1:]], strict=True):
             if word in LABELS:
                 label = word if word in self.names else self.rng.choice(self.labels)
                 name = self.rng.choice(self.names[label])
-                self.put(SPACE, *(in_case(each, case) for each in name), label=label)
+                self.put(within, *(in_case(each, case) for each in name), label=label)
             else:
-                self.put(SPACE, in_case(word, case))
+                self.put(within, in_case(word, case))
 
     def head(self, column: str) -> list[str]:
         """Return what a form or a table's head calls a column."""
@@ -175,30 +180,33 @@ def _chat(page: _Page) -> None:
             else:
                 page.put(kind, rng.choice(nicknames[:3]))
             page.put(NONE, ":")
-        page.saying(rng.choice(SAYINGS))
+        page.saying(SPACE, rng.choice(SAYINGS))
+
+
+def _mail(page: _Page) -> None:
+    rng = page.rng
+    for head in rng.sample(MAIL_HEADS, rng.randint(0, 4)):
+        page.saying(LINE, head)
+    page.saying(PARAGRAPH, f"{rng.choice(GREETINGS)} {rng.choice(('PER', 'PER', rng.choice(NOBODY)))},")
+    for i in range(rng.randint(1, 4)):
+        page.saying(rng.choice((LINE, PARAGRAPH)) if not i else rng.choice((SPACE, LINE)), rng.choice(NOTES))
+    page.saying(PARAGRAPH, rng.choice(CLOSINGS))
+    page.saying(LINE, rng.choice(SIGNATURES))
 
 
 def _phrases(page: _Page) -> None:
     rng = page.rng
     phrases, case = rng.choice(((SEARCHES, "lower"), (HEADLINES, "upper"), (HEADLINES, "as it is")))
     for _ in range(rng.randint(1, 4)):
-        begin = len(page.breaks)
-        page.saying(rng.choice(phrases), case)
-        page.breaks[begin] = rng.choice((LINE, PARAGRAPH))
+        page.saying(rng.choice((LINE, PARAGRAPH)), rng.choice(phrases), case)
 
 
 def _marked(page: _Page) -> None:
     rng = page.rng
     before, after = rng.choice(MARKS)
-    marked = split_words(f"{before}Ada{after}")
-    words, breaks = marked[:], marked.breaks
-    place, kind = words.index("Ada"), LINE
+    kind = LINE
     for _ in range(rng.randint(1, 6)):
-        for i, (word, within) in enumerate(zip(words, breaks, strict=True)):
-            if i == place:
-                page.name(within if i else kind, rng.choice(page.labels))
-            else:
-                page.put(within if i else kind, word)
+        page.saying(kind, f"{before}{rng.choice(page.labels)}{after}")
         mark = rng.choice(("", "", ",", ":", "and"))
         if mark:
             page.put(NONE, mark)
@@ -267,4 +275,4 @@ def _cells(page: _Page) -> None:
 
 STYLES: tuple[Callable[[_Page], None], ...] = (
     _lines, _lines, _cells, _cells, _commas, _bullets, _form, _object, _letter, _inline, _pipes,
-    _chat, _phrases, _phrases, _marked, _among_han)
+    _chat, _mail, _mail, _phrases, _phrases, _marked, _among_han)

@@ -11,7 +11,7 @@ TITLES = (("Mr.",), ("Mrs.",), ("Ms.",), ("Dr.",), ("Prof.",), ("Mr",), ("Profes
 HEADS = {
     "PER": ("Name", "From", "To", "Author", "Contact", "Manager", "By", "Speaker", "Player", "Customer", "user",
             "Owner", "Employee", "Guest", "reviewer", "Founder", "CEO", "Coach", "Teacher", "Patient", "Tenant",
-            "Winner"),
+            "Winner", "Assigned to", "reporter", "approver", "Passenger"),
     "LOC": ("City", "Country", "Location", "Place", "Address", "Born in", "Region", "Venue", "Capital", "Destination",
             "Origin", "Headquarters", "HQ", "State", "Office", "Site", "Port"),
     "ORG": ("Company", "Employer", "Organization", "Team", "Publisher", "Client", "Club", "Vendor", "Bank", "Supplier",
@@ -19,9 +19,10 @@ HEADS = {
     "MISC": ("Product", "Item", "Film", "Book", "Song", "Album", "Event", "Game", "Model", "Nationality", "Language",
              "Award", "Show", "Competition", "Software"),
     "number": ("ID", "Age", "Price", "Points", "Rank", "Year", "Gold", "Silver", "Bronze", "Room", "Qty", "Total",
-               "Change", "Employees", "Population", "limit", "timeout", "Score", "Wins"),
+               "Change", "Employees", "Population", "limit", "timeout", "Score", "Wins", "port", "threads", "max_size",
+            "interval", "revenue", "Balance", "Weight", "Nights"),
     "code": ("ID", "Room", "Code", "SKU", "Seat", "host", "ticket", "Gate", "Flight", "Version", "Order", "Ref",
-            "Email"),
+            "Email", "address", "branch", "Server", "checksum"),
     "time": ("Date", "Opened", "Due", "Time", "Founded", "Arrival", "Start", "Updated", "Day", "Departure"),
     "job": ("Role", "Job", "Position", "Occupation", "Title", "Trade"),
     "field": ("Department", "Industry", "Sector", "Subject", "Area", "Division", "Topic", "Category"),
@@ -34,7 +35,8 @@ CELLS = {
              "GB-4", "a.b@example.org", "192.168.0.4", "7C"),
     "job": ("Manager", "CEO", "engineer", "tailor", "nurse", "driver", "Analyst", "teacher", "plumber", "Head of Sales",
             "accountant", "singer", "midfielder", "Senator", "cook", "farmer", "intern", "developer", "goalkeeper",
-            "librarian", "painter", "Chief Financial Officer", "cashier", "pilot", "lawyer"),
+            "librarian", "weaver", "mason", "carpenter", "butcher", "electrician", "roofer", "sculptor", "barber",
+            "surgeon", "translator", "miller", "painter", "Chief Financial Officer", "cashier", "pilot", "lawyer"),
     "field": ("Sales", "Finance", "forestry", "physics", "drama", "Marketing", "banking", "retail", "energy", "Legal",
               "history", "Human Resources", "logistics", "biology", "Engineering", "insurance", "tourism", "Support",
               "mining", "software", "Accounting", "art", "chemistry", "shipping", "IT", "Operations", "agriculture"),
@@ -42,7 +44,9 @@ CELLS = {
               "high", "OK", "cancelled", "closed", "cloudy", "in progress", "low", "Sold out", "delayed", "new", "fog"),
     "thing": ("coffee", "steel", "cat", "red", "bread", "chair", "cotton", "Laptop", "dog", "green", "copper", "horse",
               "Travel Guide", "invoice", "rice", "wool", "Blue", "sofa", "tea", "spices", "parrot", "milk", "printer",
-              "glass", "Garden hose", "olive oil", "bicycle", "lamp", "soap", "wheat", "benches", "gardens", "timber")}
+              "glass", "maps and prints", "shoes", "spare parts", "hats", "lakes", "markets", "old bridges",
+              "dumplings", "waterfalls", "vineyards", "laces", "chargers", "Garden hose",
+              "olive oil", "bicycle", "lamp", "soap", "wheat", "benches", "gardens", "timber")}
 NICKNAMES = ("nightowl", "zip", "dark_lord", "moon", "kiwi", "zed", "fox", "root", "guest", "admin", "trix", "tiger",
              "noodle", "wolf", "byte", "ghost", "mango", "sunny", "frog", "coder", "shadow", "panda", "bot", "ops")
 # What lines of a chat say, with names' labels.
@@ -50,6 +54,29 @@ SAYINGS = ("anyone here ?", "ok", "is PER coming ?", "brb", "just got to LOC", "
            "my ORG order is late again", "PER said no", "thanks !", "who uses MISC ?", "I work at ORG", "hi PER",
            "see you in LOC", "20 minutes", "same here", "PER and PER are late", "which version ?", "ask PER",
            "the ORG site is down", "is ORG better than ORG ?", "sent it to PER", "cheap flights to LOC ?", "wow")
+# What letters and mails say above, in and below their text.
+MAIL_HEADS = ("From: PER <p.q@example.org>", "To: PER <info@example.com>", "From: PER", "To: PER", "Cc: PER, PER",
+              "Subject: Lunch in LOC", "Subject: Invoice from ORG", "Subject: Re: ORG", "Subject: Your trip to LOC",
+              "Subject: Notes", "Date: Mon, 5 Jan 2026 10:12:00 +0100", "Sent: Tuesday 10:15", "Subject: MISC tickets",
+              "On 3 Mar 2024, at 10:15, PER wrote:", "Subject: Question about the order", "To: ORG")
+NOTES = ("I will be at ORG until six.", "Meet me at ORG at noon.", "My interview at ORG went well.",
+         "PER from ORG will join us.", "We flew to LOC on Friday.", "The flight to LOC is late.",
+         "Have you heard from PER?", "I have left ORG for ORG.", "The parcel from ORG never came.",
+         "ORG has not paid yet.", "We talked to ORG about the price.", "Shall we go to LOC next week?",
+         "PER and I saw MISC last night.", "The invoice is attached.", "Let me know what you think.",
+         "Lunch near ORG on Thursday?", "I start at ORG on Monday.", "She works at ORG now.", "He is back from LOC.",
+         "Please forward this to PER.", "The contract with ORG is signed.", "Sorry for the late reply.",
+         "I am moving to LOC in May.", "Can you ask PER about MISC?", "ORG called again.",
+         "I bought it at ORG.", "ORG offered me a job in LOC.", "The meeting is on Tuesday at ten.",
+         "My bank, ORG, has closed its branch in LOC.", "We use MISC for that.", "PER says hello.",
+         "> Is ORG coming?", "> Our boat sails from LOC.", "Our guide in LOC was PER.", "No word from LOC so far.",
+         "The talk at ORG was full.", "You can reach me at ORG.", "They sold it to ORG.",
+         "ORG, ORG and ORG were there.")
+CLOSINGS = ("Best,", "Best wishes,", "Regards,", "Thanks,", "Kind regards", "Cheers,", "Yours,", "Love,", "--",
+            "Sincerely,", "Talk soon,", "Many thanks")
+SIGNATURES = ("PER", "PER", "PER", "PER\nORG", "PER\nORG | LOC", "PER, ORG", "PER\nHead of Sales, ORG\nLOC",
+              "PER\nORG\nTel. +44 20 5555 0199", "PER\nengineer\nORG, LOC", "PER | ORG\nPhone: 555 0142",
+              "PER\nSent from my phone", "PER\nORG\nwww.example.org")
 ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 # Words between names of a text in another script.
 HAN = "在的和与是了有公司工作见面去来自访问说对为于上下中大学城市今天他她我们"

@@ -76,9 +76,13 @@ def read_recipe(path: AnyPath) -> Recipe:
     it does not name.
     """
     data = _read_json(path)
-    if isinstance(data, dict) and isinstance(name := data.get("base"), str):
+    at, seen = Path(path), set[Path]()
+    while isinstance(data, dict) and isinstance(name := data.get("base"), str):
         del data["base"]
-        data = _with_base(data, _read_json(Path(path).parent / name))
+        seen.add(at)
+        if (at := at.parent / name) in seen:
+            raise ModelError(f"{path}: base: expected another recipe than those that it is the base of, got {name}")
+        data = _with_base(data, _read_json(at))
     problems: list[str] = []
     recipe = _object(Recipe, data, "", problems)
     if not problems:
