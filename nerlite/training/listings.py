@@ -21,6 +21,7 @@ from nerlite.training.phrases import (
     NICKNAMES,
     NOBODY,
     NOTES,
+    REMARKS,
     ROMAN,
     SAYINGS,
     SEARCHES,
@@ -63,8 +64,9 @@ class _Page:
                 self.put(within, in_case(word, case))
 
     def head(self, column: str) -> list[str]:
-        """Return what a form or a table's head calls a column."""
-        return self.rng.choice(HEADS[column]).split()
+        """Return what a form or a table's head calls a column, in short sometimes."""
+        words = self.rng.choice(HEADS[column]).split()
+        return [_in_short(word, self.rng) for word in words] if self.rng.random() < 0.2 else words
 
     def other(self) -> str:
         """Return what else than names a column may hold."""
@@ -83,6 +85,12 @@ class _Page:
             self.put(kind, *rng.choice(("N", "N", "N %", "- N %", "$ N", "- N", "+ N")).replace("N", digits).split())
         else:
             self.put(kind, *rng.choice(CELLS[column]).split())
+
+
+def _in_short(word: str, rng: random.Random) -> str:
+    """Return the first letters of a word, or its first letter and consonants: Dest, Qty, Mgr."""
+    consonants = word[0] + "".join(letter for letter in word[1:] if letter not in "aeiou")
+    return rng.choice((word[:3], word[:4], consonants, consonants[:3], consonants[:4]))
 
 
 def listings(names: Mapping[str, Sequence[list[str]]], tags: Tags, n: int, cases: Mapping[str, int],
@@ -194,6 +202,13 @@ def _mail(page: _Page) -> None:
     page.saying(LINE, rng.choice(SIGNATURES))
 
 
+def _remarks(page: _Page) -> None:
+    rng = page.rng
+    between = rng.choice((SPACE, SPACE, LINE, PARAGRAPH))
+    for _ in range(rng.randint(1, 5)):
+        page.saying(between, rng.choice(REMARKS))
+
+
 def _phrases(page: _Page) -> None:
     rng = page.rng
     phrases, case = rng.choice(((SEARCHES, "lower"), (HEADLINES, "upper"), (HEADLINES, "as it is")))
@@ -275,4 +290,4 @@ def _cells(page: _Page) -> None:
 
 STYLES: tuple[Callable[[_Page], None], ...] = (
     _lines, _lines, _cells, _cells, _commas, _bullets, _form, _object, _letter, _inline, _pipes,
-    _chat, _mail, _mail, _phrases, _phrases, _marked, _among_han)
+    _chat, _mail, _mail, _mail, _remarks, _remarks, _phrases, _phrases, _marked, _among_han)

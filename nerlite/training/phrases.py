@@ -72,6 +72,20 @@ NOTES = ("I will be at ORG until six.", "Meet me at ORG at noon.", "My interview
          "> Is ORG coming?", "> Our boat sails from LOC.", "Our guide in LOC was PER.", "No word from LOC so far.",
          "The talk at ORG was full.", "You can reach me at ORG.", "They sold it to ORG.",
          "ORG, ORG and ORG were there.")
+# What reviews, posts and articles say.
+REMARKS = ("ORG has shut its store in LOC.", "PER moved from ORG to ORG.", "I bought a MISC at ORG last week.",
+           "PER starred in MISC.", "MISC is the best film of the year.", "She grew up in LOC and studied at ORG.",
+           "ORG and ORG have agreed on a price.", "The staff at ORG in LOC were friendly.", "My MISC broke at once.",
+           "PER, who founded ORG, lives in LOC.", "Flights from LOC to LOC were cancelled.", "PER has signed for ORG.",
+           "ORG makes the MISC in LOC.", "We stayed two nights in LOC.", "PER wrote MISC in 1987.", "ORG fined ORG.",
+           "The MISC team won in LOC.", "PER of ORG was hurt and PER came on.", "A court in LOC ruled against ORG.",
+           "ORG's new plant near LOC opens in June.", "PER and PER met in LOC.", "I prefer MISC to MISC.",
+           "ORG has hired PER as head of design.", "The MISC minister arrived in LOC.", "PER beat PER in two sets.",
+           "Shares of ORG rose by 3 percent.", "You can watch MISC on ORG.", "Avoid ORG.", "He drives a MISC.",
+           "PER's second album, MISC, came out in May.", "It took ORG three weeks to answer.", "PER left LOC in 1994.",
+           "According to ORG, prices in LOC will fall.", "The museum in LOC shows works by PER.", "Thanks, PER!",
+           "The exhibition moves to LOC, then to LOC.", "ORG lost to ORG in the final.", "PER teaches at ORG.",
+           "ORG is cheaper than ORG.", "Does MISC work with MISC?", "The bridge in LOC is closed.", "PER is right.")
 CLOSINGS = ("Best,", "Best wishes,", "Regards,", "Thanks,", "Kind regards", "Cheers,", "Yours,", "Love,", "--",
             "Sincerely,", "Talk soon,", "Many thanks")
 SIGNATURES = ("PER", "PER", "PER", "PER\nORG", "PER\nORG | LOC", "PER, ORG", "PER\nHead of Sales, ORG\nLOC",
