@@ -141,8 +141,9 @@ class OwnRules:
         if not self._agreement or not len(emissions):
             return emissions
         columns, words = self._agreement
-        bounds = np.asarray(reading.words.read.bounds[2 * part.start:2 * part.stop], np.int64)
-        emissions = columns(emissions, reading.words.text[bounds[0]:bounds[-1]], bounds[::2] - bounds[0])
+        begin, end = _with_empty_cells(reading.words, part)
+        starts = np.asarray(reading.words.read.bounds[2 * part.start:2 * part.stop:2], np.int64)
+        emissions = columns(emissions, reading.words.text[begin:end], starts - begin)
         return words(emissions, reading.forms[part.start:part.stop])
 
     def _calibrated(self, scores: list[float]) -> list[float]:
@@ -167,6 +168,16 @@ def parts_of(n_words: int) -> list[Window]:
     """Cover a text's words with the parts that it is decoded in."""
     return [Window(max(0, start - MARGIN), min(n_words, stop + MARGIN), start, stop)
             for start, stop in itertools.pairwise([*range(0, n_words, PART), n_words])]
+
+
+def _with_empty_cells(words: Words, part: Window) -> tuple[int, int]:
+    """Return where a part's lines begin and end, which may be before its first word and after its last."""
+    text, bounds = words.text, words.read.bounds
+    first, last = bounds[2 * part.start], bounds[2 * part.stop - 1]
+    before = bounds[2 * part.start - 1] if part.start else 0
+    after = bounds[2 * part.stop] if 2 * part.stop < len(bounds) else len(text)
+    line_end = text.find("\n", last, after)
+    return max(before, text.rfind("\n", before, first) + 1), after if line_end < 0 else line_end
 
 
 def _entities(words: Words, part: Window, spans: list[Span], scores: list[float]) -> list[Entity]:

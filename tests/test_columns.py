@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from nerlite.agreement import SMOOTHING as SHARES
 from nerlite.agreement import Labels
 from nerlite.columns import FEWEST_ROWS, LONGEST_CELL, MARKS, ROUNDS, SMOOTHING, Columns, cells_of
+from nerlite.pieces import Window
 from nerlite.pipeline import Tagger
+from nerlite.rules import _with_empty_cells
 from nerlite.tags import split_tag, tag_names
 from nerlite.text import split_words
 
@@ -151,6 +153,20 @@ def test_text_without_tables_and_words_without_text_stay():
     emissions = np.random.default_rng(2).standard_normal((2, len(TAGS)), np.float32)
     assert Columns(Labels(TAGS))(emissions, "Ada Li", np.array([0, 4])) is emissions
     assert Columns(Labels(TAGS))(emissions[:0], "", np.array([], np.int64)) is not None
+
+
+@pytest.mark.parametrize(("text", "seen"), [
+    ("\tAda\tOslo\nBob\tLi\t", "\tAda\tOslo\nBob\tLi\t"), ("\n\n  Ada\tOslo\t\n\n", "  Ada\tOslo\t"), ("Ada", "Ada")])
+def test_cells_without_words_at_the_ends_of_a_text_are_cells(text, seen):
+    words = split_words(text)
+    begin, end = _with_empty_cells(words, Window(0, len(words), 0, len(words)))
+    assert text[begin:end] == seen
+
+
+def test_parts_of_a_text_end_where_their_words_or_their_lines_do():
+    words = split_words("a\tb\t\n\tc\td\ne\tf")
+    parts = [_with_empty_cells(words, Window(start, stop, start, stop)) for start, stop in ((0, 2), (2, 3), (3, 6))]
+    assert [words.text[begin:end] for begin, end in parts] == ["a\tb\t", "\tc\t", "\td\ne\tf"]
 
 
 def test_company_and_parts_make_no_difference(write_model, monkeypatch):
