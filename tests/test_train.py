@@ -119,7 +119,7 @@ def test_a_set_lies_in_the_first_folder_that_has_it(corpus, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "averaged"), [("english-minilm-l6", (5, 6)), ("english-minilm-l6-2", (0, 1)),
-                                                ("english-minilm-l6-3", (1, 2, 3, 4))])
+                                                ("english-minilm-l6-3", (1, 2, 3, 4)), ("english-minilm-l6-4", (1, 2))])
 def test_the_shipped_models_recipes_can_be_read(name, averaged):
     recipe = read_recipe(Path(__file__).parent.parent / f"tools/{name}.json")
     assert recipe.averaged == averaged and recipe.name == "english-minilm-l6"
@@ -201,7 +201,8 @@ def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
     ({"cases": {"lower": 0}}, "cases: expected weights"), ({"seed": "1"}, "seed: expected int, got '1'"),
     ({"train": [{"labels": {}}]}, r"train\[0\].path: missing"), ({"colour": 1}, "colour: unknown key"),
     ({"valid": None}, "valid: expected"), ({"averaged": ["5"]}, "averaged: expected"),
-    ({"averaged": [1, 9]}, "averaged: expected epochs, 0 to 8, got 1, 9")])
+    ({"averaged": [1, 9]}, "averaged: expected epochs, 0 to 8, got 1, 9"),
+    ({"runs": 2}, "runs: expected 1, or more with epochs in averaged, got 2"), ({"runs": 0}, "runs: expected 1")])
 def test_a_recipe_that_cannot_be_is_named(tmp_path, change, message):
     recipe = {"name": "x", "start": "y", "train": [{"path": "a"}], "valid": [{"path": "b"}]}
     path = tmp_path / "recipe.json"
@@ -353,20 +354,54 @@ def test_dropout_keeps_the_mean_and_drops_the_same_backward():
         assert dropout.eval()(x) is x
 
 
-def test_the_mean_of_epochs_is_kept_where_the_recipe_says_so(tiny_model, corpus, tmp_path):
+def test_the_mean_of_epochs_and_runs_is_kept_where_the_recipe_says_so(tiny_model, corpus, tmp_path):
     torch = pytest.importorskip("torch")
     from nerlite.training.trainer import train
 
     recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(tiny_model), epochs=4,
-                    averaged=(0, 1, 3), listings=0)
-    lines = []
-    train(recipe, [corpus], tmp_path, tmp_path / "out", dtype="float32", report=lines.append)
+                    averaged=(0, 1, 3), listings=0, seed=3)
+    two = recipe._replace(averaged=(1, 2), runs=2)
+
+    def run(recipe, name, **options):
+        lines = []
+        train(recipe, [corpus], tmp_path / name, tmp_path / f"{name}-out", dtype="float32", report=lines.append,
+              **options)
+        paths = {path.stem: path for path in (tmp_path / name).glob("*.pt")}
+        kept = torch.load(paths.pop("best"))["network"]
+        del paths["last"]
+        states = [torch.load(path)["network"] for _, path in sorted(paths.items())]
+        for key, weights in kept.items():
+            torch.testing.assert_close(weights, sum(state[key] for state in states) / len(states))
+        card = (tmp_path / f"{name}-out/README.md").read_text(encoding="utf-8")
+        return sorted(paths), lines, card
+
+    epochs, lines, card = run(recipe, "one")
+    assert epochs == ["seed-3-epoch-0", "seed-3-epoch-1", "seed-3-epoch-3"]
     assert not any(line.startswith("epoch 4/") for line in lines)
-    start, first, third, kept = (torch.load(tmp_path / f"{name}.pt")["network"]
-                                 for name in ("epoch-0", "epoch-1", "epoch-3", "best"))
-    for name, weights in kept.items():
-        torch.testing.assert_close(weights, (start[name] + first[name] + third[name]) / 3)
-    assert "after epoch 0 and 1 and 3 of 4" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "after epoch 0 and 1 and 3 of 4." in card
+
+    epochs, _, card = run(two, "two")
+    assert epochs == ["seed-3-epoch-1", "seed-3-epoch-2", "seed-4-epoch-1", "seed-4-epoch-2"]
+    assert "after epoch 1 and 2 of 4, the mean of 2 runs." in card
+    states = [torch.load(tmp_path / f"two/{name}.pt")["network"]["emissions.weight"] for name in epochs]
+    assert not torch.equal(states[0], states[2])
+    alone = two._replace(runs=1, seed=4)
+    run(alone, "alone")
+    assert torch.equal(torch.load(tmp_path / "alone/seed-4-epoch-2.pt")["network"]["emissions.weight"], states[3])
+
+    reports = iter(range(10**6))
+
+    def stop(line):
+        if line.startswith("epoch 2/") and next(reports):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # in the last epoch of the second run
+        train(two, [corpus], tmp_path / "again", tmp_path / "again-out", dtype="float32", report=stop)
+    content = torch.load(tmp_path / "again/last.pt")
+    assert (content["seed"], content["epoch"]) == (4, 1)
+    run(two, "again", resume=True)
+    assert (tmp_path / "again-out/model.safetensors").read_bytes() == (
+        tmp_path / "two-out/model.safetensors").read_bytes()
 
 
 def test_a_recipe_reads_other_names_in_a_headings_capitals(tiny_model, corpus, tmp_path):

@@ -36,7 +36,8 @@ class Recipe(NamedTuple):
     """How a model is trained.
 
     name: the model's. train, valid: sets; the weights with the best mean F1 of the valid ones are kept, or the mean of
-    those after the `averaged` epochs (0: before the first), the last of which is then the last that is trained. start:
+    those after the `averaged` epochs (0: before the first), the last of which is then the last that is trained. runs:
+    how many times it is trained, each from the start on and with the next seed; the mean is over all of them. start:
     the model directory that training begins with; of one with other tags, or none, the encoder alone.
     line_piece: the piece that stands for a line break, "" for a model without breaks. agreement: whether the model
     makes a document agree with itself (see `nerlite.agreement`), as it does too if its start does. layouts, cases: how
@@ -62,6 +63,7 @@ class Recipe(NamedTuple):
     averaged: tuple[int, ...] = ()
     frozen_epochs: int = 1
     seed: int = 1
+    runs: int = 1
     batch_pieces: int = 1536
     encoder_rate: float = 1.2e-4
     head_rate: float = 1.2e-3
@@ -123,6 +125,8 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         yield f"epochs: expected at least 1 and frozen_epochs ({recipe.frozen_epochs}), got {recipe.epochs}"
     elif any(not 0 <= epoch <= recipe.epochs for epoch in recipe.averaged):
         yield f"averaged: expected epochs, 0 to {recipe.epochs}, got {', '.join(map(str, recipe.averaged))}"
+    if recipe.runs < 1 or (recipe.runs > 1 and not recipe.averaged):
+        yield f"runs: expected 1, or more with epochs in averaged, got {recipe.runs}"
 
 
 def _object(kind: Any, data: Any, key: str, problems: list[str]) -> Any:
