@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nerlite.forms import can_bound, is_of_other_script
-from nerlite.memory import AT_ONCE, Memory
+from nerlite.memo import AT_ONCE, Memo
 from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import split_tag
 from nerlite.text import PARAGRAPH
@@ -21,10 +21,10 @@ from nerlite.text import PARAGRAPH
 # What a word is, as bits: one that no entity comes from before to, the last before such a one, one that no entity
 # begins or ends with.
 FIRST, LAST, INNER = 1, 2, 4
-# Words that say that a number follows; "Chanel No. 5" is a name all the same.
-NUMBERED = frozenset(("No.", "Nos.", "no.", "nos.", "NO.", "NOS.", "Nr.", "№"))
 # And one of another script, as long as its neighbours are looked at.
 _OTHER = 8
+# Words that say that a number follows; "Chanel No. 5" is a name all the same.
+NUMBERED = frozenset(("No.", "Nos.", "no.", "nos.", "NO.", "NOS.", "Nr.", "№"))
 
 
 class Limits:
@@ -76,4 +76,4 @@ def _own_kinds(forms: list[str]) -> list[int]:
             | (_OTHER if is_of_other_script(form) else 0) for form in forms]
 
 
-_OWN_KINDS = Memory(_own_kinds, str)
+_OWN_KINDS = Memo(_own_kinds, str)

@@ -16,7 +16,7 @@ from nerlite.config import BreaksConfig
 from nerlite.errors import ModelError
 from nerlite.files import AnyPath
 from nerlite.forms import LONGEST_WORD
-from nerlite.memory import AT_ONCE, Memory
+from nerlite.memo import AT_ONCE, Memo
 from nerlite.text import LINE, PARAGRAPH
 from nerlite.wordpiece import read_tokenizer, refused
 
@@ -73,7 +73,7 @@ class PieceEncoder:
             raise ModelError(f"{path}: the vocabulary lacks {', '.join(missing)}")
         self._cut = _vocabulary_alone(self._tokenizer)
         # What the tokenizer makes of a word does not depend on the words beside it.
-        self._pieces_of = Memory(self._encode, str)
+        self._pieces_of = Memo(self._encode, str)
         ids = {name: index or 0 for name, index in special.items()}
         self.cls_id, self.sep_id, self._unk_id = (ids[name] for name in ("[CLS]", "[SEP]", "[UNK]"))
         self.line_id = ids[breaks.line] if breaks else None

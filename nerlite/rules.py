@@ -17,7 +17,7 @@ from nerlite.config import Config
 from nerlite.document import Document, Entity
 from nerlite.files import ModelDirectory
 from nerlite.limits import Limits, word_kinds
-from nerlite.memory import AT_ONCE
+from nerlite.memo import AT_ONCE
 from nerlite.network.crf import CRF
 from nerlite.pieces import PieceEncoder, Pieces, Window
 from nerlite.tags import Span

@@ -26,7 +26,7 @@ from nerlite.document import Document, Entity
 from nerlite.errors import LONGEST_LINE, MOST_LINES, FileError, InputError
 from nerlite.forms import form
 from nerlite.io import READERS, WRITERS, format_named, writer_named
-from nerlite.io.records import ReadOptions, Record, WriteOptions
+from nerlite.io.base import ReadOptions, Record, WriteOptions
 from nerlite.limits import word_kinds
 from nerlite.pipeline import _joined
 from nerlite.text import PARAGRAPH, RULES, split_words

@@ -31,7 +31,7 @@ from typing import Any
 from one_answer import Answer, answer, compare, real_sentences, ways
 
 import nerlite
-from nerlite.memory import LIMIT
+from nerlite.memo import LIMIT
 
 WORDS = ["Angela", "Merkel", "flew", "from", "Berlin", "to", "Washington", "with", "Siemens", "and", "Nestlé", "after",
          "Obama", "met", "IBM", "in", "Tokyo", "Monday", ".", "The", "European", "Central", "Bank", "'s", "U.S.-led",

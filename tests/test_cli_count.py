@@ -7,7 +7,7 @@ import pytest
 
 import nerlite
 from nerlite import cli
-from nerlite.cli.count import Names
+from nerlite.cli.commands.count import Names
 from nerlite.document import Entity
 
 

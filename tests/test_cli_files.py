@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from nerlite import cli
-from nerlite.cli import brat, target
+from nerlite.cli import brat_target, target
 from nerlite.cli import options as common
 
 ROOT = Path(__file__).parent.parent
@@ -281,13 +281,13 @@ def test_brat_in_the_folder_of_the_texts(run, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="a file that is open there cannot be renamed")
 @pytest.mark.parametrize(("kind", "name"), [(target.FileTarget, "out.jsonl"), (target.ParquetTarget, "out.parquet"),
-                                            (brat.Folder, "out/")])
+                                            (brat_target.Folder, "out/")])
 def test_two_runs_do_not_write_one_file(run, tmp_path, monkeypatch, kind, name):
     """One that is told to go on with what another is still writing would take its file from under it."""
     if kind is target.ParquetTarget:
         pytest.importorskip("pyarrow")
     (tmp_path / "a.txt").write_text(f"{LINE}\n" * 3)
-    form = ["--output", "brat"] if kind is brat.Folder else []
+    form = ["--output", "brat"] if kind is brat_target.Folder else []
     arguments = [*form, "--to", f"{tmp_path}/{name}", tmp_path / "a.txt"]
     add, others = kind.add, []
 

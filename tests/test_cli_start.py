@@ -23,16 +23,16 @@ def modules_of(*arguments):
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_no_command_imports_none(option):
     modules = modules_of(option)
-    assert not modules & {"numpy", "tokenizers", *(f"nerlite.cli.{name}" for name in COMMANDS)}
+    assert not modules & {"numpy", "tokenizers", *(f"nerlite.cli.commands.{name}" for name in COMMANDS)}
     assert {name for name in modules if name.startswith("nerlite.")} <= {
         "nerlite.cli", "nerlite.cli.commands", "nerlite.errors"}
 
 
 def test_a_command_imports_no_other(tiny_model):
     modules = modules_of("tag", "--model", tiny_model, "--backend", "numpy")
-    assert {name for name in COMMANDS if f"nerlite.cli.{name}" in modules} == {"tag"}
-    unused = {"redaction", "page", "html", "training", "evaluate", "timings", "frames", "cli.target", "cli.brat",
-              "cli.workers", "cli.hiding", "io.csv", "io.parquet"}
+    assert {name for name in COMMANDS if f"nerlite.cli.commands.{name}" in modules} == {"tag"}
+    unused = {"redaction", "page", "html", "training", "evaluate", "timings", "frames", "cli.target",
+              "cli.brat_target", "cli.workers", "cli.hiding", "io.csv", "io.parquet"}
     assert not modules & {f"nerlite.{name}" for name in unused}
     assert not modules & {"pyarrow", "pandas", "lxml", "numba", "multiprocessing"}
 
@@ -40,5 +40,5 @@ def test_a_command_imports_no_other(tiny_model):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_there(name):
     modules = modules_of(name, "--help")
-    assert f"nerlite.cli.{name}" in modules
+    assert f"nerlite.cli.commands.{name}" in modules
     assert not modules & {"numba", "pyarrow", "torch"}

@@ -11,7 +11,7 @@ from conftest import random_tensors
 from nerlite.config import read_config, write_config
 from nerlite.errors import LONGEST_LINE, MOST_LINES, FileError, InputError, ModelError, Place
 from nerlite.io import jsonl
-from nerlite.io.records import ReadOptions
+from nerlite.io.base import ReadOptions
 from nerlite.weights import read_tensors, write_tensors
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))

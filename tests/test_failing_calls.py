@@ -127,7 +127,7 @@ def main(job, kind, model, folder):
         import numba
 
         numba.config.CACHE_DIR = str(folder)
-    import nerlite.cli.tag
+    import nerlite.cli.commands.tag
 
     nerlite.load(model, backend="numpy", threads=1)(TEXTS[0])  # so that no process has to import what it takes
     ended, n_calls, errors = attempt(job, model, folder, NEVER, KINDS[kind])

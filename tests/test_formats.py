@@ -15,9 +15,9 @@ from nerlite.document import Document, Entity
 from nerlite.errors import InputError, Place
 from nerlite.io import READERS, WRITERS, brat, conll, csv, format_named, format_of, jsonl, table, writer_named
 from nerlite.io import json as json_array
+from nerlite.io.base import ReadOptions, Record, WriteOptions, decode, read_lines, select
 from nerlite.io.conll import Sentence, read_rows, read_tagged
 from nerlite.io.encoding import ToUtf8
-from nerlite.io.records import ReadOptions, Record, WriteOptions, decode, read_lines, select
 
 CONLL = """-DOCSTART- -X- O
 

@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from nerlite import memory, threads
+from nerlite import memo, threads
 from nerlite.batch import Input, make_batch
 from nerlite.config import read_config
-from nerlite.memory import Memory
+from nerlite.memo import Memo
 from nerlite.network.model import Network
 from nerlite.ops import encoder, encoder_scratch, head, kept
 from nerlite.ops.parameters import Embeddings, HeadParameters, LayerParameters, LinearParameters, Norm
@@ -21,7 +21,7 @@ from nerlite.threads import Workers
 from nerlite.weights import read_tensors
 
 # What remembers from call to call: other modules only work for them.
-REMEMBERING = [module.__file__ for module in (encoder, encoder_scratch, head, kept, memory, threads)]
+REMEMBERING = [module.__file__ for module in (encoder, encoder_scratch, head, kept, memo, threads)]
 ALLOCATORS = ("empty", "zeros", "arange", "concatenate", "array", "pad")
 
 
@@ -157,11 +157,11 @@ def test_who_helps_with_a_call_that_was_interrupted_disturbs_no_other(ops):
         np.testing.assert_array_equal(call(1, Meeting(2), *and_head), expected)
 
 
-def test_after_any_failure_memory_is_right():
+def test_after_any_failure_a_memo_is_right():
     words = ["a", "b", "c", "a"]
 
     def remembered():
-        upper = Memory(lambda keys: [key.upper() for key in keys], str)
+        upper = Memo(lambda keys: [key.upper() for key in keys], str)
         upper(["b"])
         return upper
 

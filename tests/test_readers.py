@@ -11,7 +11,7 @@ import readers
 
 from nerlite.errors import InputError
 from nerlite.io import format_named, jsonl
-from nerlite.io.records import ReadOptions, WriteOptions
+from nerlite.io.base import ReadOptions, WriteOptions
 
 
 @pytest.mark.parametrize("target", readers.TARGETS)

@@ -27,7 +27,7 @@ LAYERS = (
     {"lazy"},
     {"abbreviations", "characters", "environment"},
     {"forms", "unseen"},
-    {"batch", "cores", "errors", "html", "memory", "redaction", "tags", "text", "threads"},
+    {"batch", "cores", "errors", "html", "memo", "redaction", "tags", "text", "threads"},
     {"agreement", "document", "files", "page"},
     {"columns", "config"},
     {"evaluate", "frames", "io", "ops", "weights", "wordpiece"},

@@ -11,8 +11,8 @@ from queue import SimpleQueue
 import pytest
 
 import nerlite
-from nerlite import memory, threads
-from nerlite.memory import Memory
+from nerlite import memo, threads
+from nerlite.memo import Memo
 from nerlite.ops.encoder_scratch import Scratch
 from nerlite.threads import Workers
 
@@ -234,22 +234,22 @@ def test_threads_keep_nothing_of_the_work_they_did():
     assert own() is None
 
 
-def test_memory_computes_each_key_once_and_keeps_a_limited_number(monkeypatch):
-    monkeypatch.setattr(memory, "LIMIT", 3)
+def test_a_memo_computes_each_key_once_and_keeps_a_limited_number(monkeypatch):
+    monkeypatch.setattr(memo, "LIMIT", 3)
     asked = []
 
     def compute(keys):
         asked.extend(keys)
         return [key.upper() for key in keys]
 
-    remembered = Memory(compute, str)
+    remembered = Memo(compute, str)
     assert remembered(["a", "b", "a"]) == ["A", "B", "A"]
     assert remembered(["b", "c"]) == ["B", "C"]
     assert asked == ["a", "b", "c"]
     assert remembered(["d", "a"]) == ["D", "A"]  # forgets the others
     assert remembered(["b", "d"]) == ["B", "D"]
     assert asked == ["a", "b", "c", "d", "b"]
-    long = "x" * (memory.LONGEST + 1)
+    long = "x" * (memo.LONGEST + 1)
     assert remembered([long]) == remembered([long]) == [long.upper()]
     assert asked[-2:] == [long, long]
     assert remembered([]) == []

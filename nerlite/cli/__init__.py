@@ -1,4 +1,4 @@
-"""The command line: a module a command."""
+"""The command line: the commands are in `commands`, what several of them are made of lies beside it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from nerlite.cli.console import Input, display_name
 from nerlite.document import Document
 from nerlite.errors import InputError
 from nerlite.io import format_named, format_of
-from nerlite.io.records import ReadOptions, Record
+from nerlite.io.base import ReadOptions, Record
 
 if TYPE_CHECKING:
     from nerlite.cli.workers import Workers

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nerlite.cli.console import display_name, say
 from nerlite.errors import InputError
-from nerlite.io.records import Record
+from nerlite.io.base import Record
 
 
 class _Failure(NamedTuple):

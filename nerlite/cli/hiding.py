@@ -12,7 +12,7 @@ from nerlite.cli.console import Input, display_name, say
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
 from nerlite.io import csv, format_named, jsonl, parquet
-from nerlite.io.records import ConllDocument, ReadOptions, Record, Rows, decode
+from nerlite.io.base import ConllDocument, ReadOptions, Record, Rows, decode
 from nerlite.redaction import Placeholders
 
 # What makes of a tagged document the part of a file that it was: lines or, of Parquet, rows; None: it goes with others.

@@ -18,7 +18,7 @@ from nerlite.cli.failures import Failures, Report
 from nerlite.cores import available_cores
 from nerlite.errors import InputError
 from nerlite.io import READERS
-from nerlite.io.records import ReadOptions
+from nerlite.io.base import ReadOptions
 
 if TYPE_CHECKING:
     from nerlite.cli.workers import Workers

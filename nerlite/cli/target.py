@@ -17,7 +17,7 @@ from nerlite.cli.failures import Failures
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
 from nerlite.io import parquet
-from nerlite.io.records import Record, WriteOptions, Writer
+from nerlite.io.base import Record, WriteOptions, Writer
 
 # So often it is written down how far a file is good; what an interrupted run did after it is done again.
 SECONDS_BETWEEN = 1.0

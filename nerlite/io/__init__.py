@@ -13,8 +13,8 @@ from typing import Any
 
 from nerlite.errors import InputError, Place
 from nerlite.files import AnyPath
+from nerlite.io.base import WriteOptions, Writer
 from nerlite.io.compression import inner_name
-from nerlite.io.records import WriteOptions, Writer
 
 # Format (and module) → the suffixes of its files.
 READERS = {

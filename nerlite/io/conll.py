@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
-from nerlite.io.records import ConllDocument, ReadOptions, Record, Rows, WriteOptions, read_lines
+from nerlite.io.base import ConllDocument, ReadOptions, Record, Rows, WriteOptions, read_lines
 
 _TAG = re.compile(r"O|[BIESLUM]-.+")
 # A comment's line: a hashtag is none, unless it names a value.

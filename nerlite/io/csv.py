@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
-from nerlite.io.records import ReadOptions, Record, WriteOptions, decoded_lines, entity_dicts
-from nerlite.io.records import Writer as BaseWriter
+from nerlite.io.base import ReadOptions, Record, WriteOptions, decoded_lines, entity_dicts
+from nerlite.io.base import Writer as BaseWriter
 
 # Texts are longer than the module's own limit for a field.
 csv.field_size_limit(2**31 - 1)

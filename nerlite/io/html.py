@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nerlite.document import Document
+from nerlite.io.base import ReadOptions, Record, WriteOptions
+from nerlite.io.base import Writer as BaseWriter
 from nerlite.io.markup import CELL, LINE, PARAGRAPH, parser_of, record_of
-from nerlite.io.records import ReadOptions, Record, WriteOptions
-from nerlite.io.records import Writer as BaseWriter
 from nerlite.page import Page
 
 _UNSEEN = {"head", "script", "style", "template", "noscript", "svg", "math", "select", "datalist", "object", "iframe"}

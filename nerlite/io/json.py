@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from nerlite.errors import InputError, Place
+from nerlite.io.base import ReadOptions, Record, decode
 from nerlite.io.jsonl import parse, record_of
-from nerlite.io.records import ReadOptions, Record, decode
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 # A line break stands between two tokens alone: within a string it is escaped. White space before it stays: it would be

@@ -8,7 +8,7 @@ from typing import Any
 
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
-from nerlite.io.records import ReadOptions, Record, WriteOptions, entity_dicts, read_lines
+from nerlite.io.base import ReadOptions, Record, WriteOptions, entity_dicts, read_lines
 
 TRUNCATED_KEY = "truncated_at"
 # The keys of an earlier answer.

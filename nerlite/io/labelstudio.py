@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from nerlite.document import Document
-from nerlite.io.records import Record, WriteOptions
-from nerlite.io.records import Writer as BaseWriter
+from nerlite.io.base import Record, WriteOptions
+from nerlite.io.base import Writer as BaseWriter
 
 
 class Writer(BaseWriter):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from nerlite.errors import InputError, Place
-from nerlite.io.records import Record
+from nerlite.io.base import Record
 
 _SPACE = re.compile(r"\s+")
 # Breaks beside each other, and the white space around them, are one: the strongest.

@@ -7,7 +7,7 @@ from typing import Any
 
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
-from nerlite.io.records import ReadOptions, Record, WriteOptions, entity_dicts
+from nerlite.io.base import ReadOptions, Record, WriteOptions, entity_dicts
 
 # Rows that are read together.
 ROWS_READ = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from nerlite.document import Document
-from nerlite.io.records import Record, WriteOptions
+from nerlite.io.base import Record, WriteOptions
 
 
 def write(document: Document, record: Record, options: WriteOptions) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nerlite.io import csv
-from nerlite.io.records import ReadOptions, Record, WriteOptions
+from nerlite.io.base import ReadOptions, Record, WriteOptions
 
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nerlite.errors import Place
-from nerlite.io.records import ReadOptions, Record, decode, read_lines
+from nerlite.io.base import ReadOptions, Record, decode, read_lines
 
 
 def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Record]:

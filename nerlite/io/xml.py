@@ -6,8 +6,8 @@ import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from nerlite.io.base import ReadOptions, Record
 from nerlite.io.markup import PARAGRAPH, parser_of, record_of
-from nerlite.io.records import ReadOptions, Record
 
 # More than so many elements are around none: the parser refuses what is deeper.
 MOST_AROUND = 512

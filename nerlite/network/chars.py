@@ -9,7 +9,7 @@ import numpy as np
 from nerlite.batch import offsets_of
 from nerlite.config import CharsConfig
 from nerlite.forms import LONGEST_WORD
-from nerlite.memory import Memory
+from nerlite.memo import Memo
 from nerlite.network.parameters import char_parameters
 from nerlite.ops import Ops
 from nerlite.weights import Tensors
@@ -25,7 +25,7 @@ class CharFeatures:
         self._config = config
         self._ids = {character: i for i, character in enumerate(config.alphabet, 1)}
         self._layers = ops.CharLayers(char_parameters(tensors, config))
-        self._features = Memory(self._compute, lambda key: key[0])
+        self._features = Memo(self._compute, lambda key: key[0])
 
     def __call__(self, words: Sequence[str], offsets: np.ndarray) -> np.ndarray:
         """words: n_words ≥ 1 strings; offsets: (n_seqs + 1,) → (n_words, feature_size): CNN, LSTM forward, backward."""

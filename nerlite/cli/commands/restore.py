@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from nerlite.cli.commands.redact import add_streams, forms_of, read_map
 from nerlite.cli.console import Input, Output, display_name, say
-from nerlite.cli.files import check_files
 from nerlite.cli.held import HeldLines, HeldTable
 from nerlite.cli.hiding import decoded
-from nerlite.cli.redact import add_streams, forms_of, read_map
+from nerlite.cli.inputs import check_files
 from nerlite.errors import InputError, Place
 from nerlite.io import csv, jsonl, parquet
-from nerlite.io.records import ReadOptions, decode
+from nerlite.io.base import ReadOptions, decode
 from nerlite.redaction import Placeholders
 
 _TOKEN = re.compile(r"\S")

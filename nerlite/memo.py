@@ -14,7 +14,7 @@ LIMIT, LONGEST = 10_000, 64
 AT_ONCE = 4096
 
 
-class Memory(Generic[Key, Value]):
+class Memo(Generic[Key, Value]):
     """A function of single keys that remembers its values. Threads may share it; it holds no lock."""
 
     def __init__(self, compute: Callable[[list[Key]], Iterable[Value]], word: Callable[[Key], str]) -> None:

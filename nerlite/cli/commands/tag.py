@@ -15,12 +15,12 @@ from nerlite.cli import options as common
 from nerlite.cli.console import Input, Output, display_name
 from nerlite.cli.documents import documents_of, records_of
 from nerlite.cli.failures import Failures
-from nerlite.cli.files import expanded
+from nerlite.cli.inputs import expanded
 from nerlite.document import Document
 from nerlite.errors import InputError
 from nerlite.io import WRITERS, writer_named
+from nerlite.io.base import ReadOptions, Record, WriteOptions, Writer, select
 from nerlite.io.jsonl import TRUNCATED_KEY
-from nerlite.io.records import ReadOptions, Record, WriteOptions, Writer, select
 
 if TYPE_CHECKING:
     from nerlite.cli.target import Target
@@ -124,9 +124,9 @@ class _Work:
             raise InputError(f"--to {folder}: {twice[0]} would hold the answers of more than one file")
         os.makedirs(folder, exist_ok=True)
         if self._options.output == "brat":
-            from nerlite.cli import brat
+            from nerlite.cli import brat_target
 
-            brat.configure(folder, self._tagger.labels)
+            brat_target.configure(folder, self._tagger.labels)
         for file, target in zip(files, targets, strict=True):
             if self._failures.first is None and not (self._options.resume and os.path.exists(target)):
                 os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -157,11 +157,11 @@ class _Work:
         if self._options.output == "parquet":
             return ParquetTarget(path, run, self._failures, self._write_options, resume=resume)
         if self._options.output == "brat":
-            from nerlite.cli import brat
+            from nerlite.cli import brat_target
 
-            if brat.is_one_document(files[0], self._options):
-                return brat.Pair(path, self._failures)
-            return brat.Folder(path, run, self._failures, resume=resume)
+            if brat_target.is_one_document(files[0], self._options):
+                return brat_target.Pair(path, self._failures)
+            return brat_target.Folder(path, run, self._failures, resume=resume)
         return FileTarget(path, run, self._failures, self._writer(files), resume=resume)
 
     def _writer(self, files: list[str]) -> Writer:
@@ -195,7 +195,8 @@ def _names_in_folder(files: list[str], options: argparse.Namespace) -> list[str]
     common_folder = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
     names = [os.path.relpath(os.path.abspath(file), common_folder) for file in files]
     if options.output == "brat":
-        from nerlite.cli import brat
+        from nerlite.cli import brat_target
 
-        return [f"{name.removesuffix('.txt')}.ann" if brat.is_one_document(name, options) else name for name in names]
+        return [f"{name.removesuffix('.txt')}.ann" if brat_target.is_one_document(name, options) else name
+                for name in names]
     return [name if name.endswith(suffix) else name + suffix for name in names]

@@ -12,12 +12,12 @@ import nerlite
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, display_name
 from nerlite.cli.documents import documents_of
-from nerlite.cli.files import check_files
 from nerlite.cli.held import HeldLines, HeldTable
 from nerlite.cli.hiding import Finish, Hiding, ToldError
+from nerlite.cli.inputs import check_files
 from nerlite.errors import InputError, Place
 from nerlite.io import format_of, jsonl
-from nerlite.io.records import Record
+from nerlite.io.base import Record
 from nerlite.redaction import Placeholders
 
 FORMATS = ("txt", "jsonl", "json", "csv", "tsv", "conll", "parquet")

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from nerlite.cli import options as common
 from nerlite.cli.console import Input
 from nerlite.cli.documents import documents_of, records_of
-from nerlite.cli.files import expanded
+from nerlite.cli.inputs import expanded
 from nerlite.document import Entity
-from nerlite.io.records import select
+from nerlite.io.base import select
 from nerlite.io.table import printable
 
 _EDGES = re.compile(r"^[^\w(]+|(?:['’]s?|[^\w.)]+)$")

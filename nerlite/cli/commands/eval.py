@@ -10,11 +10,11 @@ from typing import Any
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, display_name
 from nerlite.cli.documents import documents_of
-from nerlite.cli.files import check_files
+from nerlite.cli.inputs import check_files
 from nerlite.document import Document
 from nerlite.evaluate import evaluate
 from nerlite.io import conll
-from nerlite.io.records import Record, Rows
+from nerlite.io.base import Record, Rows
 from nerlite.tags import from_spans, split_tag, to_spans
 
 

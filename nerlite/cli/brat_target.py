@@ -14,7 +14,7 @@ from nerlite.cli.target import SECONDS_BETWEEN, Alone, Progress, refuse_existing
 from nerlite.document import Document
 from nerlite.errors import InputError
 from nerlite.io import brat, format_of
-from nerlite.io.records import Record
+from nerlite.io.base import Record
 
 
 def is_one_document(file: str, options: argparse.Namespace) -> bool:

@@ -1,4 +1,4 @@
-"""What all commands share: their parser, their errors and exit statuses."""
+"""The commands, a module each, and what all of them share: the parser, errors and exit statuses."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     chosen = next((each for each in arguments if not each.startswith("-")), None)
     for name, about in COMMANDS.items():
         if name == chosen:
-            importlib.import_module(f"nerlite.cli.{name}").add_to(commands, about)
+            importlib.import_module(f"{__name__}.{name}").add_to(commands, about)
         else:
             commands.add_parser(name, help=about)
     return parser
