@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from nerlite.document import Document
 
@@ -12,14 +12,23 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-# An entity's fields as pandas, Polars, Arrow and DuckDB call their types.
-_FIELDS = {
-    "text": ("str", "String", "string", "VARCHAR"),
-    "label": ("str", "String", "string", "VARCHAR"),
-    "start": ("int64", "Int64", "int64", "BIGINT"),
-    "end": ("int64", "Int64", "int64", "BIGINT"),
-    "score": ("float64", "Float64", "float64", "DOUBLE"),
-}
+
+
+class Type(NamedTuple):
+    """What each library calls a type."""
+
+    pandas: str
+    polars: str
+    arrow: str
+    duckdb: str
+    spark: str
+
+
+_TEXT = Type("str", "String", "string", "VARCHAR", "StringType")
+_INTEGER = Type("int64", "Int64", "int64", "BIGINT", "LongType")
+_NUMBER = Type("float64", "Float64", "float64", "DOUBLE", "DoubleType")
+# An entity's fields.
+FIELDS = {"text": _TEXT, "label": _TEXT, "start": _INTEGER, "end": _INTEGER, "score": _NUMBER}
 
 
 class TextTagger(Protocol):
@@ -42,7 +51,7 @@ def to_frame(documents: Iterable[Document | tuple[Document, Any] | None],
     if library not in ("pandas", "polars"):
         raise ValueError(f"library: expected 'pandas' or 'polars', got {library!r}")
     keys: list[Any] = []
-    columns: dict[str, list[Any]] = {name: [] for name in _FIELDS}
+    columns: dict[str, list[Any]] = {name: [] for name in FIELDS}
     paired = False
     for number, item in enumerate(documents):
         paired = paired or isinstance(item, tuple)
@@ -55,12 +64,11 @@ def to_frame(documents: Iterable[Document | tuple[Document, Any] | None],
                 values.append(getattr(entity, name))
     if library == "polars":
         pl = _module("polars")
-        schema = {"document": None if paired and keys else pl.Int64,
-                  **{name: getattr(pl, types[1]) for name, types in _FIELDS.items()}}
+        schema = {"document": None if paired and keys else pl.Int64, **_polars_fields(pl)}
         return pl.DataFrame({"document": keys, **columns}, schema=schema)
     pd = _module("pandas")
     return pd.DataFrame({"document": pd.Series(keys, dtype=None if paired and keys else "int64"),
-                         **{name: pd.Series(values, dtype=_FIELDS[name][0]) for name, values in columns.items()}})
+                         **{name: pd.Series(values, dtype=FIELDS[name].pandas) for name, values in columns.items()}})
 
 
 def add_entities(frame: Any, column: str, tagger: TextTagger, into: str = "entities") -> Any:
@@ -83,7 +91,7 @@ def add_entities(frame: Any, column: str, tagger: TextTagger, into: str = "entit
         return frame.assign(**{into: _module("pandas").Series(found, index=frame.index, dtype=object)})
     if kind == "polars":
         pl = _module("polars")
-        fields = pl.List(pl.Struct({name: getattr(pl, types[1]) for name, types in _FIELDS.items()}))
+        fields = pl.List(pl.Struct(_polars_fields(pl)))
         return frame.with_columns(pl.Series(into, _entities(frame[column], column, tagger), dtype=fields))
     found = _arrow(_entities(frame[column].to_pylist(), column, tagger))
     return frame.set_column(names.index(into), into, found) if into in names else frame.append_column(into, found)
@@ -94,7 +102,7 @@ def add_function(connection: Any, tagger: TextTagger, name: str = "entities") ->
 
     It tags about two thousand rows at a time, so that tables may be larger than memory. Needs pyarrow.
     """
-    fields = ", ".join(f'"{field}" {types[3]}' for field, types in _FIELDS.items())
+    fields = ", ".join(f'"{field}" {kind.duckdb}' for field, kind in FIELDS.items())
     _module("pyarrow")
     connection.create_function(name, lambda texts: _arrow(_entities(texts.to_pylist(), name, tagger)), ["VARCHAR"],
                                f"STRUCT({fields})[]", type="arrow", null_handling="special")
@@ -113,7 +121,16 @@ def _entities(texts: Iterable[Any], column: str, tagger: TextTagger) -> list[lis
 def _arrow(found: list[list[dict[str, Any]] | None]) -> Any:
     """Return entities as an Arrow array."""
     pa = _module("pyarrow")
-    return pa.array(found, pa.list_(pa.struct([(name, getattr(pa, types[2])()) for name, types in _FIELDS.items()])))
+    return pa.array(found, arrow_type(pa))
+
+
+def arrow_type(pa: Any) -> Any:
+    """Return the type of a text's entities; pa: the module pyarrow."""
+    return pa.list_(pa.struct([(name, getattr(pa, kind.arrow)()) for name, kind in FIELDS.items()]))
+
+
+def _polars_fields(pl: Any) -> dict[str, Any]:
+    return {name: getattr(pl, kind.polars) for name, kind in FIELDS.items()}
 
 
 def _module(name: str) -> Any:

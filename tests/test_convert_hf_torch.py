@@ -67,7 +67,7 @@ def test_conversion_computes_what_transformers_does(convert_hf, golden, tmp_path
 
     converted = read_config(tmp_path / "dst" / "config.json")
     tensors = read_tensors(converted, tmp_path / "dst" / "model.safetensors")
-    encoder = numpy_ops.EncoderLayers(*encoder_parameters(tensors, converted.encoder))
+    encoder = numpy_ops.EncoderLayers(encoder_parameters(tensors, converted.encoder))
     pieces = PieceEncoder(tmp_path / "dst" / "tokenizer.json", 64)
     for words in golden.SENTENCES:
         encoding = tokenizer(list(words), is_split_into_words=True)

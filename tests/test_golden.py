@@ -36,7 +36,7 @@ def test_encoder_computes_what_transformers_does(ops, name):
     everything, stages = np.arange(len(positions)), {}
     n_layers = config.encoder.num_hidden_layers
     for n in range(n_layers + 1):
-        encoder = ops.EncoderLayers(*encoder_parameters(tensors, config.encoder._replace(num_hidden_layers=n)))
+        encoder = ops.EncoderLayers(encoder_parameters(tensors, config.encoder._replace(num_hidden_layers=n)))
         x = encoder(golden["piece_ids"].astype(np.int64), positions, offsets, everything, offsets)
         stages[f"layer_{n - 1}" if n else "embeddings"] = x
     if config.tags:
@@ -56,7 +56,7 @@ def test_each_sequence_alone_gives_the_bits_it_has_in_the_batch(ops, name, step)
     rows = [np.arange(0, n, step) for n in np.diff(offsets)]  # what is asked of each sequence
     row_offsets = np.cumsum([0, *map(len, rows)])
     asked = np.concatenate([start + some for start, some in zip(offsets, rows, strict=False)])
-    encoder = ops.EncoderLayers(*encoder_parameters(tensors, config.encoder))
+    encoder = ops.EncoderLayers(encoder_parameters(tensors, config.encoder))
     batch = encoder(ids, positions, offsets, asked, row_offsets)
     last = golden[f"layer_{config.encoder.num_hidden_layers - 1}"]
     assert np.abs(batch - last[asked]).max() < LARGEST_ERROR

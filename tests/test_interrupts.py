@@ -16,7 +16,14 @@ from nerlite.config import read_config
 from nerlite.memo import Memo
 from nerlite.network.model import Network
 from nerlite.ops import encoder, encoder_scratch, head, kept
-from nerlite.ops.parameters import Embeddings, HeadParameters, LayerParameters, LinearParameters, Norm
+from nerlite.ops.parameters import (
+    Embeddings,
+    EncoderParameters,
+    HeadParameters,
+    LayerParameters,
+    LinearParameters,
+    Norm,
+)
 from nerlite.threads import Workers
 from nerlite.weights import read_tensors
 
@@ -125,7 +132,7 @@ def test_who_helps_with_a_call_that_was_interrupted_disturbs_no_other(ops):
     norm = Norm(floats(32), floats(32))
     layer = LayerParameters(linear(32, 96), linear(32, 32), norm, linear(32, 64), linear(64, 32), norm)
     tables = Embeddings(floats(9, 32), np.ones(9, np.float32), floats(9, 32), np.ones(9, np.float32))
-    encoder = ops.EncoderLayers(tables, [layer] * 2, 2, norm, 4, 1e-5)
+    encoder = ops.EncoderLayers(EncoderParameters(tables, norm, [layer] * 2, 2, 4, 1e-5))
     head = ops.Head(HeadParameters(False, linear(32, 32), [], False, linear(32, 5)))
     late, words = [], np.arange(5)
 

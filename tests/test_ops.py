@@ -16,6 +16,7 @@ from nerlite.ops import numpy_crf, numpy_ops
 from nerlite.ops.parameters import (
     CharParameters,
     Embeddings,
+    EncoderParameters,
     HeadParameters,
     LayerParameters,
     LinearParameters,
@@ -193,8 +194,8 @@ def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner,
     if is_int8:
         words, places = (RNG.integers(-127, 128, (n, d)).astype(np.int8) for n in (9, 70))
         tables = Embeddings(words, floats(9) / 30, places, floats(70) / 90)
-    arguments = tables, layers, n_layers, norm(), n_heads, 1e-5
-    reference, encoder = numpy_ops.EncoderLayers(*arguments), ops.EncoderLayers(*arguments)
+    parameters = EncoderParameters(tables, norm(), layers, n_layers, n_heads, 1e-5)
+    reference, encoder = numpy_ops.EncoderLayers(parameters), ops.EncoderLayers(parameters)
     lengths = [*LENGTHS, 70]
     n_rows, offsets = sum(lengths), offsets_of(lengths)
     x = RNG.integers(0, 9, n_rows), np.concatenate([np.arange(n) for n in lengths])

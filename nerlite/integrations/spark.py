@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import nerlite
-from nerlite.frames import add_entities
+from nerlite.frames import FIELDS, add_entities
 from nerlite.integrations.hosts import needs
 from nerlite.sparknlp import to_annotations
 from nerlite.sparknlp.annotations import Annotation
@@ -20,27 +20,19 @@ from nerlite.sparknlp.annotations import Annotation
 with needs("spark"):
     import pandas as pd
     import pyarrow as pa
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, types
     from pyspark.sql.functions import pandas_udf
     from pyspark.sql.types import (
         ArrayType,
-        DoubleType,
         FloatType,
         IntegerType,
-        LongType,
         MapType,
         StringType,
         StructField,
         StructType,
     )
 
-ENTITY = StructType([
-    StructField("text", StringType(), False),
-    StructField("label", StringType(), False),
-    StructField("start", LongType(), False),
-    StructField("end", LongType(), False),
-    StructField("score", DoubleType(), False),
-])
+ENTITY = StructType([StructField(name, getattr(types, kind.spark)(), False) for name, kind in FIELDS.items()])
 ENTITIES = ArrayType(ENTITY, False)
 
 # Spark NLP's columns and the types of their annotations, see its Annotation.scala.

@@ -7,6 +7,7 @@ from typing import Any
 
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
+from nerlite.frames import arrow_type
 from nerlite.io.base import ReadOptions, Record, WriteOptions, entity_dicts
 
 # Rows that are read together.
@@ -101,9 +102,7 @@ class Tables:
         import pyarrow
 
         self._pa, self._options, self.schema = pyarrow, options, schema
-        entity = [("text", self._pa.string()), ("label", self._pa.string()), ("start", self._pa.int64()),
-                  ("end", self._pa.int64()), ("score", self._pa.float64())]
-        self._entities = self._pa.list_(self._pa.struct(entity))
+        self._entities = arrow_type(pyarrow)
 
     def table(self, documents: list[tuple[Document, Record]]) -> Any:
         """Return a table of pyarrow's."""

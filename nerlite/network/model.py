@@ -18,7 +18,7 @@ class Network:
     """Pieces and words → emissions → tags. It holds weights only, so threads may share it."""
 
     def __init__(self, ops: Ops, tensors: Tensors, config: Config) -> None:
-        self.encoder = ops.EncoderLayers(*encoder_parameters(tensors, config.encoder))
+        self.encoder = ops.EncoderLayers(encoder_parameters(tensors, config.encoder))
         self.chars = CharFeatures(ops, tensors, config.chars) if config.chars else None
         self.head = ops.Head(head_parameters(tensors, config))
         self.crf = CRF(ops, tensors, config)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from nerlite.config import CharsConfig, Config, EncoderConfig
@@ -12,6 +10,7 @@ from nerlite.ops.numpy_ops import Linear
 from nerlite.ops.parameters import (
     CharParameters,
     Embeddings,
+    EncoderParameters,
     HeadParameters,
     LayerParameters,
     LinearParameters,
@@ -49,9 +48,8 @@ def linear_parameters(tensors: Tensors, weight: str, bias: str | None = None) ->
     return LinearParameters(matrix, shift, scale)
 
 
-def encoder_parameters(tensors: Tensors, config: EncoderConfig
-                       ) -> tuple[Embeddings, Iterator[LayerParameters], int, Norm, int, float]:
-    """Return what a backend's `EncoderLayers` takes; layers are read when it is their turn."""
+def encoder_parameters(tensors: Tensors, config: EncoderConfig) -> EncoderParameters:
+    """Return the parameters of the encoder; layers are read when it is their turn."""
     def linear(name: str) -> LinearParameters:
         return linear_parameters(tensors, f"{name}.weight", f"{name}.bias")
 
@@ -64,8 +62,8 @@ def encoder_parameters(tensors: Tensors, config: EncoderConfig
 
     tables = Embeddings(*_table(tensors, "encoder.word_embeddings"), *_table(tensors, "encoder.position_embeddings"))
     layers = (layer(f"encoder.layers.{i}") for i in range(config.num_hidden_layers))
-    return (tables, layers, config.num_hidden_layers, norm("encoder.embedding_norm"), config.num_attention_heads,
-            config.layer_norm_eps)
+    return EncoderParameters(tables, norm("encoder.embedding_norm"), layers, config.num_hidden_layers,
+                             config.num_attention_heads, config.layer_norm_eps)
 
 
 def _table(tensors: Tensors, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import numpy as np
 from nerlite.ops import Ops
 from nerlite.ops.parameters import (
     Embeddings,
+    EncoderParameters,
     HeadParameters,
     LayerParameters,
     LinearParameters,
@@ -33,7 +34,7 @@ def answers(ops: Ops) -> dict[str, float]:
     layer = LayerParameters(_linear(_D, 3 * _D), _linear(_D, _D), _norm(), _linear(_D, _D_INNER),
                             _linear(_D_INNER, _D), _norm())
     tables = Embeddings(_numbers(n, _D), np.ones(n, np.float32), _numbers(n, _D), np.ones(n, np.float32))
-    encoder = ops.EncoderLayers(tables, [layer], 1, _norm(), _N_HEADS, 1e-5)
+    encoder = ops.EncoderLayers(EncoderParameters(tables, _norm(), [layer], 1, _N_HEADS, 1e-5))
     hidden = encoder(np.arange(n)[::-1].copy(), np.arange(n), _OFFSETS, _ROWS, _ROW_OFFSETS)
     direction = LSTMParameters(_linear(_D, 4 * _HIDDEN), _linear(_HIDDEN, 4 * _HIDDEN), _numbers(3, _HIDDEN))
     head = ops.Head(HeadParameters(True, _linear(_D, _D), [(direction, direction)], False,

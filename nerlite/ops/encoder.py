@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -15,7 +14,7 @@ from nerlite.ops.encoder_weights import pack_encoder
 from nerlite.ops.head import Head
 from nerlite.ops.library import Kernels
 from nerlite.ops.numpy_ops import embed
-from nerlite.ops.parameters import Embeddings, LayerParameters, Norm
+from nerlite.ops.parameters import EncoderParameters
 from nerlite.threads import Workers
 
 # Of so few rows, at most CHUNK, of a float32 encoder, and of an int8 one as the level says, up to so many threads share
@@ -31,15 +30,14 @@ SOON = 0.001
 class EncoderLayers:
     """All layers of a transformer, in one call of a kernel."""
 
-    def __init__(self, kernels: Kernels, tables: Embeddings, layers: Iterable[LayerParameters], n_layers: int,
-                 embedding_norm: Norm, n_heads: int, eps: float) -> None:
+    def __init__(self, kernels: Kernels, parameters: EncoderParameters) -> None:
         """Pack the weights of all layers; arguments as in the reference."""
-        level, d = kernels.level, len(embedding_norm.bias)
+        level, tables = kernels.level, parameters.tables
         # Tables that the kernel cannot read are read here.
-        in_kernel = tables.words.dtype == tables.places.dtype == np.int8 and not d % level.lanes
+        in_kernel = (tables.words.dtype == tables.places.dtype == np.int8
+                     and not len(parameters.embedding_norm.bias) % level.lanes)
         self._tables = None if in_kernel else tables
-        self._weights = pack_encoder(kernels, tables if in_kernel else None, layers, n_layers, embedding_norm, n_heads,
-                                     eps)
+        self._weights = pack_encoder(kernels, parameters, with_tables=in_kernel)
         self._kernels, self._scratch, self._width = kernels, Scratch(level, self._weights), level.width
         self._rows_together = level.rows_together if self._weights.is_int8 else ROWS_TOGETHER
         self._no_head = HeadWeights.empty(), HeadWork.empty(), Words.empty()

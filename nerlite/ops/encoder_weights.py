@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from nerlite.ops.arguments import EncoderLayer, EncoderWeights, Linear
@@ -11,12 +9,12 @@ from nerlite.ops.arguments import Norm as NormRecord
 from nerlite.ops.levels import Level
 from nerlite.ops.library import Kernels
 from nerlite.ops.packing import lengths_of, pack, padded, widen_columns, widen_rows
-from nerlite.ops.parameters import Embeddings, LayerParameters, Norm
+from nerlite.ops.parameters import Embeddings, EncoderParameters, LayerParameters, Norm
 
 
-def pack_encoder(kernels: Kernels, tables: Embeddings | None, layers: Iterable[LayerParameters], n_layers: int,
-                 embedding_norm: Norm, n_heads: int, eps: float) -> EncoderWeights:
-    """Pack the weights of all layers into panels; tables: those that the kernel reads; the rest as in the reference."""
+def pack_encoder(kernels: Kernels, parameters: EncoderParameters, *, with_tables: bool) -> EncoderWeights:
+    """Pack the weights of all layers into panels; with_tables: whether the kernel reads the tables itself."""
+    tables, embedding_norm, layers, n_layers, n_heads, eps = parameters
     level, d = kernels.level, len(embedding_norm.bias)
     size, d_padded = padded(d // n_heads, level.width), padded(d, level.columns)
     records: list[EncoderLayer] = []
@@ -28,11 +26,12 @@ def pack_encoder(kernels: Kernels, tables: Embeddings | None, layers: Iterable[L
         _pack_layer(kernels, layer, records[i], d // n_heads, size)
     norm = NormRecord.allocate(d=d_padded)
     _pack_norm(embedding_norm, norm)
-    nothing, none = np.zeros((0, d), np.int8), np.zeros(0, np.float32)
+    if not with_tables:
+        tables = Embeddings(*(np.zeros((0, d), np.int8), np.zeros(0, np.float32)) * 2)
     return EncoderWeights(
-        **(tables or Embeddings(nothing, none, nothing, none))._asdict(), norm=norm,
-        zeros=np.zeros(d_padded, np.float32), layers=records, is_int8=is_int8, d=d, size=size, n_heads=n_heads,
-        factor=float(np.float32(1 / np.sqrt(d // n_heads))), eps=eps, bell=np.zeros(1, np.int64))
+        **tables._asdict(), norm=norm, zeros=np.zeros(d_padded, np.float32), layers=records, is_int8=is_int8, d=d,
+        size=size, n_heads=n_heads, factor=float(np.float32(1 / np.sqrt(d // n_heads))), eps=eps,
+        bell=np.zeros(1, np.int64))
 
 
 def mixed_width(level: Level, heads: int, *, is_int8: bool) -> int:

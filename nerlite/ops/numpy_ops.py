@@ -13,7 +13,7 @@ Between backends float32 products differ in their last bits, and an LSTM with fl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -37,11 +37,11 @@ from nerlite.ops.numpy_crf import viterbi as viterbi
 from nerlite.ops.parameters import (
     CharParameters,
     Embeddings,
+    EncoderParameters,
     HeadParameters,
     LayerParameters,
     LinearParameters,
     LSTMParameters,
-    Norm,
     beside,
 )
 from nerlite.threads import Workers
@@ -243,11 +243,9 @@ class EncoderLayers:
     Source: Sanh et al. 2019 (DistilBERT), Devlin et al. 2019 (BERT).
     """
 
-    def __init__(self, tables: Embeddings, layers: Iterable[LayerParameters], n_layers: int, embedding_norm: Norm,
-                 n_heads: int, eps: float) -> None:
-        """Prepare the weights; layers (n_layers of them) may be made as they are asked for."""
-        self._tables, self._norm, self._eps = tables, embedding_norm, eps
-        self._layers = [_EncoderLayer(layer, n_heads, eps) for layer in layers]
+    def __init__(self, parameters: EncoderParameters) -> None:
+        self._tables, self._norm, layers, _, n_heads, self._eps = parameters
+        self._layers = [_EncoderLayer(layer, n_heads, self._eps) for layer in layers]
 
     def __call__(self, ids: np.ndarray, positions: np.ndarray, offsets: np.ndarray, rows: np.ndarray,
                  row_offsets: np.ndarray, workers: Workers | None = None, head: Head | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +47,20 @@ class LayerParameters(NamedTuple):
     ffn_in: LinearParameters
     ffn_out: LinearParameters
     ffn_norm: Norm
+
+
+class EncoderParameters(NamedTuple):
+    """A transformer: the sum of its tables is normalized, and goes through its layers.
+
+    layers: n_layers of them, which may be made as they are asked for; eps: what each normalization adds to a variance.
+    """
+
+    tables: Embeddings
+    embedding_norm: Norm
+    layers: Iterable[LayerParameters]
+    n_layers: int
+    n_heads: int
+    eps: float
 
 
 class LSTMParameters(NamedTuple):
