@@ -64,7 +64,7 @@ class Agreement:
             if tag != self._labels.outside and len(form) >= SHORTEST and form[0].isalpha():
                 numbers.setdefault(form, len(numbers))
         places = [i for i, form in enumerate(forms) if form in numbers]
-        if len(places) == len(numbers):
+        if len(places) == len(numbers):  # each occurs once
             return emissions
         rows, which = np.array(places, np.int64), np.array([numbers[forms[i]] for i in places], np.int64)
         shares = self._labels.shares(emissions[rows])[:, :-1]

@@ -65,6 +65,7 @@ class Engine:
     def _tag(self, texts: Sequence[Text], read: Callable[[Text], Readable], workers: Workers | None) -> list[Document]:
         """Take texts through all steps; workers: threads that may take a share of the network's work."""
         rows = [Rows(read(text)) for text in texts]
+        # Where the network reads nothing, a part may be complete already.
         complete = [part for each in rows if not each.text.windows for part in each.parts_with(self._no_rows)]
         passes = _passes(rows)
         while ready := list(itertools.islice(passes, PASSES_PER_THREAD * self._workers.n)):

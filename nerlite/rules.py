@@ -140,11 +140,11 @@ class OwnRules:
     def _agreed(self, reading: Reading, part: Window, emissions: np.ndarray) -> np.ndarray:
         if not self._agreement or not len(emissions):
             return emissions
-        columns, words = self._agreement
+        columns_agree, words_agree = self._agreement
         begin, end = _with_empty_cells(reading.words, part)
         starts = np.asarray(reading.words.read.bounds[2 * part.start:2 * part.stop:2], np.int64)
-        emissions = columns(emissions, reading.words.text[begin:end], starts - begin)
-        return words(emissions, reading.forms[part.start:part.stop])
+        emissions = columns_agree(emissions, reading.words.text[begin:end], starts - begin)
+        return words_agree(emissions, reading.forms[part.start:part.stop])
 
     def _calibrated(self, scores: list[float]) -> list[float]:
         """Return what shares of entities with these probabilities are right."""

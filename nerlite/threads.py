@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-
 # Tasks that wait for each thread at most. What nobody has begun when its call returns is still taken up, which keeps
 # helpers awake for the next text; but it holds its call's memory, and helpers may be at a long text meanwhile.
 MOST_WAITING = 4

@@ -45,32 +45,28 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
     if config.dtype == "int8":
         body, head = "float32", "float16"
 
-    def embedding(name: str, n_rows: int) -> None:
-        tensors[name] = (n_rows, hidden), config.dtype
-        if config.dtype == "int8":
-            tensors[f"{name}.scale"] = (n_rows,), "float32"
+    def matrix(name: str, n_rows: int, n_columns: int, dtype: str, *, by_row: bool = False) -> None:
+        tensors[name] = (n_rows, n_columns), dtype
+        if dtype == "int8":
+            tensors[f"{name}.scale"] = (n_rows if by_row else n_columns,), "float32"
 
     def norm(name: str) -> None:
         tensors[f"{name}.weight"] = tensors[f"{name}.bias"] = (hidden,), body
 
     def linear(name: str, d_in: int, d_out: int, dtype: str) -> None:
-        tensors[f"{name}.weight"] = (d_in, d_out), dtype
-        if dtype == "int8":
-            tensors[f"{name}.weight.scale"] = (d_out,), "float32"
+        matrix(f"{name}.weight", d_in, d_out, dtype)
         tensors[f"{name}.bias"] = (d_out,), body if dtype == "int8" else dtype
 
     def bilstm(name: str, d_in: int, size: int, dtype: str, peepholes: bool = False) -> None:
         for direction in ("forward", "backward"):
-            for matrix, n_rows in (("w_ih", d_in), ("w_hh", size)):
-                tensors[f"{name}.{direction}.{matrix}"] = (n_rows, 4 * size), dtype
-                if dtype == "int8":
-                    tensors[f"{name}.{direction}.{matrix}.scale"] = (4 * size,), "float32"
+            matrix(f"{name}.{direction}.w_ih", d_in, 4 * size, dtype)
+            matrix(f"{name}.{direction}.w_hh", size, 4 * size, dtype)
             tensors[f"{name}.{direction}.bias"] = (4 * size,), head
             if peepholes:
                 tensors[f"{name}.{direction}.peepholes"] = (3, size), head
 
-    embedding("encoder.word_embeddings", encoder.vocab_size)
-    embedding("encoder.position_embeddings", encoder.max_position_embeddings)
+    matrix("encoder.word_embeddings", encoder.vocab_size, hidden, config.dtype, by_row=True)
+    matrix("encoder.position_embeddings", encoder.max_position_embeddings, hidden, config.dtype, by_row=True)
     norm("encoder.embedding_norm")
     for i in range(encoder.num_hidden_layers):
         layer = f"encoder.layers.{i}"

@@ -1,4 +1,4 @@
-"""Folders of brat's standoff: of each document a text and its entities."""
+"""Where brat's standoff is written to: folders, of each document a text and its entities."""
 
 from __future__ import annotations
 

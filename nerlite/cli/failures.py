@@ -99,6 +99,7 @@ class Report:
     def keep(self, names: Collection[str], n: int) -> None:
         """Of the lines on these files keep only the first n, since what comes after them is done again.
 
+        Lines on other files may stand behind them, and stay: a run may name others than the one before, or some anew.
         The first call makes the file, if there is none.
         """
         own = set(names)

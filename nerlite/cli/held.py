@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Collection
 from typing import Any
 
 from nerlite.cli.console import Output
@@ -60,11 +61,10 @@ class HeldTable:
         if path is None:
             raise InputError("Parquet: expected --to FILE: it is nothing for standard output")
         refuse_existing(path)
-        self._path, self._writer = path, None
+        self._path = path
+        self._writer: Any = None
         _, self._parquet = parquet.arrow(Place(f"--to {path}"))
         self._stack = contextlib.ExitStack()
-
-    _writer: Any
 
     def __enter__(self) -> HeldTable:
         self._temporary = self._stack.enter_context(_new_file(self._path))
@@ -85,6 +85,11 @@ class HeldTable:
         """Write all of them."""
         self._writer.close()
         os.rename(self._temporary, self._path)
+
+
+def held_for(path: str | None, forms: Collection[str]) -> HeldLines | HeldTable:
+    """Return what holds back the output of files of these formats; path: of a new file, None: standard output."""
+    return HeldTable(path) if "parquet" in forms else HeldLines(path)
 
 
 @contextlib.contextmanager

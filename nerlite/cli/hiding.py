@@ -34,8 +34,7 @@ class Hiding:
         self._placeholders, self._labels, self._options = placeholders, labels, options
         self._column = options.text_column
         self._columns: list[str] | None = None
-
-    _table_line: Callable[[list[str]], str]
+        self._table_line: Callable[[list[str]], str]  # of the first table
 
     def parts(self, file: str, form: str, streams: Input) -> Iterator[Part]:
         """Yield the texts of a file in their order, and what makes of each the part of the file that it was."""

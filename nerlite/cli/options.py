@@ -23,7 +23,6 @@ from nerlite.io.base import ReadOptions
 if TYPE_CHECKING:
     from nerlite.cli.workers import Workers
 
-
 # Bytes of files that are worth a process a core.
 BIG = 1 << 24
 

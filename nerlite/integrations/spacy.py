@@ -26,8 +26,8 @@ with needs("spacy"):
     from spacy.util import minibatch
 
 SCORE = "nerlite_score"
-# A model's own files; its card goes with it where there is one, for its licence.
-FILES, CARD = MODEL_FILES, "README.md"
+# A model's card goes with its files where there is one, for its licence.
+CARD = "README.md"
 
 if not Span.has_extension(SCORE):
     Span.set_extension(SCORE, default=None)
@@ -151,10 +151,10 @@ class NerlitePipe(Pipe):
         return packed
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> NerlitePipe:
-        """Take the model that `to_bytes` gave; it lies in a temporary folder, as its files are mapped into memory."""
+        """Take the model that `to_bytes` gave; its files lie in a temporary folder, to be saved from there again."""
         contents = srsly.msgpack_loads(data)
-        if not isinstance(contents, dict) or not set(FILES) <= set(contents) <= {*FILES, CARD}:
-            raise ValueError(f"{self.name}: expected bytes that to_bytes gave, of {', '.join(FILES)}")
+        if not isinstance(contents, dict) or not set(MODEL_FILES) <= set(contents) <= {*MODEL_FILES, CARD}:
+            raise ValueError(f"{self.name}: expected bytes that to_bytes gave, of {', '.join(MODEL_FILES)}")
         folder = tempfile.mkdtemp(prefix="nerlite-")
         try:
             for name, content in contents.items():
@@ -168,7 +168,7 @@ class NerlitePipe(Pipe):
         return self
 
     def _files(self) -> dict[str, str]:
-        paths = {name: os.path.join(self.tagger.path, name) for name in (*FILES, CARD)}
+        paths = {name: os.path.join(self.tagger.path, name) for name in (*MODEL_FILES, CARD)}
         return {name: path for name, path in paths.items() if name != CARD or os.path.isfile(path)}
 
 

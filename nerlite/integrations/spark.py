@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import nerlite
 from nerlite.frames import FIELDS, add_entities
@@ -62,12 +62,10 @@ def tag_udf(model: str | None = None, *, backend: str = "auto", window: bool = F
 
     model, backend, window: as in `nerlite.load`.
     """
-    settings = Settings(model, backend, window)
-
     @pandas_udf(ENTITIES)
     def entities(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
         for texts in batches:
-            yield add_entities(texts.to_frame("text"), "text", _tagger(settings), "entities")["entities"]
+            yield add_entities(texts.to_frame("text"), "text", _tagger(model, backend, window), "entities")["entities"]
 
     return entities
 
@@ -80,11 +78,9 @@ def tag_batches(column: str = "text", output: str = "entities", model: str | Non
 
     model, backend, window: as in `nerlite.load`.
     """
-    settings = Settings(model, backend, window)
-
     def tagged(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for rows in batches:
-            yield add_entities(rows, column, _tagger(settings), output)
+            yield add_entities(rows, column, _tagger(model, backend, window), output)
 
     return tagged
 
@@ -107,14 +103,13 @@ def annotate(frame: DataFrame, column: str = "text", model: str | None = None, *
     """
     if column not in frame.columns:
         raise ValueError(f"column: expected one of the frame's, {', '.join(frame.columns)}, got {column!r}")
-    settings = Settings(model, backend, window)
     schema = _with_columns(frame.schema, [StructField(name, ANNOTATIONS, metadata={"annotatorType": kind})
                                           for name, kind in ANNOTATOR_TYPES.items()])
 
     def annotated(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             texts = batch.column(column).to_pylist()
-            documents = _tagger(settings).pipe(text for text in texts if text is not None)
+            documents = _tagger(model, backend, window).pipe(text for text in texts if text is not None)
             annotations = [{} if text is None else to_annotations(next(documents)) for text in texts]
             columns = [pa.array([[_row(each) for each in of_text.get(name, ())] for of_text in annotations],
                                 _ARROW_ANNOTATIONS) for name in ANNOTATOR_TYPES]
@@ -123,17 +118,9 @@ def annotate(frame: DataFrame, column: str = "text", model: str | None = None, *
     return frame.mapInArrow(annotated, schema)
 
 
-class Settings(NamedTuple):
-    """What a worker loads; see `nerlite.load`."""
-
-    model: str | None
-    backend: str
-    window: bool
-
-
 @functools.cache  # in a worker process, for all that it tags
-def _tagger(settings: Settings) -> nerlite.Tagger:
-    return nerlite.load(settings.model, backend=settings.backend, threads=1, window=settings.window)
+def _tagger(model: str | None, backend: str, window: bool) -> nerlite.Tagger:
+    return nerlite.load(model, backend=backend, threads=1, window=window)
 
 
 def _with_columns(schema: StructType, columns: list[StructField]) -> StructType:

@@ -20,8 +20,6 @@ _COMMENT = re.compile(r"#(?:\s|$|[^=]*=)")
 _NUMBER = re.compile("0|[1-9][0-9]*")
 # What OntoNotes has around documents.
 _FRAME = re.compile(r"#(?:begin document|end document)\b")
-
-
 DEFAULTS = ReadOptions()
 
 

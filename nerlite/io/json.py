@@ -27,11 +27,9 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
         value, end = parse(text, where, at, whole=False)
         source = _BREAK.sub(" ", text[at:end])
         try:
-            record = record_of(value, source, where, options.text_key)
+            yield record_of(value, source, where, options.text_key)
         except InputError as error:
             options.fail(error)
-        else:
-            yield record
         at = _skip(text, end)
         if is_array and text[at:at + 1] == ",":
             at = _skip(text, at + 1)

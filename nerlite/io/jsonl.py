@@ -24,11 +24,9 @@ def read(lines: Iterable[bytes], name: str, options: ReadOptions) -> Iterator[Re
         if source := line.strip():
             where = Place(name, number)
             try:
-                record = record_of(parse(line, where)[0], source, where, options.text_key)
+                yield record_of(parse(line, where)[0], source, where, options.text_key)
             except InputError as error:
                 options.fail(error)
-            else:
-                yield record
 
 
 def read_objects(lines: Iterable[bytes], name: str) -> Iterator[dict[str, Any]]:

@@ -44,14 +44,13 @@ class CompiledOps:
                    end: np.ndarray, labels: np.ndarray, boundaries: np.ndarray, outside: int
                    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the best tags, the spans that they make, and these spans' log-probabilities; as the reference."""
-        n = len(emissions)
-        best = BestSpans(crf=self._crf(emissions, offsets, start, transitions, end), labels=labels,
-                         boundaries=boundaries, outside=outside, spans=np.empty((n, 4), np.int64),
-                         log_probabilities=np.empty(n))
+        crf, n = self._crf(emissions, offsets, start, transitions, end), len(emissions)
+        best = BestSpans(crf=crf, labels=labels, boundaries=boundaries, outside=outside,
+                         spans=np.empty((n, 4), np.int64), log_probabilities=np.empty(n))
         self._kernels.best_spans(best)
-        n_spans = int(best.crf.work.n_spans[0])
-        self._keep(best.crf.work)
-        return best.crf.path, best.spans[:n_spans], best.log_probabilities[:n_spans]
+        n_spans = int(crf.work.n_spans[0])
+        self._keep(crf.work)
+        return crf.path, best.spans[:n_spans], best.log_probabilities[:n_spans]
 
     def _keep(self, work: CrfWork) -> None:
         if len(work.came_from) <= KEPT_ROWS:

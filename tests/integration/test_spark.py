@@ -95,9 +95,8 @@ def test_a_worker_reads_the_model_once_and_uses_one_thread(spark):
     """As many loads as processes, though each of them has many batches of several partitions and both functions."""
     def count(batches):
         for rows in batches:
-            settings = integration.Settings(None, "auto", False)
             list(tag_batches()(iter([rows])))
-            found = integration._tagger.cache_info().misses, integration._tagger(settings).threads
+            found = integration._tagger.cache_info().misses, integration._tagger(None, "auto", False).threads
             yield pd.DataFrame({"pid": [os.getpid()], "loads": [found[0]], "threads": [found[1]]})
 
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 10)

@@ -12,7 +12,7 @@ import nerlite
 from nerlite.cli import options as common
 from nerlite.cli.console import Input, display_name
 from nerlite.cli.documents import documents_of
-from nerlite.cli.held import HeldLines, HeldTable
+from nerlite.cli.held import held_for
 from nerlite.cli.hiding import Finish, Hiding, ToldError
 from nerlite.cli.inputs import check_files
 from nerlite.errors import InputError, Place
@@ -61,8 +61,7 @@ def run(options: argparse.Namespace) -> int:
     tagger = common.load(options)
     labels = common.labels_of(options.label, tagger) or None
     hiding = Hiding(placeholders, labels, common.read_options(options))
-    held: HeldLines | HeldTable = HeldTable(options.to) if "parquet" in forms else HeldLines(options.to)
-    with held:
+    with held_for(options.to, forms) as held:
         with Input(options.files, options.encoding) as streams:
             for part in _redacted(options.files, forms, tagger, hiding, streams):
                 held.add(part)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from typing import Any
 
 from nerlite.cli.commands.redact import add_streams, forms_of, read_map
 from nerlite.cli.console import Input, Output, display_name, say
-from nerlite.cli.held import HeldLines, HeldTable
+from nerlite.cli.held import held_for
 from nerlite.cli.hiding import decoded
 from nerlite.cli.inputs import check_files
 from nerlite.errors import InputError, Place
@@ -40,20 +39,18 @@ def run(options: argparse.Namespace) -> int:
     check_files([*options.files, options.map])
     forms = forms_of(options.files, options.input_format)
     restoring = _Restoring(read_map(options.map))
-    with contextlib.ExitStack() as stack:
-        streams = stack.enter_context(Input(options.files))
+    with Input(options.files) as streams:
         parts = (part for file, form in zip(options.files, forms, strict=True)
                  for part in restoring.parts(file, form, streams))
         if options.to is None and "parquet" not in forms:
-            output = stack.enter_context(Output())
-            for part in parts:
-                output.write(part)
+            with Output() as output:
+                for part in parts:
+                    output.write(part)
         else:
-            held: HeldLines | HeldTable = HeldTable(options.to) if "parquet" in forms else HeldLines(options.to)
-            stack.enter_context(held)
-            for part in parts:
-                held.add(part)
-            held.release()
+            with held_for(options.to, forms) as held:
+                for part in parts:
+                    held.add(part)
+                held.release()
     if unknown := restoring.unknown:
         named = ", ".join([*list(unknown)[:NAMED], *["…"] * (len(unknown) > NAMED)])
         say(f"not in {options.map}, so left as they are: {named} ({len(unknown):,} in all)")
