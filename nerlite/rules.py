@@ -128,7 +128,7 @@ class OwnRules:
         """Return the entities that begin in what each part answers for; neither its seams nor its windows' show."""
         if self._agreement:
             emissions = concatenated([
-                self._agreed(reading, part, emissions[start:stop])
+                _agreed(*self._agreement, reading, part, emissions[start:stop])
                 for (reading, part), (start, stop) in zip(parts, itertools.pairwise(offsets.tolist()), strict=True)])
         if self._limits:
             emissions = self._limits(emissions, concatenated([reading.kinds[part.start:part.stop]
@@ -136,15 +136,6 @@ class OwnRules:
         decoded = self._crf.decode(emissions, offsets)
         return [_entities(reading.words, part, spans, self._calibrated(scores))
                 for (reading, part), spans, scores in zip(parts, decoded.spans, decoded.scores, strict=True)]
-
-    def _agreed(self, reading: Reading, part: Window, emissions: np.ndarray) -> np.ndarray:
-        if not self._agreement or not len(emissions):
-            return emissions
-        columns_agree, words_agree = self._agreement
-        begin, end = _with_empty_cells(reading.words, part)
-        starts = np.asarray(reading.words.read.bounds[2 * part.start:2 * part.stop:2], np.int64)
-        emissions = columns_agree(emissions, reading.words.text[begin:end], starts - begin)
-        return words_agree(emissions, reading.forms[part.start:part.stop])
 
     def _calibrated(self, scores: list[float]) -> list[float]:
         """Return what shares of entities with these probabilities are right."""
@@ -168,6 +159,15 @@ def parts_of(n_words: int) -> list[Window]:
     """Cover a text's words with the parts that it is decoded in."""
     return [Window(max(0, start - MARGIN), min(n_words, stop + MARGIN), start, stop)
             for start, stop in itertools.pairwise([*range(0, n_words, PART), n_words])]
+
+
+def _agreed(columns_agree: Columns, words_agree: Agreement, reading: Reading, part: Window, emissions: np.ndarray
+            ) -> np.ndarray:
+    """Return a part's emissions, (n_rows, n_tags), with which its columns and its words agree."""
+    begin, end = _with_empty_cells(reading.words, part)
+    starts = np.asarray(reading.words.read.bounds[2 * part.start:2 * part.stop:2], np.int64)
+    emissions = columns_agree(emissions, reading.words.text[begin:end], starts - begin)
+    return words_agree(emissions, reading.forms[part.start:part.stop])
 
 
 def _with_empty_cells(words: Words, part: Window) -> tuple[int, int]:
