@@ -1,7 +1,10 @@
-"""What files become when the names in their texts are hidden: the same files but for that, format by format."""
+"""What files become when the names in their texts are hidden: the same files but for that, format by format; and what
+hiding names and putting them back ask of their files.
+"""
 
 from __future__ import annotations
 
+import argparse
 import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,10 +14,12 @@ from typing import Any
 from nerlite.cli.console import Input, display_name, say
 from nerlite.document import Document
 from nerlite.errors import InputError, Place
-from nerlite.io import csv, format_named, jsonl, parquet
+from nerlite.io import csv, format_named, format_of, jsonl, parquet
 from nerlite.io.base import ConllDocument, ReadOptions, Record, Rows, decode
 from nerlite.redaction import Placeholders
 
+# Files of which nothing is passed over by their readers.
+FORMATS = ("txt", "jsonl", "json", "csv", "tsv", "conll", "parquet")
 # What makes of a tagged document the part of a file that it was: lines or, of Parquet, rows; None: it goes with others.
 Finish = Callable[[Document], Any]
 Part = tuple[Record, Finish]
@@ -184,3 +189,31 @@ def decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, str, str]]
         stripped = text.rstrip("\r\n")
         yield "\ufeff" * (offset == 0 and line.startswith(codecs.BOM_UTF8)), stripped, text[len(stripped):]
         offset += len(line)
+
+
+def add_streams(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what is read and written."""
+    parser.add_argument("--input-format", choices=("auto", *FORMATS), default="auto",
+                        help="auto: by the file's suffix, else txt: plain text, a document a line")
+    parser.add_argument("--to", metavar="FILE", help="write to a new file, which is there once it is whole; Parquet "
+                        "needs it")
+
+
+def forms_of(files: Sequence[str], form: str) -> list[str]:
+    """Return the formats of files; `InputError` for one that cannot be redacted, or several of no common output."""
+    forms = [format_of(file) if form == "auto" else form for file in files]
+    for file, each in zip(files, forms, strict=True):
+        if each not in FORMATS:
+            raise InputError(f"expected {', '.join(FORMATS)}, got {each}: markup may hold names where no reader sees "
+                             "them", Place(display_name(file)))
+    if len(set(forms)) > 1 and not set(forms) <= {"txt", "jsonl", "json"}:
+        raise InputError(f"expected files of one format, since they become one, got {', '.join(sorted(set(forms)))}")
+    return forms
+
+
+def read_map(path: str) -> Placeholders:
+    """Read a map; `InputError` where it is none."""
+    try:
+        return Placeholders.load(path)
+    except ValueError as error:
+        raise InputError(str(error)) from None

@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import nerlite
 from nerlite.cli import options as common
-from nerlite.cli.console import Input, display_name
+from nerlite.cli.console import Input
 from nerlite.cli.documents import documents_of
 from nerlite.cli.held import held_for
-from nerlite.cli.hiding import Finish, Hiding, ToldError
+from nerlite.cli.hiding import Finish, Hiding, ToldError, add_streams, forms_of, read_map
 from nerlite.cli.inputs import check_files
 from nerlite.errors import InputError, Place
-from nerlite.io import format_of, jsonl
+from nerlite.io import jsonl
 from nerlite.io.base import Record
 from nerlite.redaction import Placeholders
-
-FORMATS = ("txt", "jsonl", "json", "csv", "tsv", "conll", "parquet")
 
 
 def add_to(commands: Any, about: str) -> None:
@@ -39,14 +37,6 @@ def add_to(commands: Any, about: str) -> None:
     parser.add_argument("--label", action="append", default=[], metavar="LABELS",
                         help="only names of these labels: PER, or PER,LOC; may be given again")
     parser.set_defaults(run=run)
-
-
-def add_streams(parser: argparse.ArgumentParser) -> None:
-    """Add the options of what is read and written."""
-    parser.add_argument("--input-format", choices=("auto", *FORMATS), default="auto",
-                        help="auto: by the file's suffix, else txt: plain text, a document a line")
-    parser.add_argument("--to", metavar="FILE", help="write to a new file, which is there once it is whole; Parquet "
-                        "needs it")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -100,26 +90,6 @@ def _redacted(files: list[str], forms: list[str], tagger: nerlite.Tagger, hiding
         reason = (f"{place}: the model stops reading long texts, so names would stay: --window reads on" if unread
                   else f"{type(error).__name__} at or after {place}")
         raise InputError(f"{reason}; nothing was written") from None
-
-
-def forms_of(files: Sequence[str], form: str) -> list[str]:
-    """Return the formats of files; `InputError` for one that cannot be redacted, or several of no common output."""
-    forms = [format_of(file) if form == "auto" else form for file in files]
-    for file, each in zip(files, forms, strict=True):
-        if each not in FORMATS:
-            raise InputError(f"expected {', '.join(FORMATS)}, got {each}: markup may hold names where no reader sees "
-                             "them", Place(display_name(file)))
-    if len(set(forms)) > 1 and not set(forms) <= {"txt", "jsonl", "json"}:
-        raise InputError(f"expected files of one format, since they become one, got {', '.join(sorted(set(forms)))}")
-    return forms
-
-
-def read_map(path: str) -> Placeholders:
-    """Read a map; `InputError` where it is none."""
-    try:
-        return Placeholders.load(path)
-    except ValueError as error:
-        raise InputError(str(error)) from None
 
 
 def _stamp(path: str | None) -> tuple[int, ...] | None:

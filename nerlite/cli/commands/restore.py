@@ -8,10 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nerlite.cli.commands.redact import add_streams, forms_of, read_map
 from nerlite.cli.console import Input, Output, display_name, say
 from nerlite.cli.held import held_for
-from nerlite.cli.hiding import decoded
+from nerlite.cli.hiding import add_streams, decoded, forms_of, read_map
 from nerlite.cli.inputs import check_files
 from nerlite.errors import InputError, Place
 from nerlite.io import csv, jsonl, parquet
