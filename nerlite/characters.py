@@ -14,7 +14,7 @@ INVISIBLE = ("\\x00-\\x08\\x0e-\\x1a\\x7f-\\x84\\x86-\\x9a\\x9c-\\x9f\u00ad\u060
 # White space, but for the space itself.
 ODD_SPACE = "\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # ECMA-48's control sequences (colours and the like), and operating system commands (links, titles).
-CONTROL = (r"(?:\x1b(?:\[[0-?]*+[\ -/]*+[@-~]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\)|[()][0-9A-B])?"
+CONTROL = (r"(?:\x1b(?:\[[0-?]*+[\ -/]*+[@-~]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\)|[()][0-9A-B]|[78=>])?"
            r"|\x9b(?:\d{1,3}(?:;\d{1,3}){0,4}m)?)")
 # Scripts whose words are not parted by white space: Thai to Khmer, Hangul, kana, bopomofo, Han.
 IDEOGRAPHS = ("\u0e00-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007"
@@ -49,6 +49,7 @@ LETTER_REFERENCE = rf"""(?=[&\\%={{])(?:
     | \\x{_LEAD}(?:\\x{_BYTE}){{1,2}} | \\x(?![dDfF]7)[c-fC-F][0-9A-Fa-f]
     | %{_LEAD}(?:%{_BYTE}){{1,2}} | ={_LEAD}(?:={_BYTE}){{1,2}} | (?<=[A-Za-z])=[EF][0-9A-F](?=[a-z\s.,;:!?<)]|\Z)
     | \{{\\["'`^~=.][A-Za-z]\}} | \{{\\["'`^~=.cvuHk]\{{[A-Za-z]\}}\}} | \\["'`^~=.cvuHk]\{{[A-Za-z]\}}
+    | \{{\\[cvuHk]\ [A-Za-z]\}} | \{{[A-Z]\}}(?=[a-z]) | \\'(?![df]7)(?:[c-f]\d|df|f[a-f])
     | (?<=[A-Za-z])\\["^~][aeiouyn] | \{{\\(?:ss|[oOlL]|a[ae]|A[AE]|oe|OE)\}})"""
 SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy|Tab|NewLine
       | \#0*+(?:9|1[03]|32|160|173|819[2-9]|820[0-7]|823[2-9]|65279)
@@ -60,13 +61,13 @@ _SECOND = "[¡-ª¬®-º¼-¿€‚ƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[�
 _TORN = f"[ÃÄÅ](?:{_SECOND}|\xad(?=[A-Za-z]))|â€[“”˜™œ¢¦]?|â\x80\x99|Â[\xa0-¬®-¿]"
 APOSTROPHE = (r"(?:['’ʼ]|â(?:€™|\x80\x99)|(?<=[A-Za-z])''(?=[A-Za-z])"
               r"|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
-              r"|\\u2019|\\'|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99|(?<=[A-Za-z])%27(?!\d))")
+              r"|\\u2019|\\'(?!(?:[c-f]\d|df|f[a-f]))|\\xe2\\x80\\x99|[%=]E2[%=]80[%=]99|(?<=[A-Za-z])%27(?!\d))")
 # What is written in its place.
 LIKE_APOSTROPHE = "´`′＇"
 REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}});
     | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
     | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}
-    | [%=]E2(?:[%=]{_BYTE}){{2}}
+    | [%=]E2(?:[%=]{_BYTE}){{2}} | =(?:3D|2E)
     | â€[“”˜œ¢¦]? | Â[¡-¬®-¿]
     | (?:(?<![\d%])|(?<=%\d\d))%(?:[2357][A-F]|(?:2[1-9]|40)(?!\d)))"""
 _ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|[%=]20|{REFERENCE}|{_TORN})"
@@ -78,10 +79,10 @@ _LATEX_LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "aa": 
 
 # Letters and digits of full width and of mathematics, with the marks of words among the former; digits and letters that
 # are symbols by what is on them.
-_STYLED = "[\u2100-\u214f０-９Ａ-Ｚａ-ｚ．＆\U0001d400-\U0001d7ff]|＇(?=[Ａ-Ｚａ-ｚ])"
+_STYLED = "[\u2100-\u214f０-９Ａ-Ｚａ-ｚ．＆\U0001d400-\U0001d7ff]|[＇－＿](?=[Ａ-Ｚａ-ｚ])"
 _KEYCAP = "[0-9#*](?=\ufe0f?\u20e3)|[ℹⓂ](?=\ufe0f)"
 # Whether a text may have any of them.
-_ODD_LETTER = "[\u20e3\u2100-\u214fⓂ０-９Ａ-Ｚａ-ｚ．＆＇\U0001d400-\U0001d7ff]"
+_ODD_LETTER = "[\u20e3\u2100-\u214fⓂ０-９Ａ-Ｚａ-ｚ．＆－＿＇\U0001d400-\U0001d7ff]"
 
 _UNSEEN = rf"[^\x08]\x08|[{INVISIBLE}\x1b\x9b]+"
 
@@ -148,7 +149,7 @@ def unstyled(text: str) -> str:
 def _plain(match: re.Match[str]) -> str:
     """Return the character that one stands for, or itself where that is none, or many."""
     plain = unicodedata.normalize("NFKC", match[0])
-    return plain if len(plain) == 1 and (plain in ".&'" or plain.isalnum()) else match[0]
+    return plain if len(plain) == 1 and (plain in ".&'-_" or plain.isalnum()) else match[0]
 
 
 def decode(text: str) -> str:
@@ -164,13 +165,15 @@ def _decoded(match: re.Match[str]) -> str:
         return html.unescape(reference)
     if codes := re.fullmatch(r"\\+u([0-9A-Fa-f]{4})(?:\\u([0-9A-Fa-f]{4}))?", reference):
         return bytes.fromhex("".join(codes.groups(""))).decode("utf-16-be", "surrogatepass")
+    if re.fullmatch(r"\\'[c-f].", reference):
+        return chr(int(reference[2:], 16))
     if reference.startswith(("\\x", "%", "=")):
         data = bytes.fromhex(re.sub(r"\\x|[%=]", "", reference))
         return data.decode("latin-1" if len(data) == 1 else "utf-8", "replace")
     if reference[0] in "ÂÃÄÅâ":
         data = b"".join(char.encode("latin-1" if char < "\u0100" else "cp1252") for char in reference)
         return data.decode("utf-8", "replace")
-    letters = reference.strip("{}").lstrip("\\").replace("{", "")
+    letters = reference.strip("{}").lstrip("\\").replace("{", "").replace(" ", "")
     if letters in _LATEX_LETTERS or len(letters) == 1:
         return _LATEX_LETTERS.get(letters, letters)
     return unicodedata.normalize("NFC", letters[1:] + _LATEX[letters[0]])

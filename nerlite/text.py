@@ -31,16 +31,17 @@ from nerlite.characters import (
 from nerlite.forms import PRINTED_BYTES, Forms
 from nerlite.forms import form as form
 from nerlite.lazy import Lazy
-from nerlite.unseen import TIE, WRITTEN, without, without_written
+from nerlite.unseen import TIE, WRITTEN, restored, without, without_within, without_written
 
 # What lies before a word: nothing, white space, one line break, or the end of a paragraph or of a table's cell, which
 # no entity crosses. Before the first word a paragraph ends.
 NONE, SPACE, LINE, PARAGRAPH = range(4)
 
-_CLITIC = (rf"(?:<apostrophe>|(?<=[A-Za-z])[{LIKE_APOSTROPHE}])"
+_CLITIC = (rf"(?:<apostrophe>|(?<=[A-Za-z])[{LIKE_APOSTROPHE}\ufffd])"
            r"(?:s|re|ve|ll|d|m|RE|VE|LL|[DMS](?!(?<!\w..)\.\s?[A-Z]))\b(?!<reference>)")
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
-_WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\[nN]"
+_WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\(?:[nN]|t(?=[b-dfgj-npstuvyz]))"
+            r" | \\(?:pard?|line|cell|row|tab)(?![a-z])"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
             r" | \[\d{1,3}(?:;\d{1,3}){0,4}m(?=[\w\[(\x22\x27]) | \[0m")
 # A part of a domain.
@@ -82,12 +83,12 @@ RULES = (
             (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES}|nos)|{PLACES})\.)[A-Za-z]++(?<![sS]tr)
           | [A-Za-z]{{2,}}+(?='s\s)""",
          "in Spain's capital. ", "in Spain 's capital ."),
-    Rule("address", r"""(?:(?i:[a-z]{2,12}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
+    Rule("address", r"""(?:(?i:[a-z][a-z\d]{1,11}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
             <alnum>++ | [/@#%=+$] | -(?!-[A-Z]) | (?:\.(?![A-Z][a-z]*(?!\S))|[!*](?![A-Z][a-z])|[:?~_])++
                 (?=[\w/@#%=+$&-]|(?<=_)\()
           | \\/ | ,(?=-?\d) | ;(?=\w{1,20}=) | &(?:amp;|(?!\#?\w{1,8};)) | (?<=[/=])<ideograph>++
           | \([\w/.,:%-]*+\))++""",
-         "see https://x.org/a?b=c, (x.org/b_(c)).", "see https://x.org/a?b=c , ( x.org/b_(c) ) ."),
+         "see https://x.org/a?b=c, (x.org/b_(c)), s3://a/b.", "see https://x.org/a?b=c , ( x.org/b_(c) ) , s3://a/b ."),
     Rule("mail address", rf"""[A-Za-z0-9À-ɏ][\w.+-]{{0,63}}@[A-Za-z0-9À-ɏ][\w-]{{0,63}}
             \.{_LABEL}(?:\.(?![A-Z][a-z]*(?![\w.-])){_LABEL})*+""",
          "write:me@a.org.Thanks", "write : me@a.org . Thanks", plain=False),
@@ -97,8 +98,9 @@ RULES = (
           | (?<![\w/<&.])(?:\w[\w+-]{{0,63}}+/){{1,16}}+\w[\w+-]{{0,63}}+\.(?:{ENDS})(?![\w&])""",
          r"from \\pc\My Files\new.txt, to /usr/new, a/b.c.",
          r"from \\pc\My Files\new.txt , to /usr/new , a/b.c .", plain=False),
-    Rule("handle", r"(?<![\w@])(?!(?<=<)@[A-Z][a-z]{1,20}>)@[A-Za-z0-9][A-Za-z0-9_]{0,30}+",
-         "RT @ada_l: met @Bob at 5@home", "RT @ada_l : met @Bob at 5 @ home", plain=False),
+    Rule("handle", r"""(?<![\w@])@(?:[A-Za-z]{2,20}\{[^\s{},]{1,64}(?=,)
+          | (?!(?<=<@)[A-Z][a-z]{1,20}>)[A-Za-z0-9][A-Za-z0-9_]{0,30}+)""",
+         "RT @ada_l: met @Bob at 5@home @book{Ada, ", "RT @ada_l : met @Bob at 5 @ home @book{Ada ,", plain=False),
     Rule("encoded bytes", rf"""(?<!{_BASE64})(?={_BASE64}{{32}})(?=(?>{_BASE64}*?(?:[a-z][A-Z]|[A-Za-z]\d)){{5}})
             {_BASE64}++={{0,2}}(?:(?<={_BASE64}{{60}})\r?\n[\ \t]{{0,16}}(?![A-Z]?[a-z]*+(?:\s|\Z))
                 {_BASE64}++={{0,2}}(?=[\ \t]{{0,16}}\r?(?:\n|\Z)))*+
@@ -110,10 +112,10 @@ RULES = (
     Rule("version", r"""[vV]?\d+(?:\.\d+)++
             (?:[-+.]?(?i:alpha|beta|rc|pre|preview|dev|post|snapshot|build|final|release|a|b)[.-]?\d*)+(?!\w)""",
          "from v1.2.3-beta.1 on", "from v1.2.3-beta.1 on"),
-    Rule("letters with full stops", r"""(?:[^\W\d_]\.){2,}+
+    Rule("letters with full stops", r"""(?:(?<!\w)[a-z]{2,8}-(?=[A-Z]))?(?:[^\W\d_]\.){2,}+
             (?:-(?:\r?\n[\ \t]{0,16}(?=[a-z]))?(?:(?:[^\W\d_]\.){2,}+|[^\W_]++))*+
           | (?<![\w.])(?:[A-Z]\.[B-HJ-Z]|n\.a|[ei]\.[eg])(?![\w.])""",
-         "the U.S.-led force at 5 a.m. in (U.S)", "the U.S.-led force at 5 a.m. in ( U.S )"),
+         "the U.S.-led, non-U.S. force at 5 a.m. in (U.S)", "the U.S.-led , non-U.S. force at 5 a.m. in ( U.S )"),
     Rule("dotted name", r"""(?<![\w.])[a-z][a-z0-9_-]{0,63}(?:\.[a-z][a-z0-9_-]{0,63}){2,}+(?![A-Za-z0-9])
           | (?<![\w.])(?:com|org|net|io|edu|gov|javax?|sun)(?:\.[a-z]\w{0,63}){1,8}+(?:\.[A-Z]\w{0,63}){1,3}+""",
          "in sci.space.news, org.x.Main", "in sci.space.news , org.x.Main"),
@@ -121,9 +123,9 @@ RULES = (
          "a Ph.D. in physics", "a Ph.D. in physics"),
     Rule("abbreviation", rf"""(?<!\w)(?:
             (?:(?i:{TITLES})|(?:[DIR]-)?(?:{PLACES}))\.(?:(?=[A-Z][a-z'’.]|\d|(?!\w))(?:-[^\W_]++)*+)
-          | (?:[JS]r|Inc|Corp|Ltd|Bros)\.(?=[A-Z]|(?!com\b)[a-z]+\s) | [\w-]{{0,32}}[sS]tr\.(?=\s?\d))""",
-         "Dr.Smith (R-Ill.) of Acme Corp.in Ill. (Ill.-based), Uhlandstr. 5",
-         "Dr. Smith ( R-Ill. ) of Acme Corp. in Ill. ( Ill.-based ) , Uhlandstr. 5"),
+          | (?:[DJMS]r|M(?:r?s)|Inc|Corp|Ltd|Bros)\.(?=[A-Z]|(?!com\b)[a-z]+\s) | [\w-]{{0,32}}[sS]tr\.(?=\s?\d))""",
+         "Dr.Smith, Ms.de Bo (R-Ill.) of Acme Corp.in Ill. (Ill.-based), Uhlandstr. 5",
+         "Dr. Smith , Ms. de Bo ( R-Ill. ) of Acme Corp. in Ill. ( Ill.-based ) , Uhlandstr. 5"),
     Rule("number, abbreviated", r"(?<!\w)(?i:nos?)\.(?=\s?\d)",
          "See No. 5 or No.7? No.", "See No. 5 or No. 7 ? No ."),
     Rule("initial", rf"""(?<!\w)[A-Z]\.(?=(?![^\S\n]*+\n[^\S\n]*+\n)(?:\s++|~)(?!The\s|(?:{STARTS})\s[a-z])[A-Z]
@@ -134,16 +136,17 @@ RULES = (
          "1. Mansell\n2. Prost in 1992.", "1. Mansell 2. Prost in 1992 ."),
     Rule("mark in a name", r"""(?<!\w)(?:[A-Z]!(?=[a-z]{2})|[A-Z][a-z]{0,8}\$(?=[a-z]{2})|[A-Z]\$(?=[A-Z]{2})
             | [A-Z][a-z]++(?:"[A-Z]"|“[A-Z]”)(?=[A-Z][a-z]))[A-Za-z]++
-          | (?<!\w)(?:[A-Z]\#|[A-Za-z]++\+\+)(?![\w#+]) | (?<![\w.])\.NET\b""",
-         'P!nk in Toys"R"Us; C#, C++', 'P!nk in Toys"R"Us ; C# , C++'),
+          | (?<![\w+])(?:[A-Z]\#|[A-Za-z]++\+\+)(?![\w#+]) | (?<![\w.])\.NET\b""",
+         'P!nk in Toys"R"Us; C#, C++ ++Oslo++', 'P!nk in Toys"R"Us ; C# , C++ ++ Oslo ++'),
     Rule("word grown together", rf"""(?<!\w)[A-Z][a-zß-ɏ]++(?=
-            (?:\d{{5}}|(?:19|20)\d\d|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}|(?<=[a-z]{{3}})[1-9])(?![\w-])|\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
+            (?:\d{{5}}|(?:19|20)\d\d|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}|(?<=[a-z]{{3}})[1-9]|(?<=[a-z]{{2}})[1-9](?=[,;*∗†‡§]))(?![\w-])
+            |\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
           | (?<!\w)(?:\d{{3,9}}|\d{{1,4}}(?:[:./-]\d{{1,4}}){{1,3}})(?=[A-Z][a-z]{{2}})
           | (?<!\w)(?:(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})|[bu](?='[A-Z]))
           | (?:^|(?<=[,;]\s))[1-9](?=[A-Z][a-z]{{3,}}+\s(?:of\b|[A-Z]))
           | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
-         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Rome2 12:30Paris MrHill u'Bern'",
-         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Rome 2 12:30 Paris Mr Hill u ' Bern '"),
+         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Rome2 Roy3* 12:30Paris MrHill u'Bern'",
+         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Rome 2 Roy 3 * 12:30 Paris Mr Hill u ' Bern '"),
     Rule("currency", r"(?<![\w$])[A-Z]{1,3}\$",
          "US$5.50 and $X$", "US$ 5.50 and $ X $"),
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
@@ -158,13 +161,15 @@ RULES = (
          "AT&T, R&amp;D and Marks&Spencer", "AT&T , R&amp;D and Marks & Spencer", plain=False),
     Rule("word", rf"""<letters>(?:(?:
             (?<=[a-zß-ɏ])[-‐¬]\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
-          | (?<=[a-z])=\r?\n(?=[a-z]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
-          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC})<apostrophe> | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
+          | (?:(?<=[a-z])|(?<==[89AB][0-9A-F]))=\r?\n(?=[a-z]|=[C-F3-9]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
+          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC})(?:<apostrophe>|(?<=[^\W\d_])\ufffd{{1,2}}+(?=[a-zß-ɏ]))
+          | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
           | (?<=[lL])·(?=[lL])
           | \.(?!www\.)(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{ENDS})|(?:{ENDS_TOO})(?!\s+\w))(?![\w&]))
-          | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|&shy;)++
+          | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|&(?:shy|zwn?j|lrm|rlm|\#0*(?:173|820[3-7]));)++
           )?+<letters>)*+""",
-         "Wash-\nington: O’Brien-like 3.14, google.com.It", "Wash-\nington : O’Brien-like 3.14 , google.com . It"),
+         "Wash-\nington: O’Brien-like 3.14, M�ller, google.com.It",
+         "Wash-\nington : O’Brien-like 3.14 , M�ller , google.com . It"),
     Rule("word from right to left", r"<leftward>++(?:(?:[-‐‑_]|<apostrophe>|<invisible>++)?+<leftward>++)*+",
          "בBerlin, ב-Rome", "ב Berlin , ב - Rome"),
     Rule("ideographs", r"<ideograph>++",
@@ -172,12 +177,13 @@ RULES = (
     Rule("note", rf"[{NOTES}]++",
          "Berlin², Paris¹² and Romeᵃ, but H₂O", "Berlin ² , Paris ¹² and Rome ᵃ , but H₂O", plain=False),
     Rule("control written out", _WRITTEN,
-         r"Hi Mary,\nJohn \033[31mOslo", r"Hi Mary , \n John \033[31m Oslo", plain=False),
-    Rule("command", r"""(?<![^\W\d]|\\)\\(?:
-              (?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\}
-            | [a-z]{2,32}+(?:\d{1,6}+|\*)?(?=[\s{\[\\]|\Z) | (?<=\{\\)[a-z]{1,4}\d?(?=[\s}\\])) | \\f[BIPR](?![a-z])""",
-         r"\textbf{Ada} \item Oslo \ref{a} \fs24\ansi Bern {\b Ida} \fBEve\fR",
-         r"\textbf { Ada } \item Oslo \ref{a} \fs24 \ansi Bern { \b Ida } \fB Eve \fR", plain=False),
+         r"Hi Mary,\nJohn\par \033[31mOslo", r"Hi Mary , \n John \par \033[31m Oslo", plain=False),
+    Rule("command", r"""(?<!\\)\\(?:
+              (?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\} | [a-z]{2,32}+\*?(?=\{))
+          | (?<![^\W\d]|\\)\\(?:
+              [a-z]{2,32}+(?:\d{1,6}+|\*)?(?=[\s{\[\\]|\Z) | (?<=\{\\)[a-z]{1,4}\d?(?=[\s}\\])) | \\f[BIPR](?![a-z])""",
+         r"\textbf{Ada}\item Oslo\footnote{a}\ref{b} \fs24\ansi Bern {\b Ida} \fBEve\fR",
+         r"\textbf { Ada } \item Oslo \footnote { a } \ref{b} \fs24 \ansi Bern { \b Ida } \fB Eve \fR", plain=False),
     Rule("reference", REFERENCE,
          "M&uuml;ller&nbsp;said &quot;Oslo&quot;", "M&uuml;ller said &quot; Oslo &quot;", plain=False),
     Rule("flag", "[\U0001f1e6-\U0001f1ff]{2}",
@@ -283,13 +289,13 @@ class Words(Sequence[str]):
 
 # What a gap has that is no single space; what a word has that the network reads as another: characters, and pairs.
 _ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}]++|[\x1b\x9b]"
-_ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&%=]"
+_ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&%=\\]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
 _ODD_WORD, _SHORT = rf"{_ODD}{_ODD}*+", 15
-_ODD_PAIR = r"-\r?\n|''|`|\[[\d;]{0,20}[mK]|\((?:[cC]|tm|TM)\)|[ÃÄÅ][‘’“”–—]"
+_ODD_PAIR = r"-\r?\n|''|`|\[[\d;]{0,20}[mK]|\((?:[cC]|tm|TM)\)|\{[A-Z]\}|[ÃÄÅ][‘’“”–—]"
 # Whether a text may have any of them, in one pass: such a character or a bracket, or the first of a pair.
-_ODD_AT_ALL = re.compile(r"[^\t\n\f\r -$)-,.-<>-Z\]-_a-~À-ÂÆ-ÿ‘’“”–—]"
-                         r"(?:(?<=[^'(ÃÄÅ-])|(?<=')'|(?<=-)\r?\n|(?<=\()(?:[cC]|tm|TM)\)|(?<=[ÃÄÅ])[‘’“”–—])")
+_ODD_AT_ALL = re.compile(r"[^\t\n\f\r -$)-,.-<>-Z\]-_a-z|-~À-ÂÆ-ÿ‘’“”–—]"
+                         r"(?:(?<=[^'({ÃÄÅ-])|(?<=\{)[A-Z]\}|(?<=')'|(?<=-)\r?\n|(?<=\()(?:[cC]|tm|TM)\)|(?<=[ÃÄÅ])[‘’“”–—])")
 
 
 def _spans(pattern: str, text: str) -> np.ndarray:
@@ -303,7 +309,8 @@ def _typecode(text: str) -> str:
 
 
 # Words after which a cell or paragraph begins: borders of tables, tags that end a block.
-_ENDS_CELL = (r"[|¦│┃║‖｜<&!](?:(?<=[^<&!])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|"
+_ENDS_CELL = (r"[|¦│┃║‖｜<&!\\](?:(?<=[^<&!\\])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|(?<=\\\\)(?=[\s\[])|"
+              r"(?<=\s&)(?=\s[^\n]{0,256}\\\\[\s\[])|"
               r"(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
 
 
@@ -339,10 +346,14 @@ def split_words(text: str) -> Words:
     plain, kind = seen, kind_of(seen)
     if kind == ALL and (plain := unstyled(seen)) is not seen:
         kind = kind_of(plain)
-    for match in _pattern(kind).finditer(plain):
+    # A mark that joins letters joins them with what nobody sees beside it too, and so do rules.
+    squeezed, removed = (plain, []) if kind == PLAIN else without_within(plain)
+    for match in _pattern(kind).finditer(squeezed):
         bounds.extend(match.span(1))
     while bounds and bounds[-1] == bounds[-2]:  # the end of the text
         del bounds[-2:]
+    if removed:
+        bounds = array(bounds.typecode, restored(np.asarray(bounds), removed).tolist())
     if ("\\" in seen or "[" in seen) and any(re.search(pattern, seen) for pattern in WRITTEN):
         seen, bounds, written = without_written(seen, bounds)
         unseen = sorted([*unseen, *written])

@@ -1,9 +1,9 @@
 r"""What is seen in a text but is white space to its reader: marks of quotations and comments, ties, tags, encodings.
 
-A line that goes on with the mark of the line before (`> `, `: `, `# `, `// `, `-- `) is the rest of that line's
-sentence, TeX ties words with a tilde, tags are no words (`</td>`, `<b class="x">`) unless attributes are read (`<img
-alt="Rome">`), in words that mail encodes (RFC 2047) an underline is a space, and white space, fonts and colours may be
-written out (`\n`, `\fB`, `\033[31m`).
+A line that goes on with the mark of the line before (`> `, `: `, `# `, `// `, `-- `), or a comment's star in C, is the
+rest of that line's sentence, TeX ties words with a tilde, tags are no words (`</td>`, `<b class="x">`) unless
+attributes are read (`<img alt="Rome">`), in words that mail encodes (RFC 2047) an underline is a space, and white
+space, fonts and colours may be written out (`\n`, `\fB`, `\033[31m`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,17 @@ import re
 from array import array
 from collections.abc import Iterator
 
+import numpy as np
+
+from nerlite.characters import INVISIBLE
+
 Span = tuple[int, int]
 
 # A quotation's mark, perhaps with its author's initials or a bar, or a comment's.
 _MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|--|%++|;++|:)(?=\s|\Z))"
 _FIRST_LINE, _OTHER_LINE = rf"[ \t]*+{_MARK}", rf"\n[ \t]*+{_MARK}"
+# From C on: a comment, and whether it ends; the star that a line of it begins with.
+_COMMENT, _STAR = r"(?m)^[ \t]*+/\*(?:[^*]++|\*(?!/))*+(\*/)?", r"\n[ \t]*+\*(?=\s)"
 TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
 _ENCODED = r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)"
 _BLOCK = ("(?:address|article|aside|blockquote|body|br|caption|center|d[dlt]|div|fig(?:caption|ure)|footer|form|h[1-6]|"
@@ -27,16 +33,20 @@ _INLINE = (r"(?:abbr|[abiqsu]|big|c(?:\.\w{1,32}){0,4}|cite|code|del|em|font|img
 # Those that hold nothing for a reader, unlike alt or title.
 _ATTRIBUTE = (r"\s{1,16}(?:class|id|style|href|src|srcset|rel|target|lang|dir|type|role|scope|width|height|v?align|"
               r"border|bgcolor|cell(?:padding|spacing)|(?:col|row)span|size|color|face|on[a-z]+|data-[\w-]+|item[a-z]+)"
-              r"""=(?:"[^"<>]{0,512}"|'[^'<>]{0,512}'|[\w#%./:;?&=+~-]{1,256}(?=[\s/>]))""")
+              r"""=(?:3D)?(?:"[^"<>]{0,512}"|'[^'<>]{0,512}'|[\w#%./:;?&=+~-]{1,256}(?=[\s/>]))""")
 _TAGS = rf"(?i:</?(?:{_BLOCK}|{_INLINE})(?:{_ATTRIBUTE}){{0,16}}[ \t]?/?>)++"
+_JOINS = "-'’ʼ.,&‐‑_"
 _ENDS_BLOCK = rf"(?i:</?{_BLOCK}\b)"
 # Nobody sees it, and it parts nothing; what ends a paragraph.
 _NOTHING, _PARAGRAPH = "\x00", "\f"
 # What is written out behind a backslash, and what it is to a reader: white space, and troff's fonts, which are nothing.
-_WRITTEN = {"n": "\n", "r": "\r", "t": "\t", "N": "\n", **dict.fromkeys(("fB", "fI", "fP", "fR"), "")}
+_WRITTEN = {"n": "\n", "r": "\r", "t": "\t", "N": "\n", **dict.fromkeys(("fB", "fI", "fP", "fR"), ""),
+            **dict.fromkeys(("par", "pard", "cell", "row"), "\f"), "line": "\n", "tab": "\t"}
+# What nobody sees, where letters go on behind it: beside a mark that joins them, or as a hyphen to be or a tie.
+_SEAM = rf"\w.[{_JOINS}]|[{_JOINS}].\w|[^\W\d_][\u00ad\u2060\ufeff][^\W\d_]"
 _COLOUR = r"\S{0,5}\[[\d;]*[mK]"
 # Whether a text may have that, or a terminal's colours: two, since what begins with one character is found fast.
-WRITTEN = r"\\[nrtNf]", r"\[[\d;]*+[mK]"
+WRITTEN = r"\\(?:[nrtNf]|par|cell|line)", r"\[[\d;]*+[mK]"
 
 
 def without(text: str) -> tuple[str, list[Span]]:
@@ -45,6 +55,8 @@ def without(text: str) -> tuple[str, list[Span]]:
     Ties stay in the text, since in addresses they are none.
     """
     unseen = dict.fromkeys(_marks(text) if "\n" in text else (), " ")
+    if "\n" in text and "/*" in text:
+        unseen |= dict.fromkeys(_stars(text), " ")
     if "=?" in text:
         for match in re.finditer(_ENCODED, text):
             unseen |= {match.span(1): _NOTHING, match.span(3): _NOTHING}
@@ -61,6 +73,29 @@ def without(text: str) -> tuple[str, list[Span]]:
         parts += text[last:start], unseen[start, end].ljust(end - start, _NOTHING)
         last = end
     return "".join([*parts, text[last:]]), sorted([*spans, *ties])
+
+
+def without_within(text: str) -> tuple[str, list[Span]]:
+    """Return a text without what nobody sees beside a mark that may join letters, and where that was."""
+    parts, removed, last = list[str](), list[Span](), 0
+    for match in re.finditer(f"[{INVISIBLE}][{INVISIBLE}]*+", text):
+        start, end = match.span()
+        if re.fullmatch(_SEAM, text[start - 1:start] + match[0][0] + text[end:end + 1]):
+            parts.append(text[last:start])
+            removed.append((start, end))
+            last = end
+    return ("".join([*parts, text[last:]]), removed) if removed else (text, removed)
+
+
+def restored(bounds: np.ndarray, removed: list[Span]) -> np.ndarray:
+    """Return where words are in a text, given where they are without what was removed: at no word's edges."""
+    starts, ends = np.array(removed, np.int64).T
+    lengths = np.append(0, np.cumsum(ends - starts))
+    places = starts - lengths[:-1]
+    whole = bounds.astype(np.int64)
+    whole[::2] += lengths[np.searchsorted(places, bounds[::2], "right")]
+    whole[1::2] += lengths[np.searchsorted(places, bounds[1::2], "left")]
+    return whole
 
 
 def without_written(text: str, bounds: array[int]) -> tuple[str, array[int], list[Span]]:
@@ -91,6 +126,14 @@ def _marks(text: str) -> Iterator[Span]:
             start, end = match.span("mark")
             yield start, end - match["mark"].endswith((" ", "\t"))
         before = match
+
+
+def _stars(text: str) -> Iterator[Span]:
+    """Yield the stars with which lines of C's comments begin."""
+    for comment in re.finditer(_COMMENT, text):
+        if comment[1]:
+            for match in re.finditer(_STAR, comment[0]):
+                yield comment.start() + match.end() - 1, comment.start() + match.end()
 
 
 def _space_for(tags: re.Match[str]) -> str:

@@ -38,6 +38,7 @@ def test_each_rule_has_an_example(rule):
     ("Vitamin D.He met B.Obama", "Vitamin D . He met B. Obama"),
     ("Paris1️⃣ 1️⃣Paris ℹ️Oslo", "Paris 1️⃣ 1️⃣ Paris ℹ️ Oslo"),
     ("Ｄｒ．Ｏ＇Ｎｅｉｌ＇ｓ Ｕ．Ｓ．, 𝐀𝐝𝐚'𝐬 ﬁ", "Ｄｒ． Ｏ＇Ｎｅｉｌ ＇ｓ Ｕ．Ｓ． , 𝐀𝐝𝐚 '𝐬 ﬁ"),
+    ("Ａ－Ｂ Ａ＿Ｂ A－B", "Ａ－Ｂ Ａ＿Ｂ A － B"),
     ("[31m1963 by ~~A~~/~~B~~/~~C~~", "[31m 1963 by ~~ A ~~ / ~~ B ~~ / ~~ C ~~"),
     ("5%20Oslo in%202019 up=20\nto 5%20d", "5 Oslo in 2019 up to 5 % 20d"),
     ("He left. Then -- ... ?!", "He left . Then -- ... ? !"),
@@ -46,6 +47,10 @@ def test_each_rule_has_an_example(rule):
     ("â€œJosÃ©â€\x9d, Osloâ\x80\x99s MartÃ\xadn‡ Ã–zilâ€™s LÃ«sÂ\xa0Â£5",
      "â€œ JosÃ© â€ , Oslo â\x80\x99s MartÃ\xadn ‡ Ã–zil â€™s LÃ«s Â£ 5"),
     ("«AMANH\xc3\xbb château Âge", "« AMANH\xc3 » château Âge"),
+    ("Al\u2060-\u2060Din, AT\u2060&\u2060T's 3.\u200b14 in U.\u200bS. \u200bCor\u00adp. O\u200b’Brien\u200b, don\u00ad't",
+     "Al\u2060-\u2060Din , AT\u2060&\u2060T 's 3.\u200b14 in U.\u200bS. Cor\u00adp. O\u200b’Brien , do n\u00ad't"),
+    ("https://x.org/a\u200bAda", "https://x.org/a Ada"),
+    ("Merkel\ufffds, \ufffdRome\ufffd, M\ufffd\ufffdnchen", "Merkel \ufffds , \ufffd Rome \ufffd , M\ufffd\ufffdnchen"),
     ("e\u0301te\u0301 नमस्ते", "e\u0301te\u0301 नमस्ते"),
     ("", ""),
     (" \n\t\u3000", ""),
@@ -109,7 +114,7 @@ def test_white_space_is_what_python_calls_so():
 def test_every_character_of_a_category_is_split_as_the_others(category):
     chars = [char for char in map(chr, range(0x10000)) if unicodedata.category(char) == category
              and not char.isspace()
-             and not re.match("[$~&'.@’‐‑_·Ⓐ-ⓩ-]|[\u0e00-\u109f\u1780-\u17ff\u3000-\u30ff]", char)]
+             and not re.match("[$~&'.@’‐‑_·Ⓐ-ⓩ\ufffd-]|[\u0e00-\u109f\u1780-\u17ff\u3000-\u30ff]", char)]
     joins = category[0] in "CM"
     assert [char for char in chars if len(split_words(f"Wash{char}ington")) != (1 if joins else 3)] == []
     assert [char for char in chars if split_words(f"{char}Paris {char}")[:][category[0] != "C"] != "Paris"] == []
@@ -126,7 +131,9 @@ UNITS = [
     "=?aa?q?a", "C:" "\\a", "\\\\a\\", "/a", "a b\\", "VGhl" * 15 + "\n", "Ab\"", "''", "Aa1,",
     "❤", "❤\ufe0f", "👨\u200d", "🏽", "🇩", "中", "²", "①", "Ⓑ", "é-",
     "â", "Ã", "Ã¼", "â€™s", "Â\xa0",
-    "א", "א'", "a1B&", "a1B&" * 9 + "+", "M5&A", "%22", "a-str. ", "Mr", "Inc.a", "°C"]
+    "א", "א'", "a1B&", "a1B&" * 9 + "+", "M5&A", "%22", "a-str. ", "Mr", "Inc.a", "°C",
+    "\u2060-", "a\u2060", "a\u2060-", "a & ", "\\\\ ", "/*", "\n/*", "\n * ", "/**/\n *", "a\ufffd", "@ab{", "{A}",
+    "\\par", "non-", "\\'f"]
 
 
 @pytest.mark.parametrize("unit", [*UNITS, *map("".join, itertools.permutations(UNITS[:16], 2))])
@@ -164,6 +171,7 @@ KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
     ("|a|b |\n| c｜d", "#|#a|#b |#|#c｜#d"),
     ("Paris<br>Rome <td title='x'>Oslo", "#Paris#Rome <td title='x'>#Oslo"),
     ("a\n! b !! c! !d", "#a/!#b !!#c! !d"),
+    ("Ada & Oslo \\\\\nBob & Rome \\\\[2pt]\na & b", "#Ada &#Oslo \\\\#Bob &#Rome \\\\#[2pt]/a & b"),
     ("Paris&lt;br/&gt;Rome", "#Paris&lt;br/&gt;#Rome"),
     ("", ""),
 ])
@@ -188,6 +196,8 @@ def test_breaks_do_not_depend_on_what_is_elsewhere(text):
     ("|> New\n|> York", "#|#> New/York", "|>"),
     ("#New\n#York", "##New/#York", ""),
     ("- New\n- York", "#- New/- York", ""),
+    ("/** New\n  * York\n *\n * Rome\n */\n * a", "#/** New/York#Rome/*//* a", "***"),
+    ("a /* b\n * c */\n/* b\n * c", "#a /* b/* c *///* b/* c", ""),
     ("Tim~Cook, Dr.~No, ~5 a~b", "#Tim Cook, Dr. No, ~5 a~b", "~~"),
     ("https://x.org/ab~cd", "#https://x.org/ab~cd", ""),
     ("<li><B>Ada</B></li><li><i>Bob</i>, <b>Eve</b>'s</li>", "#Ada#Bob , Eve 's",
@@ -200,6 +210,9 @@ def test_breaks_do_not_depend_on_what_is_elsewhere(text):
     ("-- New\n-- York", "#-- New/York", "--"),
     ("Micro<wbr>soft<sup>1</sup> <c.a.b>Ada</c>", "#Microsoft 1 Ada", "<sup></sup><c.a.b></c>"),
     ("New\\nYork,\\n\\nAda\\r\\nBob\\tEve in c:" "\\new", "#New/York,#Ada/Bob#Eve in c:" "\\new", r"\n\n\n\r\n\t"),
+    ("<p class=3D\"x\">Bob</p>Ber=\nlin=2E", "#Bob#Berlin.", '<pclass=3D"x"></p>'),
+    (r"Ada\par Bob\cell Eve\line Al\tab Di c\parallel", "#Ada#Bob#Eve/Al#Di c\\parallel", r"\par\cell\line\tab"),
+    ("\x1b7Ada\x1b8", "#Ada", ""),
     (r"\fBAda\fR is \e[31mEve\033[0m's", "#Ada is Eve's", r"\fB\fR\e[31m\033[0m"),
 ])
 def test_what_is_white_space_to_a_reader(text, shown, unread):
@@ -232,6 +245,8 @@ def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_st
     ("~9Yan8BZ+C7WW^Z^PYISXJb0BYaWpW^NXk{R5VS0HW@x", ""),
     ("48 65 6c 6c 6f 20 57 6f", ""), ("b6:89:3d:09:ac:fe", ""), ("bmQgdGhlbiBBbmdlbGEg", ""), ("\\begin{itemize}", ""),
     ("\\item", ""), ("\\fs24", ""), ("O''Brien", "O'Brien"), ("''s", "'s"), ("´s", "'s"), ("O`Brien", "O'Brien"),
+    ("M\\'fcller", "Müller"), ("Ren\\'e", "Ren'e"), ("Erd{\\H o}s", "Erdős"), ("{B}erlin", "Berlin"), ("=2E", "."),
+    ("Ber&#8203;lin", "Berlin"), ("Gen=\r\n=C3=A8ve", "Genève"), ("K=C3=B6=\nln", "Köln"), ("AKIAIOSFODNN7EXAMPLE", ""),
     ("(C)", "©"), ("(tm)", "™"), ("=?a?b?eHg=?=", ""), ("J=FCrgen", "Jürgen"),
     ("VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBv", ""), ("9e107d9d372bb6826bd81d3542a419d6", ""), ("\\n", ""),
 ])
@@ -245,7 +260,8 @@ def test_an_entity_is_bounded_by_letters_or_digits_and_by_no_address():
     assert not any(can_bound(form(word)) for word in ["!", "😀", "&quot;", "²", "1️⃣", "_", "---", "|", "\\n", "①", "ℹ️",
                                                     "https://x.org/Paris", "www.x.org", "ada@x.org", "ada.jpg", "(c)",
                                                     "lgamma_r", "ᵃ", "/usr/Ada", "~/ada/Eve", "â€", "src/ada.py",
-                                                    "unicode-widths.h", "dQw4w9WgXcQ", "SN-4X7QK-9M2PL"])
+                                                    "unicode-widths.h", "dQw4w9WgXcQ", "SN-4X7QK-9M2PL", "s3://x/Ada",
+                                                    "@book{Ada1"])
 
 
 @pytest.mark.parametrize("unit", ["a-", "é-", "a.", "A.", "1,", "don't", "-a", ".5", "a&b", "A&", "A&amp;", "!", "日",
