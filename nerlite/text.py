@@ -83,7 +83,8 @@ RULES = (
             (?=[A-Za-z]{{3,}}+\.\s)(?!(?:(?i:{TITLES}|nos)|{PLACES})\.)[A-Za-z]++(?<![sS]tr)
           | [A-Za-z]{{2,}}+(?='s\s)""",
          "in Spain's capital. ", "in Spain 's capital ."),
-    Rule("address", r"""(?:(?i:[a-z][a-z\d]{1,11}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
+    Rule("address", r"""(?:
+              (?i:(?![a-z]{2,12}https?:)[a-z][a-z\d]{1,11}:(?:\\?/){2}|www\.)|(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,4}(?=/[\w#?]))(?:
             <alnum>++ | [/@#%=+$] | -(?!-[A-Z]) | (?:\.(?![A-Z][a-z]*(?!\S))|[!*](?![A-Z][a-z])|[:?~_])++
                 (?=[\w/@#%=+$&-]|(?<=_)\()
           | \\/ | ,(?=-?\d) | ;(?=\w{1,20}=) | &(?:amp;|(?!\#?\w{1,8};)) | (?<=[/=])<ideograph>++
@@ -139,14 +140,15 @@ RULES = (
           | (?<![\w+])(?:[A-Z]\#|[A-Za-z]++\+\+)(?![\w#+]) | (?<![\w.])\.NET\b""",
          'P!nk in Toys"R"Us; C#, C++ ++Oslo++', 'P!nk in Toys"R"Us ; C# , C++ ++ Oslo ++'),
     Rule("word grown together", rf"""(?<!\w)[A-Z][a-zß-ɏ]++(?=
-            (?:\d{{5}}|(?:19|20)\d\d|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}|(?<=[a-z]{{3}})[1-9]|(?<=[a-z]{{2}})[1-9](?=[,;*∗†‡§]))(?![\w-])
-            |\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
+            (?:\d{{5}}|(?:19|20)\d\d|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}|(?<=[a-z]{{3}})[1-9]
+              |(?<=[a-z]{{2}})[1-9](?=[,;*∗†‡§]))(?![\w-])|\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
           | (?<!\w)(?:\d{{3,9}}|\d{{1,4}}(?:[:./-]\d{{1,4}}){{1,3}})(?=[A-Z][a-z]{{2}})
           | (?<!\w)(?:(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})|[bu](?='[A-Z]))
           | (?:^|(?<=[,;]\s))[1-9](?=[A-Z][a-z]{{3,}}+\s(?:of\b|[A-Z]))
+          | (?<!\w)(?=[A-Za-z]{{2,18}}+://)[A-Za-z]{{2,12}}(?=https?://)
           | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
-         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Rome2 Roy3* 12:30Paris MrHill u'Bern'",
-         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Rome 2 Roy 3 * 12:30 Paris Mr Hill u ' Bern '"),
+         "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Roy3* Romehttp://a 12:30Paris MrHill u'Bern'",
+         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Roy 3 * Rome http://a 12:30 Paris Mr Hill u ' Bern '"),
     Rule("currency", r"(?<![\w$])[A-Z]{1,3}\$",
          "US$5.50 and $X$", "US$ 5.50 and $ X $"),
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
@@ -157,11 +159,11 @@ RULES = (
          "They don't and can’t", "They do n't and ca n’t"),
     Rule("clitic", _CLITIC,
          "Spain's police; they`ll go", "Spain 's police ; they `ll go"),
-    Rule("abbreviation in capitals", r"(?<!\w)[A-Z]{1,4}(?:&(?:amp;)?[A-Z]{1,4}){1,3}(?!\w)",
-         "AT&T, R&amp;D and Marks&Spencer", "AT&T , R&amp;D and Marks & Spencer", plain=False),
+    Rule("abbreviation in capitals", r"(?<!\w)[A-Z]{1,4}(?:\\?&(?:amp;)?[A-Z]{1,4}){1,3}(?!\w)",
+         r"AT&T, R&amp;D, B\&Q and Marks&Spencer", r"AT&T , R&amp;D , B\&Q and Marks & Spencer", plain=False),
     Rule("word", rf"""<letters>(?:(?:
-            (?<=[a-zß-ɏ])[-‐¬]\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
-          | (?:(?<=[a-z])|(?<==[89AB][0-9A-F]))=\r?\n(?=[a-z]|=[C-F3-9]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_]
+            (?<=[a-zß-ɏ])[-‐¬]\ ?\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
+          | (?:(?<=[a-z])|(?<==[89AB][0-9A-F]))=\r?\n(?=[a-z]|=[C-F3-9]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_] | \\_
           | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC})(?:<apostrophe>|(?<=[^\W\d_])\ufffd{{1,2}}+(?=[a-zß-ɏ]))
           | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
           | (?<=[lL])·(?=[lL])
@@ -292,10 +294,11 @@ _ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}]++|[\x1b\x9b]"
 _ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&%=\\]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
 _ODD_WORD, _SHORT = rf"{_ODD}{_ODD}*+", 15
-_ODD_PAIR = r"-\r?\n|''|`|\[[\d;]{0,20}[mK]|\((?:[cC]|tm|TM)\)|\{[A-Z]\}|[ÃÄÅ][‘’“”–—]"
+_ODD_PAIR = r"-\ ?\r?\n|<U\+|''|`|\[[\d;]{0,20}[mK]|\((?:[cC]|tm|TM)\)|\{[A-Z]\}|[ÃÄÅ][‘’“”–—]"
 # Whether a text may have any of them, in one pass: such a character or a bracket, or the first of a pair.
-_ODD_AT_ALL = re.compile(r"[^\t\n\f\r -$)-,.-<>-Z\]-_a-z|-~À-ÂÆ-ÿ‘’“”–—]"
-                         r"(?:(?<=[^'({ÃÄÅ-])|(?<=\{)[A-Z]\}|(?<=')'|(?<=-)\r?\n|(?<=\()(?:[cC]|tm|TM)\)|(?<=[ÃÄÅ])[‘’“”–—])")
+_ODD_AT_ALL = re.compile(r"[^\t\n\f\r -$)-,.-;>-Z\]-_a-z|-~À-ÂÆ-ÿ‘’“”–—]"
+                         r"(?:(?<=[^'({<ÃÄÅ-])|(?<=\{)[A-Z]\}|(?<=<)U\+|(?<=')'|(?<=-)\ ?\r?\n|(?<=\()(?:[cC]|tm|TM)\)|"
+                         r"(?<=[ÃÄÅ])[‘’“”–—])")
 
 
 def _spans(pattern: str, text: str) -> np.ndarray:
