@@ -21,6 +21,8 @@ _HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad¬=]\s+"
 _COMMAND_BEGINS = frozenset("\\#^␛[=")
 _COMMAND = r"\\+[nrtN]|\\f[BIPR]|\\[a-z]+\d*\*?(?:\{[^{}\s]+\})?|\S{0,5}\[[\d;]*[mK]|=\?[\w-]+\?[bB]\?\S*\?="
 _LIKE_APOSTROPHE = frozenset("'ʼ" + LIKE_APOSTROPHE)
+# A string's beginning as Python prints it.
+_STRING_BEGINS = r"[bfru]{1,2}['\"]"
 _COPYRIGHT = {"(c)": "©", "(C)": "©", "(tm)": "™", "(TM)": "™"}
 # Turns that letters and digits take in what is encoded, and seldom in words.
 _TURN = r"[a-z](?=[A-Z])|[A-Za-z](?=\d)|\d(?=[A-Za-z])"
@@ -84,6 +86,8 @@ def _read(word: str) -> str:
         word = "".join(re.sub(_HYPHEN, "", word).split())
     if not _LIKE_APOSTROPHE.isdisjoint(word):
         word = re.sub(rf"(?:''|[{LIKE_APOSTROPHE}])(?=[A-Za-z])|ʼ", "'", word)
+    if len(word) < 4 and re.fullmatch(_STRING_BEGINS, word):
+        return word[-1]
     word = _COPYRIGHT.get(word, decode(word))
     if not (word.isascii() and word.isprintable()):
         word = readable(word)

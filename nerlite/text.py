@@ -40,7 +40,7 @@ NONE, SPACE, LINE, PARAGRAPH = range(4)
 _CLITIC = (rf"(?:<apostrophe>|(?<=[A-Za-z])[{LIKE_APOSTROPHE}\ufffd])"
            r"(?:s|re|ve|ll|d|m|RE|VE|LL|[DMS](?!(?<!\w..)\.\s?[A-Z]))\b(?!<reference>)")
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
-_WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\(?:[nN]|t(?=[b-dfgj-npstuvyz]))"
+_WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\(?:[nN](?!ew(?:line|page)|oindent)|t(?=[b-dfgj-npstuvyz]))"
             r" | \\(?:pard?|line|cell|row|tab)(?![a-z])"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
             r" | \[\d{1,3}(?:;\d{1,3}){0,4}m(?=[\w\[(\x22\x27]) | \[0m")
@@ -93,7 +93,7 @@ RULES = (
     Rule("mail address", rf"""[A-Za-z0-9À-ɏ][\w.+-]{{0,63}}@[A-Za-z0-9À-ɏ][\w-]{{0,63}}
             \.{_LABEL}(?:\.(?![A-Z][a-z]*(?![\w.-])){_LABEL})*+""",
          "write:me@a.org.Thanks", "write : me@a.org . Thanks", plain=False),
-    Rule("path", rf"""(?<![\w\\])(?:[A-Za-z]:(?!\\[nrt][A-Z\s\\])|\\(?=\\\w))
+    Rule("path", rf"""(?<![\w\\])(?:[A-Za-z]:(?!\\[nrt][A-Z\s\\])|\\(?!\\[nrt][A-Z\s\\])(?=\\\w))
             (?:\\{{1,2}}{_FILE}(?:(?:\ [\w.-]{{1,32}}){{1,3}}(?=\\))?+)++
           | (?<![\w/<&.$%~@+-])(?:~|\.{{1,2}})?(?:/{_FILE}){{2,}}+/?
           | (?<![\w/<&.])(?:\w[\w+-]{{0,63}}+/){{1,16}}+\w[\w+-]{{0,63}}+\.(?:{ENDS})(?![\w&])""",
@@ -143,12 +143,12 @@ RULES = (
             (?:\d{{5}}|(?:19|20)\d\d|\d{{1,2}}(?:,\d{{1,2}}){{1,4}}|(?<=[a-z]{{3}})[1-9]
               |(?<=[a-z]{{2}})[1-9](?=[,;*∗†‡§]))(?![\w-])|\.(?:(?:{ENDS_TOO})(?![\w&.@/-])|(?:de|es|fr|la)\s[A-Z]))
           | (?<!\w)(?:\d{{3,9}}|\d{{1,4}}(?:[:./-]\d{{1,4}}){{1,3}})(?=[A-Z][a-z]{{2}})
-          | (?<!\w)(?:(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})|[bu](?='[A-Z]))
+          | (?<!\w)(?:(?:\d\d|Mrs?|Dr|Prof)(?=[A-Z][a-z]{{3}})|(?:[bfu]|[bf]?r|r[bf])['"](?=[@\#]?[A-Z]))
           | (?:^|(?<=[,;]\s))[1-9](?=[A-Z][a-z]{{3,}}+\s(?:of\b|[A-Z]))
           | (?<!\w)(?=[A-Za-z]{{2,18}}+://)[A-Za-z]{{2,12}}(?=https?://)
           | (?<=(?<!\w)')[A-Z][a-zß-ɏ]{{2,}}+(?='(?:is|was|and|in|of|to|the)\b)""",
          "Bonn10557, Oslo.it; 'Rome'is Ada1,2 Oslo1952 Roy3* Romehttp://a 12:30Paris MrHill u'Bern'",
-         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Roy 3 * Rome http://a 12:30 Paris Mr Hill u ' Bern '"),
+         "Bonn 10557 , Oslo . it ; ' Rome ' is Ada 1,2 Oslo 1952 Roy 3 * Rome http://a 12:30 Paris Mr Hill u' Bern '"),
     Rule("currency", r"(?<![\w$])[A-Z]{1,3}\$",
          "US$5.50 and $X$", "US$ 5.50 and $ X $"),
     Rule("number from its sign on", r"(?<![\w.])[.+](?=\d)[A-Za-z\d]++(?:[.,:/-](?=\d)[A-Za-z\d]++)*+",
@@ -181,7 +181,8 @@ RULES = (
     Rule("control written out", _WRITTEN,
          r"Hi Mary,\nJohn\par \033[31mOslo", r"Hi Mary , \n John \par \033[31m Oslo", plain=False),
     Rule("command", r"""(?<!\\)\\(?:
-              (?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\} | [a-z]{2,32}+\*?(?=\{))
+              (?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\} | [a-z]{2,32}+\*?(?=\{)
+            | (?:item|and|new(?:line|page)|h?line(?:break)?|q?quad|[lc]?dots|hfill|noindent|footnotemark)(?![A-Za-z]))
           | (?<![^\W\d]|\\)\\(?:
               [a-z]{2,32}+(?:\d{1,6}+|\*)?(?=[\s{\[\\]|\Z) | (?<=\{\\)[a-z]{1,4}\d?(?=[\s}\\])) | \\f[BIPR](?![a-z])""",
          r"\textbf{Ada}\item Oslo\footnote{a}\ref{b} \fs24\ansi Bern {\b Ida} \fBEve\fR",
@@ -271,6 +272,7 @@ class Words(Sequence[str]):
         gaps = zip(ends[odd].tolist(), starts[odd].tolist(), strict=True)
         breaks[odd] = [(_known_kind if end - start < 16 else _kind)(text[start:end]) for start, end in gaps]
         breaks[np.searchsorted(starts, _spans(_ENDS_CELL, text)[1::2])] = PARAGRAPH
+        breaks[np.searchsorted(starts, _spans(_BEFORE_HEAD, text)[1::2])] = PARAGRAPH
         breaks[0] = PARAGRAPH
         return breaks[:-1].tobytes()
 
@@ -294,11 +296,11 @@ _ODD_GAP = rf"[{ODD_SPACE}{INVISIBLE}]++|[\x1b\x9b]"
 _ODD_IN_GAPS = rf"[{ODD_SPACE}{INVISIBLE}\x1b\x9b|¦│┃║‖｜<&%=\\]"
 _ODD = r"[^\t\n\f\r -$'-<>-\[\]-~À-ÿ‘’“”–—]"
 _ODD_WORD, _SHORT = rf"{_ODD}{_ODD}*+", 15
-_ODD_PAIR = r"-\ ?\r?\n|<U\+|''|`|\[[\d;]{0,20}[mK]|\((?:[cC]|tm|TM)\)|\{[A-Z]\}|[ÃÄÅ][‘’“”–—]"
+_ODD_PAIR = r"-\ ?\r?\n|<U\+|\b[bfru]{1,2}['\"]|''|`|\[[\d;]{0,20}[mK]|\((?:[cC]|tm|TM)\)|\{[A-Z]\}|[ÃÄÅ][‘’“”–—]"
 # Whether a text may have any of them, in one pass: such a character or a bracket, or the first of a pair.
-_ODD_AT_ALL = re.compile(r"[^\t\n\f\r -$)-,.-;>-Z\]-_a-z|-~À-ÂÆ-ÿ‘’“”–—]"
-                         r"(?:(?<=[^'({<ÃÄÅ-])|(?<=\{)[A-Z]\}|(?<=<)U\+|(?<=')'|(?<=-)\ ?\r?\n|(?<=\()(?:[cC]|tm|TM)\)|"
-                         r"(?<=[ÃÄÅ])[‘’“”–—])")
+_ODD_AT_ALL = re.compile(r"[^\t\n\f\r !#$)-,.-;>-Z\]-_a-z|-~À-ÂÆ-ÿ‘’“”–—]"
+                         r"(?:(?<=[^\"'({<ÃÄÅ-])|(?<=[bfru]['\"])|(?<=\{)[A-Z]\}|(?<=<)U\+|(?<=')'|(?<=-)\ ?\r?\n|"
+                         r"(?<=\()(?:[cC]|tm|TM)\)|(?<=[ÃÄÅ])[‘’“”–—])")
 
 
 def _spans(pattern: str, text: str) -> np.ndarray:
@@ -315,6 +317,8 @@ def _typecode(text: str) -> str:
 _ENDS_CELL = (r"[|¦│┃║‖｜<&!\\](?:(?<=[^<&!\\])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|(?<=\\\\)(?=[\s\[])|"
               r"(?<=\s&)(?=\s[^\n]{0,256}\\\\[\s\[])|"
               r"(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
+# What lies before a heading, or a hashtag that begins a line.
+_BEFORE_HEAD = r"\n[ \t]*+(?=#)"
 
 
 def _kind(gap: str) -> int:

@@ -3,7 +3,7 @@ r"""What is seen in a text but is white space to its reader: marks of quotations
 A line that goes on with the mark of the line before (`> `, `: `, `# `, `// `, `-- `), or a comment's star in C, is the
 rest of that line's sentence, TeX ties words with a tilde, tags are no words (`</td>`, `<b class="x">`) unless
 attributes are read (`<img alt="Rome">`), in words that mail encodes (RFC 2047) an underline is a space, and white
-space, fonts and colours may be written out (`\n`, `\fB`, `\033[31m`).
+space, fonts and colours may be written out (`\n`, `\fB`, `\033[31m`), or torn (`Â `).
 """
 
 from __future__ import annotations
@@ -34,14 +34,18 @@ _INLINE = (r"(?:abbr|[abiqsu]|big|c(?:\.\w{1,32}){0,4}|cite|code|del|em|font|img
 _ATTRIBUTE = (r"\s{1,16}(?:class|id|style|href|src|srcset|rel|target|lang|dir|type|role|scope|width|height|v?align|"
               r"border|bgcolor|cell(?:padding|spacing)|(?:col|row)span|size|color|face|on[a-z]+|data-[\w-]+|item[a-z]+)"
               r"""=(?:3D)?(?:"[^"<>]{0,512}"|'[^'<>]{0,512}'|[\w#%./:;?&=+~-]{1,256}(?=[\s/>]))""")
-_TAGS = rf"(?i:</?(?:{_BLOCK}|{_INLINE})(?:{_ATTRIBUTE}){{0,16}}[ \t]?/?>)++"
+_TAGS = rf"(?i:</?(?:{_BLOCK}|{_INLINE})(?:{_ATTRIBUTE}){{0,16}}[ \t]?/?>|<!\[CDATA\[|\]\]>)++"
 _JOINS = "-'’ʼ.,&‐‑_"
 _ENDS_BLOCK = rf"(?i:</?{_BLOCK}\b)"
+# A link after a link, as menus have them.
+_LINKS = r"(?i)</a>\s*<a[\s>]"
 # Nobody sees it, and it parts nothing; what ends a paragraph.
 _NOTHING, _PARAGRAPH = "\x00", "\f"
 # What is written out behind a backslash, and what it is to a reader: white space, and troff's fonts, which are nothing.
 _WRITTEN = {"n": "\n", "r": "\r", "t": "\t", "N": "\n", **dict.fromkeys(("fB", "fI", "fP", "fR"), ""),
             **dict.fromkeys(("par", "pard", "cell", "row"), "\f"), "line": "\n", "tab": "\t"}
+# What is left of a no-break space in UTF-8 that was read as Latin-1, where that is a plain space.
+_TORN = r"(?<![A-ZÀ-Þ])Â(?![\S\xa0])"
 # What nobody sees, where letters go on behind it: beside a mark that joins them, or as a hyphen to be or a tie.
 _SEAM = rf"\w.[{_JOINS}]|[{_JOINS}].\w|[^\W\d_][\u00ad\u2060\ufeff][^\W\d_]"
 _COLOUR = r"\S{0,5}\[[\d;]*[mK]"
@@ -61,10 +65,12 @@ def without(text: str) -> tuple[str, list[Span]]:
         for match in re.finditer(_ENCODED, text):
             unseen |= {match.span(1): _NOTHING, match.span(3): _NOTHING}
             unseen |= {(place, place + 1): " " for place in range(*match.span(2)) if text[place] == "_"}
+    if "Â" in text:
+        unseen |= dict.fromkeys(map(re.Match.span, re.finditer(_TORN, text)), _NOTHING)
     if "<" in text:
         # In capitals, what nothing closes is a ticker.
         unseen |= {match.span(): _space_for(match) for match in re.finditer(_TAGS, text)
-                   if "</" in text or not match[0].isupper()}
+                   if "</" in text or "[" in match[0] or not match[0].isupper()}
     ties = [match.span() for match in re.finditer(TIE, text)] if "~" in text else []
     if not unseen:
         return text, ties
@@ -138,7 +144,7 @@ def _stars(text: str) -> Iterator[Span]:
 
 def _space_for(tags: re.Match[str]) -> str:
     """Return what tags are to a reader: the end of a paragraph, or a space where there is none beside them."""
-    if re.search(_ENDS_BLOCK, tags[0]):
+    if re.search(_ENDS_BLOCK, tags[0]) or re.search(_LINKS, tags[0] + tags.string[tags.end():tags.end() + 8]):
         return _PARAGRAPH
     if tags[0].lower() == "<wbr>":  # where a long word may be broken
         return _NOTHING
