@@ -46,10 +46,11 @@ LETTER_REFERENCE = rf"""(?=[&\\%={{<])(?:
         | \#0*+(?!215;|247;)(?:6[5-9]|[78]\d|9[07-9]|1[01]\d|12[0-2]|19[2-9]|[2-9]\d\d|[1-7]\d{{3}}|80\d\d|81[0-8]\d)
         | \#[xX]0*+(?![dDfF]7;)(?:
             [46][1-9A-Fa-f]|[57][0-9Aa]|[c-fC-F][0-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f]{{2}}|1[0-9A-Fa-f]{{3}}));
-    | \\{{1,2}}u(?!00[dDfF]7)(?:00[c-fC-F]|0[1-9A-Fa-f][0-9A-Fa-f]|1[0-9A-Fa-f]{{2}})[0-9A-Fa-f]
+    | \\u00{_LEAD}\\u00{_BYTE}
+    | \\{{1,2}}u(?!00[dDfF]7)(?:00[c-fC-F]|0[1-9A-Fa-f][0-9A-Fa-f]|1[0-9A-Fa-f]{{2}})[0-9A-Fa-f](?!\\u00{_BYTE})
     | <U\+(?!00[DF]7)(?:00[C-F]|0[1-9A-F][0-9A-F]|1[0-9A-F]{{2}})[0-9A-F]>
     | \\3(?!42)(?:0[3-7]|[1-5][0-7])(?:\\2[0-7]{{2}}){{1,2}}
-    | \\x{_LEAD}(?:\\x{_BYTE}){{1,2}} | \\x(?![dDfF]7)[c-fC-F][0-9A-Fa-f]
+    | \\x{_LEAD}(?:\\x{_BYTE}){{1,2}} | \\x(?![dDfF]7)[c-fC-F][0-9A-Fa-f](?!\\x{_BYTE})
     | %{_LEAD}(?:%{_BYTE}){{1,2}} | ={_LEAD}(?:={_BYTE}){{1,2}} | (?<=[A-Za-z])=[EF][0-9A-F](?=[a-z\s.,;:!?<)]|\Z)
     | \{{\\["'`^~=.][A-Za-z]\}} | \{{\\["'`^~=.cvuHk]\{{[A-Za-z]\}}\}} | \\["'`^~=.cvuHk]\{{[A-Za-z]\}}
     | \{{\\[cvuHk]\ [A-Za-z]\}} | \{{[A-Z]\}}(?=[a-z]) | \\'(?![df]7)(?:[c-f]\d|df|f[a-f])
@@ -64,11 +65,12 @@ _SECOND = "[¡-ª¬®-º¼-¿€‚ƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|[�
 _TORN = f"[ÃÄÅ](?:{_SECOND}|\xad(?=[A-Za-z]))|â€[“”˜™œ¢¦]?|â\x80\x99|Â[\xa0-¬®-¿]"
 APOSTROPHE = (r"(?:['’ʼ]|â(?:€™|\x80\x99)|(?<=[A-Za-z])''(?=[A-Za-z])"
               r"|&(?:amp;)?(?:\#0*+39|\#[xX]27|apos|rsquo|\#8217|\#[xX]2019);"
-              r"|\\u2019|\\'(?!(?:[c-f]\d|df|f[a-f]))|\\xe2\\x80\\x99|\\342\\200\\231|<U\+2019>|[%=]E2[%=]80[%=]99|(?<=[A-Za-z])%27(?!\d))")
+              r"|\\u2019|\\u00e2\\u0080\\u0099|\\'(?!(?:[c-f]\d|df|f[a-f]))|\\xe2\\x80\\x99|\\342\\200\\231|<U\+2019>|[%=]E2[%=]80[%=]99|(?<=[A-Za-z])%27(?!\d))")
 # What is written in its place.
 LIKE_APOSTROPHE = "´`′＇"
 REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}});
-    | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}} | \\u[0-9A-Fa-f]{{4}}
+    | \\u[dD][89abAB][0-9A-Fa-f]{{2}}\\u[dD][c-fC-F][0-9A-Fa-f]{{2}}
+    | \\u00(?:[eE]2|[fF]0\\u00{_BYTE})(?:\\u00{_BYTE}){{2}} | \\u[0-9A-Fa-f]{{4}}
     | \\x[eE][0-9a-fA-F](?:\\x{_BYTE}){{2}} | \\x[fF][0-4](?:\\x{_BYTE}){{3}} | \\x[0-9A-Fa-f]{{2}}
     | [%=]E2(?:[%=]{_BYTE}){{2}} | =(?:3D|2E) | \\[&%$\#_] | <U\+[0-9A-F]{{4,8}}>
     | â€[“”˜œ¢¦]? | Â[¡-¬®-¿]
@@ -166,8 +168,8 @@ def _decoded(match: re.Match[str]) -> str:
         import html  # its table of names takes 2 ms, which most texts do not need
 
         return html.unescape(reference)
-    if codes := re.fullmatch(r"\\+u([0-9A-Fa-f]{4})(?:\\u([0-9A-Fa-f]{4}))?", reference):
-        return bytes.fromhex("".join(codes.groups(""))).decode("utf-16-be", "surrogatepass")
+    if re.fullmatch(r"\\?(?:\\u[0-9A-Fa-f]{4})+", reference):
+        return bytes.fromhex(re.sub(r"\\+u", "", reference)).decode("utf-16-be", "surrogatepass")
     if code := re.fullmatch(r"\\'([c-f].)|<U\+0*([0-9A-F]{1,5})>", reference):
         return chr(int(code[1] or code[2], 16))
     if re.fullmatch(r"(?:\\\d{3})+", reference):

@@ -16,7 +16,7 @@ LONGEST_WORD = 1 << 14
 _SECOND = (r"(?:based|led|born|backed|owned|held|run|made|style|bound|speaking|controlled|sponsored|listed|trained|"
            r"educated|occupied|brokered|mediated|registered|area|era|wide|like|old|year|term|time|known|general|elect|"
            r"designate|in|to|of|the|and|up|off|out)\b")
-_HYPHEN = rf"[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad¬=]\s+"
+_HYPHEN = rf"(?<=[A-Z]{{2}})[-‐]\s++(?=[A-Z]{{2}})|[-‐]\s++(?![A-Z]|{_SECOND})|[\u00ad¬=]\s+"
 # Controls that are written out, TeX's commands, words in base64 as mail has them.
 _COMMAND_BEGINS = frozenset("\\#^␛[=")
 _COMMAND = r"\\+[nrtN]|\\f[BIPR]|\\[a-z]+\d*\*?(?:\{[^{}\s]+\})?|\S{0,5}\[[\d;]*[mK]|=\?[\w-]+\?[bB]\?\S*\?="

@@ -1,8 +1,9 @@
 """Where entities may not begin or end: a step between a model's emissions and its CRF.
 
 What may not be gets the score of what is forbidden, so that the CRF's probabilities are those of the taggings that
-remain. No entity crosses the end of a paragraph or cell, or goes from letters on to ideographs, Hebrew or Arabic, and
-none begins or ends with a word that has neither letter nor digit, or begins with the "No." of a number.
+remain. No entity crosses the end of a paragraph or cell, or the mark with which a line begins (of a list, a heading, a
+quotation), or goes from letters on to ideographs, Hebrew or Arabic, and none begins or ends with a word that has
+neither letter nor digit, or begins with the "No." of a number.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from nerlite.forms import can_bound, is_of_other_script
 from nerlite.memo import AT_ONCE, Memo
 from nerlite.network.crf import FORBIDDEN
 from nerlite.tags import split_tag
-from nerlite.text import PARAGRAPH
+from nerlite.text import LINE, PARAGRAPH, SPACE
 
 # What a word is, as bits: one that no entity comes from before to, the last before such a one, one that no entity
 # begins or ends with.
@@ -25,6 +26,9 @@ FIRST, LAST, INNER = 1, 2, 4
 _OTHER = 8
 # Words that say that a number follows; "Chanel No. 5" is a name all the same.
 NUMBERED = frozenset(("No.", "Nos.", "no.", "nos.", "NO.", "NOS.", "Nr.", "№"))
+# What a line of a list, a heading or a quotation begins with, and a space after it, and what a hashtag does.
+MARKS = frozenset(("#", "##", "###", "####", "-", "–", "—", "*", "**", "+", "•", "▪", "◦", "●", ">", ">>"))
+_SPACE = bytes([SPACE])
 
 
 class Limits:
@@ -53,7 +57,8 @@ def word_kinds(forms: Sequence[str], breaks: bytes) -> np.ndarray:
     kinds = bytearray()
     for start in range(0, len(forms), AT_ONCE):
         kinds += bytes(_OWN_KINDS(forms[start:start + AT_ONCE]))
-    firsts = [i for i, kind in enumerate(breaks) if kind == PARAGRAPH]
+    firsts = [i for i, kind in enumerate(breaks) if kind == PARAGRAPH
+              or (kind == LINE and forms[i] in MARKS and (forms[i] == "#" or breaks[i + 1:i + 2] == _SPACE))]
     if max(kinds, default=0) >= _OTHER:
         firsts += [i for i, (kind, following) in enumerate(itertools.pairwise(kinds), 1)
                    if (kind ^ following) & _OTHER and not min(kind, following) & INNER]  # of letters

@@ -40,7 +40,7 @@ NONE, SPACE, LINE, PARAGRAPH = range(4)
 _CLITIC = (rf"(?:<apostrophe>|(?<=[A-Za-z])[{LIKE_APOSTROPHE}\ufffd])"
            r"(?:s|re|ve|ll|d|m|RE|VE|LL|[DMS](?!(?<!\w..)\.\s?[A-Z]))\b(?!<reference>)")
 # Escapes for white space, and sequences for colours whose ESC is written out or lost.
-_WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)'\"])\\(?:[nN](?!ew(?:line|page)|oindent)|t(?=[b-dfgj-npstuvyz]))"
+_WRITTEN = (r"\\{1,3}[nrt](?![a-z]) | (?<=[\w.,!?;:)}'\"])\\(?:[nN](?!ew(?:line|page)|oindent)|t(?=[b-dfgj-npstuvyz]))"
             r" | \\(?:pard?|line|cell|row|tab)(?![a-z])"
             r" | (?:\\(?:033|x1[bB]|e|u001[bB])|\#033|\^\[|␛)\[[\d;]{0,20}[mK]"
             r" | \[\d{1,3}(?:;\d{1,3}){0,4}m(?=[\w\[(\x22\x27]) | \[0m")
@@ -130,9 +130,10 @@ RULES = (
     Rule("number, abbreviated", r"(?<!\w)(?i:nos?)\.(?=\s?\d)",
          "See No. 5 or No.7? No.", "See No. 5 or No. 7 ? No ."),
     Rule("initial", rf"""(?<!\w)[A-Z]\.(?=(?![^\S\n]*+\n[^\S\n]*+\n)(?:\s++|~)(?!The\s|(?:{STARTS})\s[a-z])[A-Z]
-          | (?!(?:{STARTS})\s)[A-Z][a-z] | [,;] | \s(?:\((?:19|20)\d\d|&\s))""",
-         "J. Smith, K. (2001), L., took vitamin D. He met Mr.B.Obama",
-         "J. Smith , K. ( 2001 ) , L. , took vitamin D . He met Mr. B. Obama"),
+          | (?!(?:{STARTS})\s)[A-Z][a-z] | [,;] | \s(?:\((?:19|20)\d\d|&\s)
+          | (?<=,\s[A-Z]\.)[\d*†‡])""",
+         "J. Smith, K. (2001), L., M.1,2; took vitamin D. He met Mr.B.Obama",
+         "J. Smith , K. ( 2001 ) , L. , M. 1,2 ; took vitamin D . He met Mr. B. Obama"),
     Rule("number of an item", r"^\d{1,3}\.(?=[^\S\n])",
          "1. Mansell\n2. Prost in 1992.", "1. Mansell 2. Prost in 1992 ."),
     Rule("mark in a name", r"""(?<!\w)(?:[A-Z]!(?=[a-z]{2})|[A-Z][a-z]{0,8}\$(?=[a-z]{2})|[A-Z]\$(?=[A-Z]{2})
@@ -163,6 +164,7 @@ RULES = (
          r"AT&T, R&amp;D, B\&Q and Marks&Spencer", r"AT&T , R&amp;D , B\&Q and Marks & Spencer", plain=False),
     Rule("word", rf"""<letters>(?:(?:
             (?<=[a-zß-ɏ])[-‐¬]\ ?\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
+          | (?<=[A-Z]{{2}})[-‐¬]\ ?\r?\n[\ \t]{{0,16}}(?=[A-Z]{{2}})
           | (?:(?<=[a-z])|(?<==[89AB][0-9A-F]))=\r?\n(?=[a-z]|=[C-F3-9]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_] | \\_
           | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC})(?:<apostrophe>|(?<=[^\W\d_])\ufffd{{1,2}}+(?=[a-zß-ɏ]))
           | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
@@ -183,7 +185,7 @@ RULES = (
     Rule("command", r"""(?<!\\)\\(?:
               (?:begin|end|cite[a-z]?|(?:eq|page)?ref|label|usepackage|input)\{[^{}\s]{1,64}\} | [a-z]{2,32}+\*?(?=\{)
             | (?:item|and|new(?:line|page)|h?line(?:break)?|q?quad|[lc]?dots|hfill|noindent|footnotemark)(?![A-Za-z]))
-          | (?<![^\W\d]|\\)\\(?:
+          | (?<![^\W\d]|\\)\\(?!x[\da-f][\da-f]\\x)(?:
               [a-z]{2,32}+(?:\d{1,6}+|\*)?(?=[\s{\[\\]|\Z) | (?<=\{\\)[a-z]{1,4}\d?(?=[\s}\\])) | \\f[BIPR](?![a-z])""",
          r"\textbf{Ada}\item Oslo\footnote{a}\ref{b} \fs24\ansi Bern {\b Ida} \fBEve\fR",
          r"\textbf { Ada } \item Oslo \footnote { a } \ref{b} \fs24 \ansi Bern { \b Ida } \fB Eve \fR", plain=False),
@@ -272,7 +274,6 @@ class Words(Sequence[str]):
         gaps = zip(ends[odd].tolist(), starts[odd].tolist(), strict=True)
         breaks[odd] = [(_known_kind if end - start < 16 else _kind)(text[start:end]) for start, end in gaps]
         breaks[np.searchsorted(starts, _spans(_ENDS_CELL, text)[1::2])] = PARAGRAPH
-        breaks[np.searchsorted(starts, _spans(_BEFORE_HEAD, text)[1::2])] = PARAGRAPH
         breaks[0] = PARAGRAPH
         return breaks[:-1].tobytes()
 
@@ -317,8 +318,6 @@ def _typecode(text: str) -> str:
 _ENDS_CELL = (r"[|¦│┃║‖｜<&!\\](?:(?<=[^<&!\\])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|(?<=\\\\)(?=[\s\[])|"
               r"(?<=\s&)(?=\s[^\n]{0,256}\\\\[\s\[])|"
               r"(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
-# What lies before a heading, or a hashtag that begins a line.
-_BEFORE_HEAD = r"\n[ \t]*+(?=#)"
 
 
 def _kind(gap: str) -> int:

@@ -38,6 +38,8 @@ def test_kinds_of_words():
     assert word_kinds(["ב", "Berlin", "في"], bytes([PARAGRAPH, NONE, NONE])).tolist() == [FIRST | LAST] * 3
     assert word_kinds(["See", "No.", "5", "or", "No.", "Ada"], bytes([PARAGRAPH, *[SPACE] * 5])).tolist() == [
         FIRST, INNER, 0, 0, 0, LAST]
+    kinds = word_kinds(["A", "#", "B", "-", "C", ">", "D"], bytes([PARAGRAPH, LINE, NONE, LINE, SPACE, LINE, NONE]))
+    assert kinds.tolist() == [FIRST | LAST, FIRST | INNER, LAST, FIRST | INNER, 0, INNER, LAST]
     assert word_kinds([], b"").tolist() == []
 
 

@@ -31,7 +31,9 @@ def test_each_rule_has_an_example(rule):
     ("J. Smith of Acme Corp. (Italy)", "J. Smith of Acme Corp. ( Italy )"),
     ("1,000,000 at 3.14% in 1996/97", "1,000,000 at 3.14 % in 1996/97"),
     ("Mer¬\nkel, 2Kyoto University", "Mer¬\nkel , 2 Kyoto University"),
-    ("Rome2 Mos- \ncow", "Rome 2 Mos- \ncow"),
+    (r"Ada\xe2\x80\x99s \xf0\x9f\x98\x80, Ada\u00e2\u0080\u0099s \u00e2\u0080\u009c",
+     r"Ada \xe2\x80\x99s \xf0\x9f\x98\x80 , Ada \u00e2\u0080\u0099s \u00e2\u0080\u009c"),
+    ("Rome2 BER-\nLIN Mos- \ncow", "Rome 2 BER-\nLIN Mos- \ncow"),
     ("b'Ada' or u\"Eve\" f'x", "b' Ada ' or u\" Eve \" f'x"),
     ("US$5.50 or $3", "US$ 5.50 or $ 3"),
     ("S&P and Inzamam-ul-Haq", "S&P and Inzamam-ul-Haq"),
@@ -136,7 +138,7 @@ UNITS = [
     "â", "Ã", "Ã¼", "â€™s", "Â\xa0",
     "א", "א'", "a1B&", "a1B&" * 9 + "+", "M5&A", "%22", "a-str. ", "Mr", "Inc.a", "°C",
     "\u2060-", "a\u2060", "a\u2060-", "a & ", "\\\\ ", "/*", "\n/*", "\n * ", "/**/\n *", "a\ufffd", "@ab{", "{A}",
-    "<U+", "\n#", "</a>", "Â ", "b'A", "\\par", "non-", "\\'f"]
+    "<U+", "</a>", "Â ", "b'A", "\\par", "non-", "\\'f"]
 
 
 @pytest.mark.parametrize("unit", [*UNITS, *map("".join, itertools.permutations(UNITS[:16], 2))])
@@ -197,8 +199,7 @@ def test_breaks_do_not_depend_on_what_is_elsewhere(text):
     (": New\n: York\n:Oslo", "#: New/York/:Oslo", ":"),
     ("JD> New\nJD> York", "#JD> New/York", "JD>"),
     ("|> New\n|> York", "#|#> New/York", "|>"),
-    ("#New\n#York", "##New##York", ""),
-    ("Ada\n# Bob\n## Eve\n# C\n# D", "#Ada## Bob### Eve## C/D", "#"),
+    ("#New\n#York", "##New/#York", ""),
     ("<a>Ada</a> <a href='x'>Bob</a><a>Eve</a> and <a>Al</a>", "#Ada#Bob#Eve and Al",
      "<a></a><ahref='x'></a><a></a><a></a>"),
     ("- New\n- York", "#- New/- York", ""),
@@ -257,6 +258,7 @@ def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_st
     ("M\\'fcller", "Müller"), ("Ren\\'e", "Ren'e"), ("Erd{\\H o}s", "Erdős"), ("{B}erlin", "Berlin"), ("=2E", "."),
     ("Ber&#8203;lin", "Berlin"), ("&#66;e&#x72;lin", "Berlin"), ("M<U+00FC>ller", "Müller"), ("<U+0001F600>", "😀"),
     ("M\\303\\274ller", "Müller"), ("<U+2019>s", "’s"), ("\\342\\200\\231s", "’s"), ("AT\\&T", "AT&T"), ("b'", "'"),
+    ("M\\u00c3\\u00bcller", "Müller"), ("BER-\nLIN", "BERLIN"),
     ("Mos- \ncow", "Moscow"), ("Gen=\r\n=C3=A8ve", "Genève"), ("K=C3=B6=\nln", "Köln"), ("AKIAIOSFODNN7EXAMPLE", ""),
     ("(C)", "©"), ("(tm)", "™"), ("=?a?b?eHg=?=", ""), ("J=FCrgen", "Jürgen"),
     ("VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBv", ""), ("9e107d9d372bb6826bd81d3542a419d6", ""), ("\\n", ""),
