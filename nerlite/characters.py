@@ -39,25 +39,29 @@ OTHER_SCRIPTS = f"{IDEOGRAPHS}{_LEFTWARD}"
 # What stands for a character, as patterns for verbose mode. HTML's references may be escaped twice; UTF-8 is written
 # in hexadecimal after \x (Python), % (addresses) or = (mail).
 _BYTE = r"[89abAB][0-9A-Fa-f]"
-_LEAD = r"(?:[cC][3-9A-Fa-f]|[dD][0-9A-Fa-f]|[eE][0-13-9A-Da-d])"
+# Letters' in two or three bytes, each behind a mark.
+_TWO, _THREE = r"(?:[cC][3-9A-Fa-f]|[dD][0-9A-Fa-f])", r"[eE][0-13-9A-Da-d]"
+_BYTES = " | ".join(f"{mark}(?:{_TWO}|{_THREE}{mark}{_BYTE}){mark}{_BYTE}" for mark in (r"\\x", "%", "="))
 LETTER_REFERENCE = rf"""(?=[&\\%={{<])(?:
       &(?:amp;)?(?:[A-Za-z](?:acute|grave|circ|uml|tilde|cedil|ring|caron|slash|breve|macr|ogon|dot|dblac|strok)
         | (?:ae|AE|oe|OE|sz)lig | inodot | eth | ETH | thorn | THORN
         | \#0*+(?!215;|247;)(?:6[5-9]|[78]\d|9[07-9]|1[01]\d|12[0-2]|19[2-9]|[2-9]\d\d|[1-7]\d{{3}}|80\d\d|81[0-8]\d)
         | \#[xX]0*+(?![dDfF]7;)(?:
             [46][1-9A-Fa-f]|[57][0-9Aa]|[c-fC-F][0-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f]{{2}}|1[0-9A-Fa-f]{{3}}));
-    | \\u00{_LEAD}\\u00{_BYTE}
-    | \\{{1,2}}u(?!00[dDfF]7)(?:00[c-fC-F]|0[1-9A-Fa-f][0-9A-Fa-f]|1[0-9A-Fa-f]{{2}})[0-9A-Fa-f](?!\\u00{_BYTE})
+    | \\u00{_TWO}\\u00{_BYTE}
+    | \\{{1,2}}u(?!00(?:[dDfF]7|[cC]2\\u00))(?:00[c-fC-F]|0[1-9A-Fa-f][0-9A-Fa-f]|1[0-9A-Fa-f]{{2}})[0-9A-Fa-f]
+        (?!(?:\\u00{_BYTE}){{2}})
     | <U\+(?!00[DF]7)(?:00[C-F]|0[1-9A-F][0-9A-F]|1[0-9A-F]{{2}})[0-9A-F]>
     | \\3(?!42)(?:0[3-7]|[1-5][0-7])(?:\\2[0-7]{{2}}){{1,2}}
-    | \\x{_LEAD}(?:\\x{_BYTE}){{1,2}} | \\x(?![dDfF]7)[c-fC-F][0-9A-Fa-f](?!\\x{_BYTE})
-    | %{_LEAD}(?:%{_BYTE}){{1,2}} | ={_LEAD}(?:={_BYTE}){{1,2}} | (?<=[A-Za-z])=[EF][0-9A-F](?=[a-z\s.,;:!?<)]|\Z)
+    | {_BYTES} | \\x(?![dDfF]7|[cC]2\\x)[c-fC-F][0-9A-Fa-f](?!(?:\\x{_BYTE}){{2}})
+    | (?<=[A-Za-z])=[EF][0-9A-F](?=[a-z\s.,;:!?<)]|\Z)
     | \{{\\["'`^~=.][A-Za-z]\}} | \{{\\["'`^~=.cvuHk]\{{[A-Za-z]\}}\}} | \\["'`^~=.cvuHk]\{{[A-Za-z]\}}
     | \{{\\[cvuHk]\ [A-Za-z]\}} | \{{[A-Z]\}}(?=[a-z]) | \\'(?![df]7)(?:[c-f]\d|df|f[a-f])
     | (?<=[A-Za-z])\\["^~][aeiouyn] | \{{\\(?:ss|[oOlL]|a[ae]|A[AE]|oe|OE)\}})"""
 SPACE_REFERENCE = r"""(?:&(?:amp;)?(?:nbsp|ensp|emsp|thinsp|zwnj|zwj|lrm|rlm|shy|Tab|NewLine
       | \#0*+(?:9|1[03]|32|160|173|819[2-9]|820[0-7]|823[2-9]|65279)
       | \#[xX]0*+(?:9|[aAdD]|20|[aA]0|[aA][dD]|200[0-9A-Fa-f]|202[89A-Fa-f]|[fF][eE][fF]{2}));
+    | (?:\\u00[cC]2)?\\u(?:00[aA]0|200[0-9a-fA-F]|202[89fF]|3000|[fF][eE][fF]{2}) | (?:\\xc2)?\\x[aA]0
     | Â\xa0 | (?<=[A-Za-z])[%=]20(?=[A-Za-z]) | (?<=[A-Za-z])%20(?=\d) | (?<=\d)%20(?=[A-Z]) | =20(?=\r?\n)
       | [%=]C2[%=]A0 | (?:(?<![\d%])|(?<=%\d\d))%(?:0[9AD]|20)(?!\d))"""
 # UTF-8 that was read as Windows' Latin. Of such a letter's two characters the first is a letter itself.
@@ -75,7 +79,12 @@ REFERENCE = rf"""(?:&(?:amp;)?(?:[a-z]{{2,8}}\d{{0,2}}|\#\d{{1,7}}|\#[xX][0-9A-F
     | [%=]E2(?:[%=]{_BYTE}){{2}} | =(?:3D|2E) | \\[&%$\#_] | <U\+[0-9A-F]{{4,8}}>
     | â€[“”˜œ¢¦]? | Â[¡-¬®-¿]
     | (?:(?<![\d%])|(?<=%\d\d))%(?:[2357][A-F]|(?:2[1-9]|40)(?!\d)))"""
-_ANY_REFERENCE = f"(?x:{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|[%=]20|{REFERENCE}|{_TORN})"
+# What stands for a character that nobody sees, or where a word may be hyphenated.
+UNSEEN_REFERENCE = r"""(?:&(?:amp;)?(?:shy|zwn?j|lrm|rlm|ZeroWidthSpace|NoBreak
+      | \#0*+(?:173|820[3-7]|8288|65279) | \#[xX]0*+(?:[aA][dD]|200[b-fB-F]|2060|[fF][eE][fF]{2}));
+    | \\u(?:00[aA][dD]|200[b-fB-F]|2060|[fF][eE][fF]{2}) | \\x[aA][dD]
+    | [%=]C2[%=]AD | [%=]E2[%=]80[%=]8B | \\-(?=[a-z]))"""
+_ANY_REFERENCE = f"(?x:{UNSEEN_REFERENCE}|{LETTER_REFERENCE}|{APOSTROPHE}|{SPACE_REFERENCE}|[%=]20|{REFERENCE}|{_TORN})"
 _FIRST = frozenset("&\\%={<ÂÃÄÅâ")
 _LATEX = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307",
           "c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b", "k": "\u0328"}
@@ -89,7 +98,7 @@ _KEYCAP = "[0-9#*](?=\ufe0f?\u20e3)|[ℹⓂ](?=\ufe0f)"
 # Whether a text may have any of them.
 _ODD_LETTER = "[\u20e3\u2100-\u214fⓂ０-９Ａ-Ｚａ-ｚ．＆－＿＇\U0001d400-\U0001d7ff]"
 
-_UNSEEN = rf"[^\x08]\x08|[{INVISIBLE}\x1b\x9b]+"
+_UNSEEN = rf"[^\x08]\x08|[{INVISIBLE}\ufffe\x1b\x9b]+"
 
 
 # Kinds of texts by the characters in them. Patterns for the first, most of newswire, know no references, escapes and
@@ -121,7 +130,7 @@ def classes(kind: int) -> dict[str, str]:
     if kind == PLAIN:
         return own
     letters = rf"<word>++|{LETTER_REFERENCE}|{FORMULA}|â(?![€\x80])|Â(?![\xa0-¬®-¿])|(?<=[ÃÄÅ])(?:{_SECOND})"
-    own |= {"letters": letters, "reference": LETTER_REFERENCE, "seam": r"(?:<invisible>|[\x1b\x9b&])",
+    own |= {"letters": letters, "reference": LETTER_REFERENCE, "seam": r"(?:<invisible>|[\x1b\x9b&\\%=])",
             "apostrophe": APOSTROPHE, "space": rf"(?:\s|<invisible>)++|{CONTROL}|{SPACE_REFERENCE}"}
     if kind == LATIN:
         return own | {"word": "[A-Za-z0-9ÀÁÃ-ÖØ-áã-öø-ɏ]", "alnum": "[A-Za-z0-9À-ÖØ-öø-ɏ]",
@@ -164,6 +173,8 @@ def decode(text: str) -> str:
 
 def _decoded(match: re.Match[str]) -> str:
     reference = match[0]
+    if reference == "\\-":
+        return ""
     if reference.startswith("&"):
         import html  # its table of names takes 2 ms, which most texts do not need
 

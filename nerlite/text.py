@@ -23,6 +23,7 @@ from nerlite.characters import (
     ODD_SPACE,
     PLAIN,
     REFERENCE,
+    UNSEEN_REFERENCE,
     classes,
     decode,
     kind_of,
@@ -166,11 +167,11 @@ RULES = (
             (?<=[a-zß-ɏ])[-‐¬]\ ?\r?\n[\ \t]{{0,16}}(?=[a-zß-ɏ]|[A-Z][a-z])
           | (?<=[A-Z]{{2}})[-‐¬]\ ?\r?\n[\ \t]{{0,16}}(?=[A-Z]{{2}})
           | (?:(?<=[a-z])|(?<==[89AB][0-9A-F]))=\r?\n(?=[a-z]|=[C-F3-9]) | \u00ad\r?\n[\ \t]{{0,16}} | [-‐‑_] | \\_
-          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC})(?:<apostrophe>|(?<=[^\W\d_])\ufffd{{1,2}}+(?=[a-zß-ɏ]))
+          | (?<=\d)[.,:/](?=\d) | (?!{_CLITIC})(?:<apostrophe>|(?<=[^\W\d_])(?:\ufffd{{1,2}}+|\ufffe)(?=[a-zß-ɏ]))
           | (?<=\b[OD])[{LIKE_APOSTROPHE}](?=[A-Z][a-z])
           | (?<=[lL])·(?=[lL])
           | \.(?!www\.)(?=(?:[a-z0-9-]{{1,63}}\.){{0,3}}(?:(?i:{ENDS})|(?:{ENDS_TOO})(?!\s+\w))(?![\w&]))
-          | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|&(?:shy|zwn?j|lrm|rlm|\#0*(?:173|820[3-7]));)++
+          | (?=<seam>)(?:<invisible>|[\x1b\x9b](?![\[\]()\d])|{UNSEEN_REFERENCE})++
           )?+<letters>)*+""",
          "Wash-\nington: O’Brien-like 3.14, M�ller, google.com.It",
          "Wash-\nington : O’Brien-like 3.14 , M�ller , google.com . It"),
@@ -211,7 +212,7 @@ def _pattern(kind: int) -> re.Pattern[str]:
     kind: that of the texts, see `nerlite.characters`.
     """
     own = classes(kind)
-    pattern = (rf"[ ]?+(?:(?=[!-$'-<>-z])|(?:<space>|{TIE})*+)(?P<word>"
+    pattern = (rf"[ ]?+(?:(?=[!-$'-<>-\[\]-z])|(?:<space>|{TIE})*+)(?P<word>"
                + "|".join(rule.pattern for rule in RULES if kind != PLAIN or rule.plain) + r"|\Z)")
     while (filled := re.sub(r"(?<!P)<(\w+)>", lambda match: f"(?:{own[match[1]]})", pattern)) != pattern:
         pattern = filled
@@ -326,7 +327,9 @@ def _kind(gap: str) -> int:
     A tab that indents a line ends nothing, nor do spaces. Two spaces are a line break: they part columns, but words of
     justified lines too.
     """
-    gap = re.sub(rf"[\ ]\x00++(?=[\ ])|{CONTROL}|[{INVISIBLE}]", "", decode(gap), flags=re.VERBOSE).replace("~", " ")
+    while (read := decode(gap)) != gap:  # which may be escaped twice
+        gap = read
+    gap = re.sub(rf"[\ ]\x00++(?=[\ ])|{CONTROL}|[{INVISIBLE}]|\\(?=\s)", "", gap, flags=re.VERBOSE).replace("~", " ")
     if not gap:
         return NONE
     lines = re.split("\r*\n|\r|[\v\x85\u2028]", gap)

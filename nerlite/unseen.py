@@ -23,7 +23,7 @@ _MARK = r"(?P<mark>(?:(?:[A-Za-z]{1,3}|\|)?>[ \t]?)++|(?:\#++|//++|--|%++|;++|:)
 _FIRST_LINE, _OTHER_LINE = rf"[ \t]*+{_MARK}", rf"\n[ \t]*+{_MARK}"
 # From C on: a comment, and whether it ends; the star that a line of it begins with.
 _COMMENT, _STAR = r"(?m)^[ \t]*+/\*(?:[^*]++|\*(?!/))*+(\*/)?", r"\n[ \t]*+\*(?=\s)"
-TIE = r"(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])"
+TIE = r"(?:(?<=[A-Za-z][A-Za-z.}])~(?=[A-Za-z\d\\{$])|(?<=[A-Za-z.])\\(?=[\ \r\n]))"
 _ENCODED = r"(=\?[A-Za-z0-9-]{2,20}\?[Qq]\?)([!->@-~]{0,200})(\?=)"
 _BLOCK = ("(?:address|article|aside|blockquote|body|br|caption|center|d[dlt]|div|fig(?:caption|ure)|footer|form|h[1-6]|"
           r"head|header|hr|html|li|main|nav|ol|option|p|pre|section|select|t(?:able|body|[dhr]|foot|head)|title|ul)")
@@ -58,7 +58,7 @@ def without(text: str) -> tuple[str, list[Span]]:
 
     Ties stay in the text, since in addresses they are none.
     """
-    unseen = dict.fromkeys(_marks(text) if "\n" in text else (), " ")
+    unseen = {(start, end): " " * (end - start) for start, end in (_marks(text) if "\n" in text else ())}
     if "\n" in text and "/*" in text:
         unseen |= dict.fromkeys(_stars(text), " ")
     if "=?" in text:
@@ -71,7 +71,7 @@ def without(text: str) -> tuple[str, list[Span]]:
         # In capitals, what nothing closes is a ticker.
         unseen |= {match.span(): _space_for(match) for match in re.finditer(_TAGS, text)
                    if "</" in text or "[" in match[0] or not match[0].isupper()}
-    ties = [match.span() for match in re.finditer(TIE, text)] if "~" in text else []
+    ties = [match.span() for match in re.finditer(TIE, text)] if "~" in text or "\\" in text else []
     if not unseen:
         return text, ties
     parts, last = list[str](), 0
@@ -146,7 +146,7 @@ def _space_for(tags: re.Match[str]) -> str:
     """Return what tags are to a reader: the end of a paragraph, or a space where there is none beside them."""
     if re.search(_ENDS_BLOCK, tags[0]) or re.search(_LINKS, tags[0] + tags.string[tags.end():tags.end() + 8]):
         return _PARAGRAPH
-    if tags[0].lower() == "<wbr>":  # where a long word may be broken
+    if tags[0].lower() in ("<wbr>", "<wbr/>", "<wbr />"):  # where a long word may be broken
         return _NOTHING
     start, end = tags.span()
     beside = tags.string[max(0, start - 1):start] + tags.string[end:end + 1]

@@ -138,7 +138,7 @@ UNITS = [
     "â", "Ã", "Ã¼", "â€™s", "Â\xa0",
     "א", "א'", "a1B&", "a1B&" * 9 + "+", "M5&A", "%22", "a-str. ", "Mr", "Inc.a", "°C",
     "\u2060-", "a\u2060", "a\u2060-", "a & ", "\\\\ ", "/*", "\n/*", "\n * ", "/**/\n *", "a\ufffd", "@ab{", "{A}",
-    "<U+", "</a>", "Â ", "b'A", "\\par", "non-", "\\'f"]
+    "<U+", "\\xa0", "a\\-", "\\u200b", "a\\ ", "&amp;shy;", "</a>", "Â ", "b'A", "\\par", "non-", "\\'f"]
 
 
 @pytest.mark.parametrize("unit", [*UNITS, *map("".join, itertools.permutations(UNITS[:16], 2))])
@@ -218,6 +218,8 @@ def test_breaks_do_not_depend_on_what_is_elsewhere(text):
     ("Micro<wbr>soft<sup>1</sup> <c.a.b>Ada</c>", "#Microsoft 1 Ada", "<sup></sup><c.a.b></c>"),
     ("New\\nYork,\\n\\nAda\\r\\nBob\\tEve in c:" "\\new", "#New/York,#Ada/Bob#Eve in c:" "\\new", r"\n\n\n\r\n\t"),
     ("<p class=3D\"x\">Bob</p>Ber=\nlin=2E", "#Bob#Berlin.", '<pclass=3D"x"></p>'),
+    (r"New\ York of\u00a0Bob\xa0é Zo\xeb\xa0Roe&amp;nbsp;Al", "#New York of Bob é Zoë Roe Al", "\\"),
+    ("// Ber-\n// lin, New\\\nYork a<wbr/>b", "#// Berlin, New/York ab", "\\"),
     ("AdaÂ Roe Â Bob AMANHÂ É", "#Ada Roe Bob AMANHÂ É", "ÂÂ"),
     ("<![CDATA[Ada]]>", "#Ada", "<![CDATA[]]>"),
     (r"\\nAda\\nBob Eve\newline Al\item Di", r"#Ada/Bob Eve Al Di", r"\\n\\n"),
@@ -258,7 +260,8 @@ def test_joined_words_have_spaces_between_them_and_paragraphs_where_sentences_st
     ("M\\'fcller", "Müller"), ("Ren\\'e", "Ren'e"), ("Erd{\\H o}s", "Erdős"), ("{B}erlin", "Berlin"), ("=2E", "."),
     ("Ber&#8203;lin", "Berlin"), ("&#66;e&#x72;lin", "Berlin"), ("M<U+00FC>ller", "Müller"), ("<U+0001F600>", "😀"),
     ("M\\303\\274ller", "Müller"), ("<U+2019>s", "’s"), ("\\342\\200\\231s", "’s"), ("AT\\&T", "AT&T"), ("b'", "'"),
-    ("M\\u00c3\\u00bcller", "Müller"), ("BER-\nLIN", "BERLIN"),
+    ("M\\u00c3\\u00bcller", "Müller"), ("BER-\nLIN", "BERLIN"), ("Micro\\-soft", "Microsoft"),
+    ("Ber&#xAD;lin", "Berlin"), ("Ber\\u200blin", "Berlin"), ("Ber\ufffelin", "Berlin"), ("Citt\\xc3\\xa0", "Città"),
     ("Mos- \ncow", "Moscow"), ("Gen=\r\n=C3=A8ve", "Genève"), ("K=C3=B6=\nln", "Köln"), ("AKIAIOSFODNN7EXAMPLE", ""),
     ("(C)", "©"), ("(tm)", "™"), ("=?a?b?eHg=?=", ""), ("J=FCrgen", "Jürgen"),
     ("VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBv", ""), ("9e107d9d372bb6826bd81d3542a419d6", ""), ("\\n", ""),
