@@ -318,8 +318,8 @@ def _typecode(text: str) -> str:
 
 
 # Words after which a cell or paragraph begins: borders of tables, tags that end a block.
-_ENDS_CELL = (r"[|¦│┃║‖｜<&!\\](?:(?<=[^<&!\\])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|(?<=\\\\)(?=[\s\[])|"
-              r"(?<=\s&)(?=\s[^\n]{0,256}\\\\[\s\[])|"
+_ENDS_CELL = (r"[|¦│┃║‖｜<&!\\](?:(?<=[^<&!\\])|(?:(?<=\n!)|(?<=\s!!))(?=\s)|(?<=\\\\)(?=\s|\[\d)|"
+              r"(?<=\s&)(?=\s[^\n]{0,256}\\\\(?:\s|\[\d))|"
               r"(?:(?<=<)|(?<=&)lt;)/?(?i:br|p|div|t[dhr]|li|h[1-6]|option)\b[^<>]{0,256}?(?:>|&gt;))")
 
 

@@ -177,6 +177,7 @@ KINDS = {NONE: "", SPACE: " ", LINE: "/", PARAGRAPH: "#"}
     ("Paris<br>Rome <td title='x'>Oslo", "#Paris#Rome <td title='x'>#Oslo"),
     ("a\n! b !! c! !d", "#a/!#b !!#c! !d"),
     ("Ada & Oslo \\\\\nBob & Rome \\\\[2pt]\na & b", "#Ada &#Oslo \\\\#Bob &#Rome \\\\#[2pt]/a & b"),
+    (r"a \\[b] & c", r"#a \\[b] & c"),
     ("Paris&lt;br/&gt;Rome", "#Paris&lt;br/&gt;#Rome"),
     ("", ""),
 ])
