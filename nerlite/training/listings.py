@@ -125,9 +125,8 @@ def _form(page: _Page) -> None:
     for _ in range(rng.randint(2, 7)):
         column = rng.choice((*page.labels, page.other()))
         head = page.head(column)
-        if rng.random() < 0.2:
-            head = [word.lower() for word in head]
-        page.put(LINE, *head)
+        case = rng.choice(("as it is", "as it is", "as it is", "lower", "upper"))
+        page.put(LINE, *(in_case(word, case) for word in head))
         page.put(rng.choice((SPACE, NONE)), rng.choice("::=-"))
         page.cell(SPACE, column)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 # The labels that phrases have names of.
 LABELS = ("PER", "LOC", "ORG", "MISC")
 GREETINGS = ("Hi", "Dear", "Hello", "Hey", "Thanks", "Best", "Regards", "Cheers", "Love")
-NOBODY = ("All", "everyone", "team", "both", "again", "Sir", "wishes")
+NOBODY = ("All", "everyone", "team", "both", "again", "Sir", "wishes", "colleagues", "Customer Support", "friends",
+          "Hiring Manager", "folks", "guys", "Sir or Madam", "ladies and gentlemen", "neighbours", "there", "Team")
 TITLES = (("Mr.",), ("Mrs.",), ("Ms.",), ("Dr.",), ("Prof.",), ("Mr",), ("Professor",), ("President",), ("Coach",))
 # What names of a label, or what stands beside them, is called: the head of a column, a field of a form.
 HEADS = {
@@ -27,6 +28,7 @@ HEADS = {
     "job": ("Role", "Job", "Position", "Occupation", "Title", "Trade"),
     "field": ("Department", "Industry", "Sector", "Subject", "Area", "Division", "Topic", "Category"),
     "state": ("Status", "State", "Result", "Notes", "Weather", "Priority", "Paid", "Comment"),
+    "level": ("Level", "Severity", "Method", "Type", "log", "value", "default"),
     "thing": ("Item", "Goods", "Animal", "Colour", "Food", "Material", "Cargo", "Category", "Type", "Description")}
 CELLS = {
     "time": ("2020-01-05", "12:30", "Monday", "3 May", "09/11/2021", "Friday", "March", "1987", "Q3", "06:45",
@@ -40,6 +42,8 @@ CELLS = {
     "field": ("Sales", "Finance", "forestry", "physics", "drama", "Marketing", "banking", "retail", "energy", "Legal",
               "history", "Human Resources", "logistics", "biology", "Engineering", "insurance", "tourism", "Support",
               "mining", "software", "Accounting", "art", "chemistry", "shipping", "IT", "Operations", "agriculture"),
+    "level": ("INFO", "WARN", "ERROR", "DEBUG", "NULL", "TRUE", "FALSE", "N/A", "GET", "POST", "OK", "BEGIN", "END",
+              "TODO", "FATAL", "CRITICAL", "none", "null", "true"),
     "state": ("yes", "active", "paid", "open", "done", "windy", "rain", "sunny", "pending", "won", "lost", "late",
               "high", "OK", "cancelled", "closed", "cloudy", "in progress", "low", "Sold out", "delayed", "new", "fog"),
     "thing": ("coffee", "steel", "cat", "red", "bread", "chair", "cotton", "Laptop", "dog", "green", "copper", "horse",
@@ -58,7 +62,13 @@ SAYINGS = ("anyone here ?", "ok", "is PER coming ?", "brb", "just got to LOC", "
 MAIL_HEADS = ("From: PER <p.q@example.org>", "To: PER <info@example.com>", "From: PER", "To: PER", "Cc: PER, PER",
               "Subject: Lunch in LOC", "Subject: Invoice from ORG", "Subject: Re: ORG", "Subject: Your trip to LOC",
               "Subject: Notes", "Date: Mon, 5 Jan 2026 10:12:00 +0100", "Sent: Tuesday 10:15", "Subject: MISC tickets",
-              "On 3 Mar 2024, at 10:15, PER wrote:", "Subject: Question about the order", "To: ORG")
+              "On 3 Mar 2024, at 10:15, PER wrote:", "Subject: Question about the order", "To: ORG", "Cc: the board",
+              "To: all-staff", "To: Sales Team", "From: IT Support <it@example.org>", "Subject: Re: holiday plans",
+              "Subject: Fwd: Minutes of the meeting", "Re: Broken printer", "Re: Rent for June",
+              "Subject: Your application", "Subject: Birthday cake", "Subject: RE: Annual budget", "Bcc: Accounting",
+              "Subject: Summer school fees", "Subject: New opening hours", "Reply-To: no-reply@example.com",
+              "Subject: Parking permits", "Fwd: Road works next week", "Subject: Choir practice",
+              "-----Original Message-----", "Subject: Re: Re: keys", "Attachments: report.pdf")
 NOTES = ("I will be at ORG until six.", "Meet me at ORG at noon.", "My interview at ORG went well.",
          "PER from ORG will join us.", "We flew to LOC on Friday.", "The flight to LOC is late.",
          "Have you heard from PER?", "I have left ORG for ORG.", "The parcel from ORG never came.",
@@ -71,7 +81,11 @@ NOTES = ("I will be at ORG until six.", "Meet me at ORG at noon.", "My interview
          "My bank, ORG, has closed its branch in LOC.", "We use MISC for that.", "PER says hello.",
          "> Is ORG coming?", "> Our boat sails from LOC.", "Our guide in LOC was PER.", "No word from LOC so far.",
          "The talk at ORG was full.", "You can reach me at ORG.", "They sold it to ORG.",
-         "ORG, ORG and ORG were there.")
+         "ORG, ORG and ORG were there.", "We meet in room 2.10.", "The lift is broken again.", "It costs 40 euros.",
+         "Your order no. 5120 has shipped.", "The numbers for May are still missing.", "See the file attached.",
+         "Human Resources will get in touch.", "Please bring your laptop.", "Good luck with the exam!",
+         "The deadline is Friday.", "Greetings from LOC!", "Ask the help desk.", "Tea is at four.",
+         "Mum says hello.", "Invoice 88-12 is paid.")
 # What reviews, posts and articles say.
 REMARKS = ("ORG has shut its store in LOC.", "PER moved from ORG to ORG.", "I bought a MISC at ORG last week.",
            "PER starred in MISC.", "MISC is the best film of the year.", "She grew up in LOC and studied at ORG.",
@@ -87,10 +101,11 @@ REMARKS = ("ORG has shut its store in LOC.", "PER moved from ORG to ORG.", "I bo
            "The exhibition moves to LOC, then to LOC.", "ORG lost to ORG in the final.", "PER teaches at ORG.",
            "ORG is cheaper than ORG.", "Does MISC work with MISC?", "The bridge in LOC is closed.", "PER is right.")
 CLOSINGS = ("Best,", "Best wishes,", "Regards,", "Thanks,", "Kind regards", "Cheers,", "Yours,", "Love,", "--",
-            "Sincerely,", "Talk soon,", "Many thanks")
+            "Sincerely,", "Talk soon,", "Many thanks", "Ciao,", "See you,", "Take care", "Yours faithfully,",
+            "With kind regards,", "Cordially", "Warmly,")
 SIGNATURES = ("PER", "PER", "PER", "PER\nORG", "PER\nORG | LOC", "PER, ORG", "PER\nHead of Sales, ORG\nLOC",
               "PER\nORG\nTel. +44 20 5555 0199", "PER\nengineer\nORG, LOC", "PER | ORG\nPhone: 555 0142",
-              "PER\nSent from my phone", "PER\nORG\nwww.example.org")
+              "PER\nSent from my phone", "Customer Service", "The Sales Team", "Your ORG team", "PER\nORG\nwww.example.org")
 ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 # Words between names of a text in another script.
 HAN = "在的和与是了有公司工作见面去来自访问说对为于上下中大学城市今天他她我们"
