@@ -105,7 +105,8 @@ CLOSINGS = ("Best,", "Best wishes,", "Regards,", "Thanks,", "Kind regards", "Che
             "With kind regards,", "Cordially", "Warmly,")
 SIGNATURES = ("PER", "PER", "PER", "PER\nORG", "PER\nORG | LOC", "PER, ORG", "PER\nHead of Sales, ORG\nLOC",
               "PER\nORG\nTel. +44 20 5555 0199", "PER\nengineer\nORG, LOC", "PER | ORG\nPhone: 555 0142",
-              "PER\nSent from my phone", "Customer Service", "The Sales Team", "Your ORG team", "PER\nORG\nwww.example.org")
+              "PER\nSent from my phone", "Customer Service", "The Sales Team", "Your ORG team",
+              "PER\nORG\nwww.example.org")
 ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii")
 # Words between names of a text in another script.
 HAN = "在的和与是了有公司工作见面去来自访问说对为于上下中大学城市今天他她我们"
