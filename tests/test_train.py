@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -164,8 +165,10 @@ def test_what_lists_hold_is_cut_as_the_splitter_cuts_it():
     for text in itertools.chain(*phrases.CELLS.values(), *phrases.HEADS.values(), phrases.SAYINGS, phrases.HEADINGS,
                                 phrases.SEARCHES, phrases.HEADLINES, map(" ".join, phrases.TITLES)):
         assert [text[start:end] for start, end in split_words(text).offsets] == text.split()
-    for before, after in phrases.MARKS:
-        assert split_words(f"{before}Ada{after}")[:].count("Ada") == 1
+    marked = (f"{before}PER{after}" for before, after in phrases.MARKS)
+    for text in (*marked, *phrases.MAIL_HEADS, *phrases.NOTES, *phrases.REMARKS, *phrases.SIGNATURES):
+        found = [word for word in split_words(text) if word in phrases.LABELS]
+        assert found == re.findall(r"(?<![A-Z])(?:PER|LOC|ORG|MISC)(?![A-Z])", text), text
 
 
 def test_a_list_of_names_counts_as_much_as_the_sets_that_are_read(corpus, tmp_path):

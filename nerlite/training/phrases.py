@@ -42,7 +42,7 @@ CELLS = {
     "field": ("Sales", "Finance", "forestry", "physics", "drama", "Marketing", "banking", "retail", "energy", "Legal",
               "history", "Human Resources", "logistics", "biology", "Engineering", "insurance", "tourism", "Support",
               "mining", "software", "Accounting", "art", "chemistry", "shipping", "IT", "Operations", "agriculture"),
-    "level": ("INFO", "WARN", "ERROR", "DEBUG", "NULL", "TRUE", "FALSE", "N/A", "GET", "POST", "OK", "BEGIN", "END",
+    "level": ("INFO", "WARN", "ERROR", "DEBUG", "NULL", "TRUE", "FALSE", "N / A", "GET", "POST", "OK", "BEGIN", "END",
               "TODO", "FATAL", "CRITICAL", "none", "null", "true"),
     "state": ("yes", "active", "paid", "open", "done", "windy", "rain", "sunny", "pending", "won", "lost", "late",
               "high", "OK", "cancelled", "closed", "cloudy", "in progress", "low", "Sold out", "delayed", "new", "fog"),
