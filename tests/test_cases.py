@@ -1,14 +1,10 @@
-"""Small texts after public reports about taggers, each a kind of fault, by the shipped model: nearly all are right."""
+"""Small texts after public reports about taggers, each a kind of fault, by the shipped model: all are right."""
 
 import json
 
 import pytest
 
 import nerlite
-
-# What the model has wrong, words and breaks being right: "Google" in a mail is MISC to it, as its products' names are.
-KNOWN_WRONG = {"From: John Smith <john@example.com>\nTo: Mary Jones <mary@example.com>\nSubject: Meeting in Paris\n\n"
-               "Hi Mary,\nsee you at Google.\n\nBest,\nJohn\n"}
 
 
 @pytest.fixture(scope="module")
@@ -23,4 +19,4 @@ def test_reported_texts_come_out_as_a_person_marks_them(data, ner):
         found = [[entity.text, entity.label] for entity in ner(case["text"]).entities]
         if found != case["entities"]:
             wrong[case["text"]] = found
-    assert set(wrong) <= KNOWN_WRONG, wrong
+    assert not wrong
