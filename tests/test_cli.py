@@ -643,6 +643,46 @@ def test_a_text_is_not_written_over(run, key):
     assert errors == f"nerlite: --text-key {key}: expected another key: the answer is written there\n"
 
 
+def test_the_entities_are_written_over_no_other_key(run):
+    for key in ("text", "truncated_at"):
+        status, output, errors = run("tag", "--entities-key", key, stdin=b"x\n")
+        assert (status, output) == (2, "")
+        assert errors == f"nerlite: --entities-key {key}: expected another key: something else is there\n"
+
+
+@pytest.mark.parametrize(("own", "other", "file", "content"), [
+    ("column", "key", "a.csv", "id,text,body\n1,x,john\n"),
+    ("key", "column", "a.jsonl", '{"text": "x", "body": "john"}')])
+def test_where_texts_are_is_asked_as_the_format_has_it(run, tmp_path, own, other, file, content):
+    """Else another text would be read, and `redact` let the names through."""
+    (tmp_path / file).write_text(content)
+    for command in ("tag", "count", "redact"):
+        status, output, errors = run(command, f"--text-{other}", "body", tmp_path / file)
+        assert (status, output) == (2, "")
+        assert f"{file}: expected --text-{own}, not --text-{other}, for {file[2:]}" in errors
+        assert run(command, f"--text-{other}", "x", f"--text-{own}", "body", tmp_path / file)[0] == 0
+
+
+def test_what_is_written_is_not_called_compressed(run, tmp_path, capfdbinary):
+    for name, content in (("map.json", "{}"), ("a.txt", "john\n")):
+        (tmp_path / name).write_text(content)
+    to = ["--to", str(tmp_path / "b.txt.gz"), str(tmp_path / "a.txt")]
+    for command in ("tag", "redact"):
+        status, _, errors = run(command, *to)
+        assert status == 2 and "b.txt.gz: expected a name such as" in errors
+    assert cli.main(["restore", "--map", str(tmp_path / "map.json"), *to]) == 2
+    assert b"b.txt.gz: expected a name such as" in capfdbinary.readouterr().err
+    assert not (tmp_path / "b.txt.gz").exists()
+    (tmp_path / "a.gz").mkdir()
+    assert run("tag", "--to", tmp_path / "a.gz", tmp_path / "a.txt")[0] == 0
+
+
+def test_a_map_that_cannot_be_written_is_named(run, tmp_path):
+    status, output, errors = run("redact", "--map", tmp_path / "none/x.json", stdin=b"john\n")
+    assert (status, output) == (2, "")
+    assert errors == f"nerlite: --map {tmp_path / 'none/x.json'}: No such file or directory; nothing was written\n"
+
+
 def test_options_reach_the_tagger(run):
     with mock.patch.object(nerlite, "load", side_effect=nerlite.load) as load:
         assert run("tag", "--no-agreement", "--window", "--threads", "2", stdin=b"x\n")[0] == 0

@@ -506,3 +506,24 @@ def test_row_groups_that_a_killed_run_left_are_those_of_one_run(run, tiny_model,
 
 class Killed(BaseException):
     """What ends a process at once."""
+
+
+def test_nothing_in_a_folder_is_missing_without_a_word(run, tmp_path, monkeypatch):
+    (tmp_path / "a/b").mkdir(parents=True)
+    for name in ("one.txt", "b/two.txt"):
+        (tmp_path / "a" / name).write_text("john\n")
+    (tmp_path / "a/zz.txt").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "a/pipe.txt")
+    status, output, errors = run("--on-error", "skip", tmp_path / "a")
+    assert (status, output.count("\n")) == (0, 2)
+    assert "1 files of other kinds" in errors and "zz.txt: No such file or directory" in errors
+    scandir = os.scandir
+
+    def refused(path):
+        if Path(path).name == "b":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    status, output, errors = run("--on-error", "skip", tmp_path / "a")
+    assert (status, output, errors) == (2, "", f"nerlite: {tmp_path / 'a/b'}: Permission denied\n")

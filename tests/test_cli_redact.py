@@ -110,7 +110,7 @@ def test_json_files_come_back_as_values(run, tmp_path):
     assert json.loads(run("restore", "--map", names, redacted)[1]) == rows
     redacted.write_text("[1, 2")
     assert run("restore", "--map", names, redacted)[::2] == (
-        2, f"nerlite: {redacted}: not JSON: Expecting ',' delimiter at column 6\n")
+        2, f"nerlite: {redacted}:1: not JSON: Expecting ',' delimiter at column 6\n")
 
 
 MARKS = ["the john ", "of berlin", "[PER_1]", "[TEXT_1]", '"', ";", ",", "\t", "\r", "\n", "\ufeff"]

@@ -61,7 +61,8 @@ def test_bytes_that_are_not_utf8_are_named_by_line_and_offset():
 
 
 @pytest.mark.parametrize(("line", "message"), [
-    ("{", r"not JSON: .* at column 2"),
+    ("{", r"not JSON: .* at column 2"), ('{"text": "a"\n', r"not JSON: .* at column 13"),
+    ('{"text": "a\tb"}', "not JSON: Invalid control character at column 12"),
     ("[" * 100_000, "not JSON that can be read"),
     ('{"text": ' + "9" * 5_000 + "}", "not JSON that can be read"),
     ('["text"]', "expected a JSON object"),
@@ -329,6 +330,8 @@ def test_json_files(source, texts):
     ('[{"text": "a"},\n 3]', "f:2: expected a JSON"),
     ('[{"text": "a"}', "f:1: not JSON: expected , or ]"),
     ('[{"text": "a"}] x', "f: not JSON: expected the array's end"),
+    ('[{"text": "a"},\n\n{"b"\n: 1,\n "c" 5}]', "f:5: not JSON: Expecting ':' delimiter at column 6"),
+    ('{\n"a" 1}', "f:2: not JSON: Expecting ':' delimiter at column 5"),
     ('[\n\n{"text": NaN}]', "f:3: not JSON that can be read: NaN"), ("[", "f: not JSON: expected the array's end"),
 ])
 def test_bad_json_files_are_named(source, message):

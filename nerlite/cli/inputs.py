@@ -46,13 +46,18 @@ def check_files(names: Sequence[str]) -> None:
 
 
 def _in_folder(folder: str) -> Iterator[str]:
-    """Yield a folder's files and those of the folders in it, hidden ones aside; say how many are of no known kind."""
+    """Yield a folder's files and those of the folders in it, hidden ones aside; say how many are of no known kind.
+
+    A link to nothing is taken, for its reader to tell; a pipe, which may wait for ever, is of no kind.
+    """
     found, others = [], 0
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [each for each in folders if not each.startswith(".")]
         for name in names:
-            if os.path.splitext(inner_name(name))[1].lower() in TEXT_SUFFIXES and not name.startswith("."):
-                found.append(os.path.join(parent, name))
+            path = os.path.join(parent, name)
+            is_text = os.path.splitext(inner_name(name))[1].lower() in TEXT_SUFFIXES and not name.startswith(".")
+            if is_text and (os.path.isfile(path) or not os.path.exists(path)):
+                found.append(path)
             else:
                 others += 1
     if not found:
@@ -60,3 +65,8 @@ def _in_folder(folder: str) -> Iterator[str]:
     if others:
         say(f"{folder}: {others:,} files of other kinds are left out")
     yield from sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Refuse a folder that cannot be read: what is in it would be missing without a word."""
+    raise InputError(error.strerror or str(error), Place(error.filename))

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING
 
 import nerlite
 from nerlite.backends import BACKENDS
-from nerlite.cli.console import say
+from nerlite.cli.console import display_name, say
 from nerlite.cli.failures import Failures, Report
 from nerlite.cores import available_cores
 from nerlite.errors import InputError
-from nerlite.io import READERS
+from nerlite.io import READERS, format_of
 from nerlite.io.base import ReadOptions
+from nerlite.io.compression import inner_name
 
 if TYPE_CHECKING:
     from nerlite.cli.workers import Workers
 
 # Bytes of files that are worth a process a core.
 BIG = 1 << 24
+# Formats whose texts are in a column, and at a key.
+TABLES, OBJECTS = ("csv", "tsv", "parquet"), ("json", "jsonl")
 
 
 def of_model() -> argparse.ArgumentParser:
@@ -78,9 +81,9 @@ def of_texts() -> argparse.ArgumentParser:
 def add_places(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where in a file its texts are."""
     parser.add_argument("--whole", action="store_true", help="plain text: a file is one document")
-    parser.add_argument("--text-key", default="text", metavar="KEY",
+    parser.add_argument("--text-key", metavar="KEY",
                         help="JSON: the key of the text (text), or the way to it, such as data.text")
-    parser.add_argument("--text-column", default="text", metavar="NAME",
+    parser.add_argument("--text-column", metavar="NAME",
                         help="CSV, TSV, Parquet: the column of the text (text)")
 
 
@@ -96,8 +99,24 @@ def of_entities() -> argparse.ArgumentParser:
 
 def read_options(options: argparse.Namespace) -> ReadOptions:
     """Return what the options say of reading."""
-    known = {name: value for name, value in vars(options).items() if name in ReadOptions._fields}
+    known = {name: value for name, value in vars(options).items() if name in ReadOptions._fields and value is not None}
     return ReadOptions(**known, say=say)
+
+
+def check_places(options: argparse.Namespace, files: Sequence[str]) -> None:
+    """Refuse --text-key for a table, --text-column for JSON: the text would be looked for elsewhere, and found."""
+    for file in files:
+        form = format_of(file) if options.input_format == "auto" else options.input_format
+        for forms, own, other in ((TABLES, "column", "key"), (OBJECTS, "key", "column")):
+            is_given = [vars(options)[f"text_{name}"] is not None for name in (own, other)]
+            if form in forms and is_given == [False, True]:
+                raise InputError(f"{display_name(file)}: expected --text-{own}, not --text-{other}, for {form}")
+
+
+def check_target(path: str | None) -> None:
+    """Refuse a file whose name says that it is compressed, which what is written is not."""
+    if path and not os.path.isdir(path) and (inner := inner_name(path)) != path:
+        raise InputError(f"--to {path}: expected a name such as {inner}: what is written is not compressed")
 
 
 def load(options: argparse.Namespace) -> nerlite.Tagger:
@@ -124,7 +143,7 @@ def failures_of(options: argparse.Namespace) -> Failures:
 
 def choose_workers(options: argparse.Namespace, files: Sequence[str]) -> None:
     """Choose processes for big files: measured on two cores they take 5 % less time of the CPU than threads."""
-    is_big = "-" not in files and sum(map(os.path.getsize, files)) >= BIG
+    is_big = "-" not in files and sum(os.path.getsize(file) for file in files if os.path.isfile(file)) >= BIG
     if is_big and not (options.workers or options.threads) and hasattr(os, "fork") and sys.platform == "linux":
         options.workers = available_cores() if available_cores() > 1 else None
 

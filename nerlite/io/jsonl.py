@@ -46,7 +46,8 @@ def parse(text: str, where: Place, start: int = 0, *, whole: bool = True) -> tup
         if whole and text[end:].strip():
             raise json.JSONDecodeError("Extra data", text, end)
     except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg} at column {error.colno}", where) from None
+        place, column = (where, error.pos + 1) if whole else (Place(where.file, error.lineno), error.colno)
+        raise InputError(f"not JSON: {error.msg.removesuffix(' at')} at column {column}", place) from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets as deep
         raise InputError(f"not JSON that can be read: {error}", where) from None
     return value, end

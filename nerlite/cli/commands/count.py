@@ -72,6 +72,7 @@ def add_to(commands: Any, about: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tag what the files hold, count, and print once all is counted."""
     files = expanded(options.files)
+    common.check_places(options, files)
     common.choose_workers(options, files)
     tagger = common.load(options)
     labels, names = common.labels_of(options.label, tagger), Names()

@@ -42,6 +42,8 @@ def add_to(commands: Any, about: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """Redact what the files hold; nothing is written before all of it is done and the map is safe."""
     check_files(options.files)
+    common.check_places(options, options.files)
+    common.check_target(options.to)
     for name, value in (("key", options.text_key), ("column", options.text_column)):
         if value in jsonl.ANSWER_KEYS:
             raise InputError(f"--text-{name} {value}: expected another {name}: answers are left out")
@@ -58,7 +60,10 @@ def run(options: argparse.Namespace) -> int:
         if options.map:
             if _stamp(options.map) != before:
                 raise InputError(f"--map {options.map}: it was changed meanwhile; nothing was written")
-            placeholders.save(options.map)
+            try:
+                placeholders.save(options.map)
+            except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+                raise InputError(f"--map {options.map}: {error.strerror}; nothing was written") from None
         held.release()
     return 0
 

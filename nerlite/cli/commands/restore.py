@@ -12,6 +12,7 @@ from nerlite.cli.console import Input, Output, display_name, say
 from nerlite.cli.held import held_for
 from nerlite.cli.hiding import add_streams, decoded, forms_of, read_map
 from nerlite.cli.inputs import check_files
+from nerlite.cli.options import check_target
 from nerlite.errors import InputError, Place
 from nerlite.io import csv, jsonl, parquet
 from nerlite.io.base import ReadOptions, decode
@@ -36,6 +37,7 @@ def add_to(commands: Any, about: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """Restore what the files hold, a line at a time; say which placeholders the map does not have."""
     check_files([*options.files, options.map])
+    check_target(options.to)
     forms = forms_of(options.files, options.input_format)
     restoring = _Restoring(read_map(options.map))
     with Input(options.files) as streams:
