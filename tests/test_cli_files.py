@@ -527,3 +527,22 @@ def test_nothing_in_a_folder_is_missing_without_a_word(run, tmp_path, monkeypatc
     monkeypatch.setattr(os, "scandir", refused)
     status, output, errors = run("--on-error", "skip", tmp_path / "a")
     assert (status, output, errors) == (2, "", f"nerlite: {tmp_path / 'a/b'}: Permission denied\n")
+
+
+def test_answers_to_what_was_changed_since_are_kept_and_said(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "in" / name).write_text("john\n")
+    arguments = ["--to", f"{tmp_path}/out/", "--resume", tmp_path / "in"]
+    assert run(*arguments)[0] == 0
+    answer = (tmp_path / "out/b.txt.jsonl").read_bytes()
+    assert run(*arguments) == (0, "", "")
+    (tmp_path / "in/b.txt").write_text("the john\n")
+    os.utime(tmp_path / "in/b.txt", (2e9, 2e9))
+    status, output, errors = run(*arguments)
+    assert (status, output, errors.count("\n")) == (0, "", 1)
+    assert f"{tmp_path / 'out/b.txt.jsonl'}: kept, though what it answers was changed since" in errors
+    assert (tmp_path / "out/b.txt.jsonl").read_bytes() == answer
+    (tmp_path / "out/b.txt.jsonl").unlink()
+    assert run(*arguments) == (0, "", "")
+    assert b"the john" in (tmp_path / "out/b.txt.jsonl").read_bytes()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import nerlite
 from nerlite.cli import options as common
-from nerlite.cli.console import Input, Output, display_name
+from nerlite.cli.console import Input, Output, display_name, say
 from nerlite.cli.documents import documents_of, records_of
 from nerlite.cli.failures import Failures
 from nerlite.cli.inputs import expanded
@@ -132,13 +132,15 @@ class _Work:
 
             brat_target.configure(folder, self._tagger.labels)
         for file, target in zip(files, targets, strict=True):
-            if self._failures.first is None and not (self._options.resume and os.path.exists(target)):
+            if self._failures.first is None:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 self.to_file([file], target)
 
     def to_file(self, files: list[str], path: str) -> None:
         """Write a file; where a run goes on, behind the texts that the earlier one answered."""
         if self._options.resume and os.path.exists(path):
+            if any(os.path.isfile(file) and os.path.getmtime(file) > os.path.getmtime(path) for file in files):
+                say(f"{path}: kept, though what it answers was changed since; without it the next run answers anew")
             return
         target, is_whole = self._target(files, path), False
         try:
