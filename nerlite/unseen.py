@@ -69,8 +69,9 @@ def without(text: str) -> tuple[str, list[Span]]:
         unseen |= dict.fromkeys(map(re.Match.span, re.finditer(_TORN, text)), _NOTHING)
     if "<" in text:
         # In capitals, what nothing closes is a ticker.
+        closes = "</" in text
         unseen |= {match.span(): _space_for(match) for match in re.finditer(_TAGS, text)
-                   if "</" in text or "[" in match[0] or not match[0].isupper()}
+                   if closes or "[" in match[0] or not match[0].isupper()}
     ties = [match.span() for match in re.finditer(TIE, text)] if "~" in text or "\\" in text else []
     if not unseen:
         return text, ties

@@ -647,7 +647,7 @@ def test_the_entities_are_written_over_no_other_key(run):
     for key in ("text", "truncated_at"):
         status, output, errors = run("tag", "--entities-key", key, stdin=b"x\n")
         assert (status, output) == (2, "")
-        assert errors == f"nerlite: --entities-key {key}: expected another key: something else is there\n"
+        assert errors == f"nerlite: --entities-key {key}: expected a key that neither the text nor truncated_at has\n"
 
 
 @pytest.mark.parametrize(("own", "other", "file", "content"), [

@@ -138,15 +138,26 @@ UNITS = [
     "â", "Ã", "Ã¼", "â€™s", "Â\xa0",
     "א", "א'", "a1B&", "a1B&" * 9 + "+", "M5&A", "%22", "a-str. ", "Mr", "Inc.a", "°C",
     "\u2060-", "a\u2060", "a\u2060-", "a & ", "\\\\ ", "/*", "\n/*", "\n * ", "/**/\n *", "a\ufffd", "@ab{", "{A}",
-    "<U+", "\\xa0", "a\\-", "\\u200b", "a\\ ", "&amp;shy;", "</a>", "Â ", "b'A", "\\par", "non-", "\\'f"]
+    "<U+", "a<br/>", "]]><", "\\xa0", "a\\-", "\\u200b", "a\\ ", "&amp;shy;", "</a>", "Â ", "b'A", "\\par",
+    "non-", "\\'f"]
+
+
+def seconds_for(text):
+    started = time.process_time()
+    words = split_words(text)
+    assert len(words.read.breaks) == len(words.read.forms)
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("unit", [*UNITS, *map("".join, itertools.permutations(UNITS[:16], 2))])
 def test_time_is_linear_in_hostile_text(unit):
-    started = time.process_time()
-    words = split_words(unit * (20_000 // len(unit)))
-    assert len(words.read.breaks) == len(words.read.forms)
-    assert time.process_time() - started < 1
+    assert seconds_for(unit * (20_000 // len(unit))) < 1
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_four_times_the_text_takes_not_eight_times_the_time(unit):
+    some = min(seconds_for(unit * (30_000 // len(unit))) for _ in range(2))
+    assert seconds_for(unit * (120_000 // len(unit))) < 8 * some + 0.5
 
 
 @pytest.mark.parametrize("kind", [PLAIN, LATIN])

@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     if options.text_key in (options.entities_key, TRUNCATED_KEY):
         raise InputError(f"--text-key {options.text_key}: expected another key: the answer is written there")
     if options.entities_key == TRUNCATED_KEY or (options.text_key is None and options.entities_key == "text"):
-        raise InputError(f"--entities-key {options.entities_key}: expected another key: something else is there")
+        raise InputError(f"--entities-key {options.entities_key}: expected a key that neither the text nor "
+                         f"{TRUNCATED_KEY} has")
     if options.resume and (not options.to or "-" in files):
         raise InputError("--resume: expected files, and --to FILE or FOLDER: only those can be gone on with")
     failures = common.failures_of(options)
