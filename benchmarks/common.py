@@ -82,7 +82,8 @@ def sample(n: int, part: str = "test") -> list[Sentence]:
 def piece_encoder() -> PieceEncoder:
     """Return the shipped model's."""
     config = read_config(MODEL / "config.json")
-    return PieceEncoder(MODEL / "tokenizer.json", config.window, config.encoder.vocab_size, breaks=config.breaks)
+    return PieceEncoder(MODEL / "tokenizer.json", config.window, config.encoder.vocab_size, breaks=config.breaks,
+                        shapes=config.shapes)
 
 
 def inputs_of(text: str, encoder: PieceEncoder) -> list[Input]:

@@ -110,13 +110,16 @@ def has_vnni() -> bool:
     return bool({"avx512_vnni", "avx_vnni"} & cpu_flags())
 
 
-def pad(piece_ids: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """piece_ids: (n_pieces,) each → ids and mask, (n_seqs, longest) int64, padded with 0 on the right."""
-    longest = max(map(len, piece_ids))
+def pad(piece_ids: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """piece_ids: (n_pieces,) each → INPUTS, (n_seqs, longest) int64 each, padded with 0 on the right.
+
+    What nerlite's ids say of how words are written are BERT's token types.
+    """
+    longest, vocab_size = max(map(len, piece_ids)), read_config(MODEL / "config.json").encoder.vocab_size
     ids, mask = np.zeros((2, len(piece_ids), longest), np.int64)
     for row, each in enumerate(piece_ids):
         ids[row, :len(each)], mask[row, :len(each)] = each, 1
-    return ids, mask
+    return ids % vocab_size, mask, ids // vocab_size
 
 
 def _write_float32(path: Path) -> None:
@@ -136,13 +139,14 @@ def _write_float32(path: Path) -> None:
 
 
 def _write_huggingface(model: Path, path: Path) -> None:
-    """Write the encoder; its type embeddings are 0, as nerlite's positions hold them."""
+    """Write the encoder; its type embeddings are those of words' shapes, or 0."""
     import torch
     from transformers import BertConfig, BertModel
 
     config = read_config(model / "config.json")
     tensors = read_tensors(config, model / "model.safetensors")
-    weights = {"embeddings.token_type_embeddings.weight": np.zeros((2, config.encoder.hidden_size), np.float32)}
+    types = tensors.get("encoder.shape_embeddings", np.zeros((2, config.encoder.hidden_size), np.float32))
+    weights = {"embeddings.token_type_embeddings.weight": types}
 
     def take(ours: str, theirs: str, array: np.ndarray) -> None:
         weights[theirs] = np.ascontiguousarray(array.T if ours.endswith(".weight") else array)
@@ -158,7 +162,8 @@ def _write_huggingface(model: Path, path: Path) -> None:
                 take(f".{end}", f"{theirs}.attention.self.{part}.{end}", array)
             for part, their_part in LAYER_PARTS:
                 take(f".{end}", f"{theirs}.{their_part}.{end}", tensors[f"{ours}.{part}.{end}"])
-    settings = config.encoder._asdict() | {"position_embedding_type": "absolute"}  # CTranslate2 asks for it
+    settings = config.encoder._asdict() | {"type_vocab_size": len(types)}
+    settings["position_embedding_type"] = "absolute"  # CTranslate2 asks for it
     bert = BertModel(BertConfig(**settings), add_pooling_layer=False)
     bert.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     bert.save_pretrained(path)
@@ -179,9 +184,9 @@ def _write_onnx(huggingface: Path, path: Path) -> None:
         def forward(self, ids: Any, mask: Any, types: Any) -> Any:
             return self.bert(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
 
-    ids, mask = map(torch.from_numpy, pad([np.arange(1000, 1016), np.arange(1000, 1010)]))
-    torch.onnx.export(Encoder().eval(), (ids, mask, torch.zeros_like(ids)), path, input_names=list(INPUTS),
-                      output_names=["hidden"], opset_version=17, dynamo=False,
+    inputs = tuple(map(torch.from_numpy, pad([np.arange(1000, 1016), np.arange(1000, 1010)])))
+    torch.onnx.export(Encoder().eval(), inputs, path, input_names=list(INPUTS), output_names=["hidden"],
+                      opset_version=17, dynamo=False,
                       dynamic_axes={name: {0: "batch", 1: "length"} for name in (*INPUTS, "hidden")})
 
 
@@ -224,8 +229,8 @@ def _write_openvino_int8(float32: Path, path: Path) -> None:
     import nncf
     import openvino
 
-    batches = [pad([each.piece_ids]) for sentence in sample(N_CALIBRATION, "train") for each in sentence.inputs]
-    examples = [dict(zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True)) for ids, mask in batches]
+    examples = [dict(zip(INPUTS, pad([each.piece_ids]), strict=True)) for sentence in sample(N_CALIBRATION, "train")
+                for each in sentence.inputs]
     graph = nncf.quantize(openvino.Core().read_model(float32), nncf.Dataset(examples), subset_size=len(examples),
                           model_type=nncf.ModelType.TRANSFORMER)
     openvino.save_model(graph, path, compress_to_fp16=False)

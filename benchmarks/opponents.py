@@ -18,10 +18,9 @@ from nerlite.batch import Input
 
 
 class Batch(NamedTuple):
-    """ids, mask: (n_seqs, longest) int64, padded on the right; lengths: (n_seqs,); order: which inputs these are."""
+    """inputs: see `export.pad`, as INPUTS names them; lengths: (n_seqs,); order: which inputs these are."""
 
-    ids: np.ndarray
-    mask: np.ndarray
+    inputs: dict[str, np.ndarray]
     lengths: np.ndarray
     order: list[int]
 
@@ -33,7 +32,7 @@ def batches_of(inputs: list[Input], size: int) -> list[Batch]:
     for start in range(0, len(inputs), size):
         order = by_length[start:start + size]
         pieces = [inputs[i].piece_ids for i in order]
-        batches.append(Batch(*pad(pieces), np.array(list(map(len, pieces))), order))
+        batches.append(Batch(dict(zip(INPUTS, pad(pieces), strict=True)), np.array(list(map(len, pieces))), order))
     return batches
 
 
@@ -79,8 +78,7 @@ class ONNXRuntime(Opponent):
 
     def run(self, batch: Batch) -> np.ndarray:
         """Return the last hidden state, (n_seqs, longest, hidden)."""
-        feed = dict(zip(INPUTS, (batch.ids, batch.mask, np.zeros_like(batch.ids)), strict=True))
-        hidden: np.ndarray = self._session.run(None, feed)[0]
+        hidden: np.ndarray = self._session.run(None, batch.inputs)[0]
         return hidden
 
 
@@ -104,8 +102,9 @@ class CTranslate2(Opponent):
 
     def run(self, batch: Batch) -> np.ndarray:
         """Return the last hidden state, (n_seqs, longest, hidden)."""
-        ids, lengths = self._view(batch.ids.astype(np.int32)), self._view(batch.lengths.astype(np.int32))
-        return np.array(self._encoder.forward_batch(ids, lengths).last_hidden_state)
+        ids, lengths, types = (self._view(array.astype(np.int32)) for array in (
+            batch.inputs["input_ids"], batch.lengths, batch.inputs["token_type_ids"]))
+        return np.array(self._encoder.forward_batch(ids, lengths, types).last_hidden_state)
 
 
 class OpenVINO(Opponent):
@@ -124,12 +123,9 @@ class OpenVINO(Opponent):
             path, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": hint, **self.precision})
         self._queue: Any = None if single else openvino.AsyncInferQueue(self._model)
 
-    def _feed(self, batch: Batch) -> dict[str, np.ndarray]:
-        return dict(zip(INPUTS, (batch.ids, batch.mask, np.zeros_like(batch.ids)), strict=True))
-
     def run(self, batch: Batch) -> np.ndarray:
         """Return the last hidden state, (n_seqs, longest, hidden)."""
-        hidden: np.ndarray = self._model(self._feed(batch))[0]
+        hidden: np.ndarray = self._model(batch.inputs)[0]
         return hidden
 
     def run_all(self, batches: list[Batch]) -> list[np.ndarray]:
@@ -143,7 +139,7 @@ class OpenVINO(Opponent):
 
         self._queue.set_callback(keep)
         for index, batch in enumerate(batches):
-            self._queue.start_async(self._feed(batch), index)
+            self._queue.start_async(batch.inputs, index)
         self._queue.wait_all()
         return results
 
@@ -173,8 +169,8 @@ class PyTorch(Opponent):
     def run(self, batch: Batch) -> np.ndarray:
         """Return the last hidden state, (n_seqs, longest, hidden)."""
         with self._inference_mode():
-            hidden: np.ndarray = self._bert(input_ids=self._tensor(batch.ids), attention_mask=self._tensor(batch.mask)
-                                            ).last_hidden_state.numpy()
+            inputs = {name: self._tensor(array) for name, array in batch.inputs.items()}
+            hidden: np.ndarray = self._bert(**inputs).last_hidden_state.numpy()
         return hidden
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from common import MODEL, ROOT, TUNING, fresh, inputs_of, parser, piece_encoder
-from export import Exports, export
+from export import Exports, export, pad
 from opponents import ONNXRuntimeInt8
 
 TEXT = "My name is John!"
@@ -63,7 +63,7 @@ def measure(cache: Path, n_pairs: int, environment: dict[str, str]) -> dict[str,
     answers = {side: start(arguments, environment)[1] for side, arguments in sides.items()}
     if [label for _, label in answers["nerlite"]] != ["PER"]:
         raise ValueError(f"nerlite found {answers['nerlite']} in {TEXT!r}")
-    pieces = inputs_of(TEXT, piece_encoder())[0].piece_ids
+    pieces = pad([inputs_of(TEXT, piece_encoder())[0].piece_ids])[0][0].tolist()
     if not missing and answers["opponent"] != pieces:
         raise ValueError(f"the two sides read different pieces: {pieces} and {answers['opponent']}")
     seconds: dict[str, list[float]] = {side: [] for side in sides}

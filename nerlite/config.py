@@ -145,6 +145,7 @@ class Config(NamedTuple):
     window: the most pieces, [CLS] and [SEP] included, that one pass of the encoder sees.
     dtype: how model.safetensors stores the encoder's matrices (`nerlite.weights` says what follows).
     breaks: None for a model that sees only words.
+    shapes: whether the encoder sees how words are written (see `nerlite.shapes`), which an uncased vocabulary hides.
     agreement: whether the words of a document agree, and the cells of a column (see `nerlite.agreement` and
     `nerlite.columns`).
     calibration: None for scores that are the CRF's probabilities.
@@ -163,6 +164,7 @@ class Config(NamedTuple):
     sparknlp: SparkNLPConfig | None = None
     checksums: ChecksumsConfig | None = None
     breaks: BreaksConfig | None = None
+    shapes: bool = False
     agreement: bool = False
     calibration: CalibrationConfig | None = None
     format_version: int = FORMAT_VERSION
@@ -232,8 +234,9 @@ def _contradictions(config: Config) -> Iterator[str]:
             yield f"{key}: expected at most {MAX_INT8_LENGTH} in an int8 model, got {length}"
     if config.breaks and config.scheme != "BIOES":
         yield f"breaks: expected scheme BIOES, whose tags say where an entity ends, got {config.scheme}"
-    if sparknlp and (config.breaks or config.agreement or config.calibration):
-        yield "sparknlp: expected neither breaks nor agreement nor calibration, which Spark NLP's rules do not know"
+    if sparknlp and (config.breaks or config.shapes or config.agreement or config.calibration):
+        yield ("sparknlp: expected neither breaks nor shapes nor agreement nor calibration, which Spark NLP's rules do "
+               "not know")
     if chars and not (chars.cnn or chars.lstm):
         yield "chars: expected cnn, lstm or both"
     if chars and any(len(character) != 1 for character in chars.alphabet):

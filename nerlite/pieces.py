@@ -17,6 +17,7 @@ from nerlite.errors import ModelError
 from nerlite.files import AnyPath
 from nerlite.forms import LONGEST_WORD
 from nerlite.memo import AT_ONCE, Memo
+from nerlite.shapes import shape
 from nerlite.text import LINE, PARAGRAPH
 from nerlite.wordpiece import read_tokenizer, refused
 
@@ -57,13 +58,15 @@ class PieceEncoder:
     """A WordPiece tokenizer.json applied to words that are already split."""
 
     def __init__(self, path: AnyPath, window: int, vocab_size: int | None = None, checksum: str | None = None,
-                 breaks: BreaksConfig | None = None) -> None:
+                 breaks: BreaksConfig | None = None, *, shapes: bool = False) -> None:
         """Load the tokenizer; a word gives at most a quarter of a window's pieces (only the first is its vector).
 
         window: the most pieces, [CLS] and [SEP] included; vocab_size: how many pieces the encoder knows,
         `ModelError` if the tokenizer has more; checksum: the CRC-32 that the file must have, None is any; breaks: the
-        pieces that stand for what lies between words.
+        pieces that stand for what lies between words; shapes: whether ids say how words are written, too: a piece of a
+        word of shape s (see `nerlite.shapes`) is then s * vocab_size + its own id.
         """
+        self._shift = (vocab_size or 0) if shapes else 0
         self._tokenizer = read_tokenizer(path, vocab_size, checksum)
         self._path = path
         self._budget = window - 2
@@ -109,7 +112,10 @@ class PieceEncoder:
                     pieces[together[owner or 0]].append(piece)  # it is never None, since nothing special is added
         except BaseException as error:
             raise refused(self._path, error) from None
-        return [tuple(each[:self._max_word_pieces]) or (self._unk_id,) for each in pieces]
+        pieces = [each[:self._max_word_pieces] or [self._unk_id] for each in pieces]
+        if shift := self._shift:
+            pieces = [[shift * shape(word) + piece for piece in each] for word, each in zip(words, pieces, strict=True)]
+        return list(map(tuple, pieces))
 
     def windows(self, offsets: Sequence[int]) -> list[Window]:
         """Cover a text's words with windows that fit the encoder, each word kept where its context is widest.

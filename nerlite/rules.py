@@ -100,7 +100,8 @@ class OwnRules:
     def __init__(self, directory: ModelDirectory, config: Config, crf: CRF, *, agreement: bool) -> None:
         """Read the directory's tokenizer; agreement: whether words and columns may agree, where the model has it so."""
         self._pieces = PieceEncoder(directory.file("tokenizer.json"), config.window, config.encoder.vocab_size,
-                                    config.checksums and config.checksums.tokenizer, config.breaks)
+                                    config.checksums and config.checksums.tokenizer, config.breaks,
+                                    shapes=config.shapes)
         self._crf, self._calibration = crf, config.calibration
         self._limits = Limits(config.tags) if config.breaks else None
         self._agreement: tuple[Columns, Agreement] | None = None

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from nerlite.config import Config
 from nerlite.errors import ModelError
 from nerlite.files import AnyPath, open_file
+from nerlite.shapes import N_SHAPES
 
 Shape = tuple[int, ...]
 # An int8 matrix has no larger numbers, so that four of them times 0..127 add up in AVX2's int16.
@@ -67,6 +68,8 @@ def expected_tensors(config: Config) -> dict[str, tuple[Shape, str]]:
 
     matrix("encoder.word_embeddings", encoder.vocab_size, hidden, config.dtype, by_row=True)
     matrix("encoder.position_embeddings", encoder.max_position_embeddings, hidden, config.dtype, by_row=True)
+    if config.shapes:
+        tensors["encoder.shape_embeddings"] = (N_SHAPES, hidden), body
     norm("encoder.embedding_norm")
     for i in range(encoder.num_hidden_layers):
         layer = f"encoder.layers.{i}"

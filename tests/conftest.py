@@ -76,6 +76,7 @@ def tiny_config() -> Config:
                           lstm=CharLSTMConfig(embedding_size=5, hidden_size=4)),
         context=ContextConfig(dense_size=16, num_layers=1, lstm_hidden_size=8),
         window=32,
+        shapes=True,
     )
 
 
@@ -84,7 +85,7 @@ def write_model(tiny_config: Config, tmp_path_factory: pytest.TempPathFactory) -
     """A function that writes a random model directory: the tiny one, with the config's given keys changed."""
     def write(seed: int = 0, **changes: object) -> Path:
         path = tmp_path_factory.mktemp("model")
-        config = tiny_config._replace(**changes)
+        config = tiny_config._replace(**{"shapes": "sparknlp" not in changes} | changes)
         write_config(config, path / "config.json")
         write_tensors(config, stored_as(config, random_tensors(config, seed)), path / "model.safetensors")
         _tokenizer().save(str(path / "tokenizer.json"))

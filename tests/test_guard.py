@@ -31,6 +31,7 @@ from nerlite.ops.arguments import Viterbi
 from nerlite.ops.compiled import CompiledOps
 from nerlite.ops.cpu import cpu_levels
 from nerlite.ops.records import Array, Part, Parts
+from nerlite.shapes import N_SHAPES
 from nerlite.threads import Workers
 from nerlite.weights import expected_tensors
 
@@ -130,7 +131,7 @@ def random_config(rng):
     encoder = EncoderConfig(rng.choice((1, 2, 50)), size * heads, rng.choice((0, 1, 1, 2, 3)), heads,
                             rng.choice((*SIZES, 64, 100, 200)), length)
     config = Config("x", encoder, tuple(tags), "IOB2", rng.choice(("crf", "viterbi", "argmax")), rng.random() < 0.5,
-                    chars, context, length, rng.choice(("float32", "float16", "int8", "int8")))
+                    chars, context, length, rng.choice(("float32", "float16", "int8", "int8")), shapes=rng.random() < 0.5)
     check_config(config, "x")
     return config
 
@@ -149,11 +150,11 @@ def random_tensors(config, rng):
 
 
 def random_batch(rng, config):
-    inputs = []
+    inputs, n_ids = [], config.encoder.vocab_size * (N_SHAPES if config.shapes else 1)
     for _ in range(rng.choice((1, 1, 2, 3, 4, 5, 6, 9, 20))):
         n = rng.randint(2, max(2, min(config.window, rng.choice((2, 3, 5, 9, 17, 33, 70, 600)))))
         n_words = rng.randint(1, n)
-        inputs.append(Input([rng.randrange(config.encoder.vocab_size) for _ in range(n)],
+        inputs.append(Input([rng.randrange(n_ids) for _ in range(n)],
                             sorted(rng.sample(range(n), n_words)),
                             ["".join(rng.choices("abcdefghxyz\U0001f600é", k=rng.choice((1, 2, 3, 9, 33))))
                              for _ in range(n_words)]))

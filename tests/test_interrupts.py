@@ -131,7 +131,7 @@ def test_who_helps_with_a_call_that_was_interrupted_disturbs_no_other(ops):
 
     norm = Norm(floats(32), floats(32))
     layer = LayerParameters(linear(32, 96), linear(32, 32), norm, linear(32, 64), linear(64, 32), norm)
-    tables = Embeddings(floats(9, 32), np.ones(9, np.float32), floats(9, 32), np.ones(9, np.float32))
+    tables = Embeddings(floats(9, 32), np.ones(9, np.float32), floats(9, 32), np.ones(9, np.float32), floats(2, 32))
     encoder = ops.EncoderLayers(EncoderParameters(tables, norm, [layer] * 2, 2, 4, 1e-5))
     head = ops.Head(HeadParameters(False, linear(32, 32), [], False, linear(32, 5)))
     late, words = [], np.arange(5)

@@ -36,7 +36,8 @@ def spoil_config(directory, change):
 
 def test_config_round_trip(tiny_config, tmp_path):
     for config in (tiny_config, tiny_config._replace(chars=None, context=None),
-                   tiny_config._replace(sparknlp=SparkNLPConfig(white_list=("PER",), max_sentence_length=40))):
+                   tiny_config._replace(shapes=False, sparknlp=SparkNLPConfig(white_list=("PER",),
+                                                                              max_sentence_length=40))):
         write_config(config, tmp_path / "config.json")
         assert read_config(tmp_path / "config.json") == config
 

@@ -147,10 +147,10 @@ def test_layer_norm_and_embed():
     expected = (wide - wide.mean(1, keepdims=True)) / np.sqrt(wide.var(1, keepdims=True) + 1e-5) * weight + bias
     np.testing.assert_allclose(numpy_ops.layer_norm(x, weight, bias, 1e-5), expected, atol=2e-6)
     words, scale, places = RNG.integers(-127, 128, (9, 4)).astype(np.int8), np.abs(floats(9)), floats(5, 4)
-    ids, positions = np.array([8, 0, 3]), np.array([0, 1, 4])
-    expected = words[ids] * scale[ids, None] + places[positions]
-    tables = Embeddings(words, scale, places, np.ones(5, np.float32))
-    np.testing.assert_allclose(numpy_ops.embed(ids, positions, tables), expected, atol=1e-6)
+    ids, positions, shapes = np.array([8, 0, 3]), np.array([0, 1, 4]), floats(3, 4)
+    expected = words[ids] * scale[ids, None] + places[positions] + shapes[[2, 0, 1]]
+    tables = Embeddings(words, scale, places, np.ones(5, np.float32), shapes)
+    np.testing.assert_allclose(numpy_ops.embed(ids + np.array([18, 0, 9]), positions, tables), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("quantized", [False, True])
@@ -190,15 +190,15 @@ def test_encoder_layers_against_the_reference(ops, kind, n_heads, size, d_inner,
     layers = [LayerParameters(linear(d, 3 * d, is_int8=is_int8), linear(d, d, is_int8=is_int8), norm(),
                               linear(d, d_inner, is_int8=is_int8), linear(d_inner, d, is_int8=is_int8), norm())
               for _ in range(n_layers)]
-    tables = Embeddings(floats(9, d) * 3, floats(9), floats(70, d), np.ones(70, np.float32))
+    tables = Embeddings(floats(9, d) * 3, floats(9), floats(70, d), np.ones(70, np.float32), floats(4, d))
     if is_int8:
         words, places = (RNG.integers(-127, 128, (n, d)).astype(np.int8) for n in (9, 70))
-        tables = Embeddings(words, floats(9) / 30, places, floats(70) / 90)
+        tables = Embeddings(words, floats(9) / 30, places, floats(70) / 90, tables.shapes)
     parameters = EncoderParameters(tables, norm(), layers, n_layers, n_heads, 1e-5)
     reference, encoder = numpy_ops.EncoderLayers(parameters), ops.EncoderLayers(parameters)
     lengths = [*LENGTHS, 70]
     n_rows, offsets = sum(lengths), offsets_of(lengths)
-    x = RNG.integers(0, 9, n_rows), np.concatenate([np.arange(n) for n in lengths])
+    x = RNG.integers(0, 4 * 9, n_rows), np.concatenate([np.arange(n) for n in lengths])
     rows, row_offsets = np.append(SOME[0], [40, 41, 100]), np.append(SOME[1], 11)
     for asked in ((np.arange(n_rows), offsets), (rows, row_offsets)):
         expected = reference(*x, offsets, *asked)

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers
 
 from nerlite.batch import offsets_of
+from nerlite.config import BreaksConfig
 from nerlite.pieces import PieceEncoder
+from nerlite.shapes import N_SHAPES, shape
+from nerlite.text import LINE, PARAGRAPH, SPACE
 
 WINDOW = 32
 
@@ -50,6 +53,29 @@ def test_pieces_are_those_of_the_whole_tokenizer(tiny_model, tmp_path, change):
     expected = tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
     assert list(pieces.ids) == expected.ids
     assert np.diff(pieces.offsets).tolist() == [expected.word_ids.count(i) for i in range(len(words))]
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    ("1990 , -- 日本 [ \u0301", 0), ("berlin 3rd 1990s ß ﬁ o'clock", 1), ("Berlin O'Neil Jean-Luc I A. Éva ǅ", 2),
+    ("US U.S. COVID-19 ÄÖ ΑΒ", 3), ("McDonald iPhone UN-led eBay", 4)])
+def test_shapes_of_words(words, expected):
+    assert [shape(word) for word in words.split()] == [expected] * len(words.split())
+    assert shape("") == 0 and expected < N_SHAPES
+
+
+def test_ids_say_how_words_are_written(tiny_model, tiny_config):
+    n, breaks = tiny_config.encoder.vocab_size, BreaksConfig("[unused1]", "[SEP]")
+    plain, shaped = (PieceEncoder(tiny_model / "tokenizer.json", WINDOW, n, breaks=breaks, shapes=shapes)
+                     for shapes in (False, True))
+    words, kinds = ["Berlin", "EU", "of", ".", "ofEU", "\u200b"], bytes([PARAGRAPH, SPACE, LINE, SPACE, SPACE, SPACE])
+    pieces, expected = shaped.encode(words, kinds), plain.encode(words, kinds)
+    assert pieces[1:] == expected[1:]
+    assert [i % n for i in pieces.ids] == list(expected.ids)
+    of_words = [[i // n for i in pieces.ids[start + lead:stop]] for start, stop, lead in
+                zip(pieces.offsets[:-1], pieces.offsets[1:], pieces.leads, strict=True)]
+    assert of_words == [[shape(word)] * len(each) for word, each in zip(words, of_words, strict=True)]
+    assert [each[0] for each in of_words] == [2, 3, 1, 0, 4, 0]
+    assert [pieces.ids[pieces.offsets[i]] for i in (0, 2)] == [shaped.sep_id, shaped.line_id]
 
 
 def test_a_word_takes_at_most_a_quarter_of_a_window(encoder):

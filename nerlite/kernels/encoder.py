@@ -30,11 +30,12 @@ from nerlite.ops.arguments import STEPS
 @kernel(inline=True)
 def _embed(weights, batch, row, out):
     """out = a row's embeddings, as the reference."""
-    index, position = batch.ids[row], batch.positions[row]
-    word, place, word_scale, place_scale = (weights.words[index], weights.places[position], weights.word_scale[index],
-                                            weights.place_scale[position])
+    index, position, n = batch.ids[row], batch.positions[row], len(weights.words)
+    word, place, shape = weights.words[index % n], weights.places[position], weights.shapes[index // n]
+    word_scale, place_scale = weights.word_scale[index % n], weights.place_scale[position]
     for j in range(0, len(word), LANES):
-        store(out, j, to_float(load(word, j)) * word_scale + to_float(load(place, j)) * place_scale)
+        seen = to_float(load(word, j)) * word_scale + to_float(load(place, j)) * place_scale
+        store(out, j, seen + load(shape, j))
 
 
 @kernel()

@@ -60,7 +60,10 @@ def encoder_parameters(tensors: Tensors, config: EncoderConfig) -> EncoderParame
         return LayerParameters(linear(f"{name}.qkv"), linear(f"{name}.attention_out"), norm(f"{name}.attention_norm"),
                                linear(f"{name}.ffn_in"), linear(f"{name}.ffn_out"), norm(f"{name}.ffn_norm"))
 
-    tables = Embeddings(*_table(tensors, "encoder.word_embeddings"), *_table(tensors, "encoder.position_embeddings"))
+    shapes = (floats(tensors, "encoder.shape_embeddings") if "encoder.shape_embeddings" in tensors
+              else np.zeros((1, config.hidden_size), np.float32))
+    tables = Embeddings(*_table(tensors, "encoder.word_embeddings"), *_table(tensors, "encoder.position_embeddings"),
+                        shapes)
     layers = (layer(f"encoder.layers.{i}") for i in range(config.num_hidden_layers))
     return EncoderParameters(tables, norm("encoder.embedding_norm"), layers, config.num_hidden_layers,
                              config.num_attention_heads, config.layer_norm_eps)

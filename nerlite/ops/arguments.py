@@ -53,6 +53,7 @@ class EncoderWeights(Record, kept=True):
     word_scale = array(F4, "vocab_size")
     places = array("int8", "max_positions", "d")
     place_scale = array(F4, "max_positions")
+    shapes = array(F4, "n_shapes", "d")
     norm = part(Norm)  # of the embeddings
     zeros = array(F4, "d_padded")  # what is added to embeddings, which have no residual
     layers = parts(EncoderLayer)
@@ -116,7 +117,7 @@ class Room(Record, kept=True):
 class Batch(Record):
     """What an encoder is called with."""
 
-    ids = array(I8, "n_rows")
+    ids = array(I8, "n_rows")  # shape * vocab_size + piece
     positions = array(I8, "n_rows")
     offsets = array(I8, "n_offsets")
     rows = array(I8, "n_asked")  # those asked for, of which alone the last layer has queries

@@ -27,7 +27,7 @@ def pack_encoder(kernels: Kernels, parameters: EncoderParameters, *, with_tables
     norm = NormRecord.allocate(d=d_padded)
     _pack_norm(embedding_norm, norm)
     if not with_tables:
-        tables = Embeddings(*(np.zeros((0, d), np.int8), np.zeros(0, np.float32)) * 2)
+        tables = Embeddings(*(np.zeros((0, d), np.int8), np.zeros(0, np.float32)) * 2, np.zeros((0, d), np.float32))
     return EncoderWeights(
         **tables._asdict(), norm=norm, zeros=np.zeros(d_padded, np.float32), layers=records, is_int8=is_int8, d=d,
         size=size, n_heads=n_heads, factor=float(np.float32(1 / np.sqrt(d // n_heads))), eps=eps,

@@ -173,14 +173,15 @@ def quantize_heads(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def embed(ids: np.ndarray, positions: np.ndarray, tables: Embeddings) -> np.ndarray:
-    """Add word and position embeddings.
+    """Add word, position and shape embeddings.
 
-    ids, positions: (n_rows,) → (n_rows, d) float32; `ModelError` where they are not numbers, which is checked here, to
-    leave what is not used unread.
+    ids, positions: (n_rows,), ids of piece p of a word of shape s being s * vocab_size + p → (n_rows, d) float32;
+    `ModelError` where they are not numbers, which is checked here, to leave what is not used unread.
     """
-    words, word_scale, places, place_scale = tables
-    word = words[ids].astype(np.float32) * word_scale[ids, None]
-    x: np.ndarray = word + places[positions].astype(np.float32) * place_scale[positions, None]
+    words, word_scale, places, place_scale, shapes = tables
+    shape, piece = np.divmod(ids, len(words))
+    word = words[piece].astype(np.float32) * word_scale[piece, None]
+    x: np.ndarray = word + places[positions].astype(np.float32) * place_scale[positions, None] + shapes[shape]
     if words.dtype != np.int8 and not np.isfinite(x.sum()):
         raise ModelError("encoder: expected embeddings of numbers, got NaN or infinity among them")
     return x
@@ -252,9 +253,10 @@ class EncoderLayers:
                  characters: np.ndarray | None = None) -> np.ndarray:
         """Return the last hidden state of the rows that are asked for; the last layer computes no others.
 
-        ids, positions: (n_rows,) int64; offsets: (n_seqs + 1,); rows: (n_asked,) of ids, a sequence after the other;
-        row_offsets: (n_seqs + 1,) of rows; workers: threads that may help, which none does here; head, characters: what
-        is to make scores of the states, and its other input → (n_asked, d), or (n_asked, n_tags) scores.
+        ids, positions: (n_rows,) int64, see `embed`; offsets: (n_seqs + 1,); rows: (n_asked,) of ids, a sequence after
+        the other; row_offsets: (n_seqs + 1,) of rows; workers: threads that may help, which none does here; head,
+        characters: what is to make scores of the states, and its other input → (n_asked, d), or (n_asked, n_tags)
+        scores.
         """
         x = layer_norm(embed(ids, positions, self._tables), *self._norm, self._eps)  # (n_rows, d)
         everything = np.arange(len(x))

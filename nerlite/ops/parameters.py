@@ -30,12 +30,16 @@ class Norm(NamedTuple):
 
 
 class Embeddings(NamedTuple):
-    """Tables of any number type, words (vocab_size, d) and places (max_positions, d), each row times its scale (n,)."""
+    """Tables of any number type, words (vocab_size, d) and places (max_positions, d), each row times its scale (n,).
+
+    shapes: (n_shapes, d) float32, what is added for how a word is written; a row of zeros where nothing is.
+    """
 
     words: np.ndarray
     word_scale: np.ndarray
     places: np.ndarray
     place_scale: np.ndarray
+    shapes: np.ndarray
 
 
 class LayerParameters(NamedTuple):

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from nerlite.config import CharCNNConfig, CharLSTMConfig, Config, EncoderConfig
 from nerlite.network.crf import FORBIDDEN
+from nerlite.shapes import N_SHAPES
 from nerlite.tags import allowed_transitions
 from nerlite.weights import INT8_LIMIT
 
@@ -111,23 +112,31 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """BERT or DistilBERT, BERT's type-0 embedding being part of the positions."""
 
-    def __init__(self, config: EncoderConfig, line_piece: int | None = None) -> None:
-        """line_piece: a piece that the encoder has never seen; it alone is learned, of all pieces."""
+    def __init__(self, config: EncoderConfig, line_piece: int | None = None, *, shapes: bool = False) -> None:
+        """line_piece: a piece that the encoder has never seen; it alone is learned, of all pieces; shapes: whether
+        piece ids say how words are written (see `nerlite.pieces.PieceEncoder`).
+        """
         super().__init__()
         self.line_piece = line_piece
         self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
         self.line_embedding = nn.Parameter(torch.zeros(config.hidden_size)) if line_piece is not None else None
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.shape_embeddings = nn.Embedding(N_SHAPES, config.hidden_size) if shapes else None
+        if self.shape_embeddings is not None:
+            nn.init.zeros_(self.shape_embeddings.weight)
         self.embedding_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_hidden_layers))
         self.dropout = Dropout(ENCODER_DROPOUT)
 
     def forward(self, pieces: Tensor, mask: Tensor) -> Tensor:
         """Return the last hidden state (n, n_pieces, hidden) of piece ids (n, n_pieces)."""
+        pieces, shapes = pieces % self.word_embeddings.num_embeddings, pieces // self.word_embeddings.num_embeddings
         x = self.word_embeddings(pieces)
         if self.line_embedding is not None:
             x = torch.where((pieces == self.line_piece)[..., None], self.line_embedding, x)
         x = x + self.position_embeddings.weight[:pieces.shape[1]]
+        if self.shape_embeddings is not None:
+            x = x + self.shape_embeddings(shapes)
         x = self.dropout(self.embedding_norm(x))
         for layer in self.layers:
             x = layer(x, mask)
@@ -221,7 +230,7 @@ class Network(nn.Module):
         chars, context = config.chars, config.context
         if chars is None or chars.cnn is None or chars.lstm is None or context is None:
             raise ValueError("config: expected chars.cnn, chars.lstm and context")
-        self.encoder = Encoder(config.encoder, line_piece)
+        self.encoder = Encoder(config.encoder, line_piece, shapes=config.shapes)
         self.chars = CharFeatures(len(chars.alphabet) + 1, chars.cnn, chars.lstm)
         self.dense = Linear(config.features_size, context.dense_size)
         self.lstm = BiLSTM(context.dense_size, context.lstm_hidden_size)

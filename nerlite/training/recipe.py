@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from nerlite.errors import ModelError
@@ -37,10 +36,12 @@ class Recipe(NamedTuple):
 
     name: the model's. train, valid: sets; the weights with the best mean F1 of the valid ones are kept, or the mean of
     those after the `averaged` epochs (0: before the first), the last of which is then the last that is trained. runs:
-    how many times it is trained, each from the start on and with the next seed; the mean is over all of them. start:
-    the model directory that training begins with; of one with other tags, or none, the encoder alone.
-    line_piece: the piece that stands for a line break, "" for a model without breaks. agreement: whether the model
-    makes a document agree with itself (see `nerlite.agreement`), as it does too if its start does. layouts, cases: how
+    how many times it is trained, each with the next seed; the mean is over all of them, which it improves where they go
+    apart after some shared_epochs (Gupta et al. 2020). start: the model directory that training begins with; of one
+    with other tags, or none, the encoder alone.
+    line_piece: the piece that stands for a line break, "" for a model without breaks. shapes: whether the encoder sees
+    how words are written (see `nerlite.shapes`). agreement: whether the model makes a document agree with itself (see
+    `nerlite.agreement`). Both hold too if they do for the start. layouts, cases: how
     documents are laid out and their words written, with weights; listings: how many lists, tables and letters of names
     an epoch adds; renamed: label → the share of its names in whose place an epoch reads others of all sets, so that
     what stands around a name counts for more than which name it is. epochs: of which the encoder rests in the first
@@ -54,6 +55,7 @@ class Recipe(NamedTuple):
     valid: tuple[SetRules, ...]
     start: str
     line_piece: str = "[unused1]"
+    shapes: bool = False
     agreement: bool = False
     layouts: dict[str, int] = {"sentences": 4, "lines": 3, "prose": 2, "wrapped": 2}  # noqa: RUF012
     cases: dict[str, int] = {"as it is": 58, "lower": 22, "upper": 10, "title": 10}  # noqa: RUF012
@@ -64,6 +66,7 @@ class Recipe(NamedTuple):
     frozen_epochs: int = 1
     seed: int = 1
     runs: int = 1
+    shared_epochs: int = 0
     batch_pieces: int = 1536
     encoder_rate: float = 1.2e-4
     head_rate: float = 1.2e-3
@@ -72,19 +75,12 @@ class Recipe(NamedTuple):
 
 
 def read_recipe(path: AnyPath) -> Recipe:
-    """Read a recipe; `ModelError` names each key that is unknown, missing or of another type.
-
-    With a key `base`, which names a recipe beside it, what it leaves out is as there; of `train` those sets whose paths
-    it does not name.
-    """
-    data = _read_json(path)
-    at, seen = Path(path), set[Path]()
-    while isinstance(data, dict) and isinstance(name := data.get("base"), str):
-        del data["base"]
-        seen.add(at)
-        if (at := at.parent / name) in seen:
-            raise ModelError(f"{path}: base: expected another recipe than those that it is the base of, got {name}")
-        data = _with_base(data, _read_json(at))
+    """Read a recipe; `ModelError` names each key that is unknown, missing or of another type."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not readable as JSON: {error}") from None
     problems: list[str] = []
     recipe = _object(Recipe, data, "", problems)
     if not problems:
@@ -92,25 +88,6 @@ def read_recipe(path: AnyPath) -> Recipe:
     if problems:
         raise ModelError(f"{path}: " + "; ".join(problems))
     return recipe
-
-
-def _read_json(path: AnyPath) -> Any:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: not readable as JSON: {error}") from None
-
-
-def _with_base(data: dict[str, Any], base: Any) -> Any:
-    if not isinstance(base, dict):
-        return base
-    sets, more = base.get("train"), data.get("train")
-    if isinstance(sets, list) and isinstance(more, list):
-        named = [each["path"] for each in more if isinstance(each, dict) and "path" in each]
-        more = [*(each for each in sets if not isinstance(each, dict) or each.get("path") not in named), *more]
-        return base | data | {"train": more}
-    return base | data
 
 
 def _contradictions(recipe: Recipe) -> Iterator[str]:
@@ -125,6 +102,8 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         yield f"epochs: expected at least 1 and frozen_epochs ({recipe.frozen_epochs}), got {recipe.epochs}"
     elif any(not 0 <= epoch <= recipe.epochs for epoch in recipe.averaged):
         yield f"averaged: expected epochs, 0 to {recipe.epochs}, got {', '.join(map(str, recipe.averaged))}"
+    if not 0 <= recipe.shared_epochs <= min(recipe.averaged or (recipe.epochs,)):
+        yield f"shared_epochs: expected none after those that are averaged, got {recipe.shared_epochs}"
     if recipe.runs < 1 or (recipe.runs > 1 and not recipe.averaged):
         yield f"runs: expected 1, or more with epochs in averaged, got {recipe.runs}"
 

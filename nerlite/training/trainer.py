@@ -314,9 +314,10 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     checkpoints of another run.
     """
     check_destination(out)
-    best_path, last_path = checkpoints / "best.pt", checkpoints / "last.pt"
-    if not resume and (best_path.exists() or last_path.exists()):
-        raise ModelError(f"{checkpoints}: expected a folder without best.pt and last.pt, or to be told to resume")
+    best_path, last_path, shared_path = (checkpoints / f"{name}.pt" for name in ("best", "last", "shared"))
+    if not resume and (best_path.exists() or last_path.exists() or shared_path.exists()):
+        raise ModelError(f"{checkpoints}: expected a folder without best.pt, last.pt and shared.pt, or to be told to "
+                         "resume")
     start = Path(recipe.start)
     start_config = read_config(start / "config.json")
     tags = Tags(labels_of(data, recipe.train))
@@ -327,7 +328,8 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     valid = [(rules, read_set(data, rules, tags)) for rules in recipe.valid]
     documents = [document for _, each in training for document in each]
     config = _config(recipe, start_config, tags, documents)
-    pieces = PieceEncoder(start / "tokenizer.json", config.window, config.encoder.vocab_size, breaks=config.breaks)
+    pieces = PieceEncoder(start / "tokenizer.json", config.window, config.encoder.vocab_size, breaks=config.breaks,
+                          shapes=config.shapes)
     reader = Reader(config, pieces, tags)
     origin = {"config": to_dict(config), "recipe": json.dumps(recipe._replace(start=start.name))}
     last = _read_checkpoint(last_path, origin) if resume and last_path.exists() else None
@@ -346,6 +348,8 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
         if last:
             trainer.resume(last)
             last = None
+        elif shared_path.exists():
+            trainer.resume(_read_checkpoint(shared_path, origin))
         else:
             trainer.keep_epoch(checkpoints)
         while trainer.epoch < max(recipe.averaged, default=recipe.epochs):
@@ -358,6 +362,8 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
             trainer.evaluate(valid, tags, best_path)
             trainer.keep_epoch(checkpoints)
             _save(trainer.checkpoint(), last_path)
+            if trainer.epoch == recipe.shared_epochs:
+                os.replace(last_path, shared_path)
     if recipe.averaged:
         trainer.keep_mean([_read_checkpoint(_epoch_path(checkpoints, seed, epoch), origin)["network"]
                            for seed in range(recipe.seed, recipe.seed + recipe.runs) for epoch in recipe.averaged])
@@ -373,7 +379,8 @@ def _config(recipe: Recipe, start: Config, tags: Tags, documents: Sequence[Seque
     breaks = BreaksConfig(recipe.line_piece, "[SEP]") if recipe.line_piece else None
     if start.tags == tags.names and start.chars and start.context and start.scheme == SCHEME:
         return start._replace(name=recipe.name, dtype="float32", breaks=breaks,
-                              agreement=start.agreement or recipe.agreement, calibration=None)
+                              shapes=start.shapes or recipe.shapes, agreement=start.agreement or recipe.agreement,
+                              calibration=None)
     counts = Counter(dict.fromkeys(map(chr, range(33, 127)), recipe.characters))
     counts.update(character for document in documents for sentence in document for word in sentence.words
                   for character in word)
@@ -381,7 +388,7 @@ def _config(recipe: Recipe, start: Config, tags: Tags, documents: Sequence[Seque
     return Config(name=recipe.name, encoder=start.encoder, tags=tags.names, scheme=SCHEME,
                   chars=CharsConfig(alphabet, cnn=CHARS[0], lstm=CHARS[1]), context=CONTEXT,
                   window=min(WINDOW, start.encoder.max_position_embeddings), breaks=breaks,
-                  agreement=recipe.agreement)
+                  shapes=recipe.shapes, agreement=recipe.agreement)
 
 
 def _card(recipe: Recipe, config: Config, best: dict[str, Any]) -> str:
