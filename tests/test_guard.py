@@ -131,7 +131,8 @@ def random_config(rng):
     encoder = EncoderConfig(rng.choice((1, 2, 50)), size * heads, rng.choice((0, 1, 1, 2, 3)), heads,
                             rng.choice((*SIZES, 64, 100, 200)), length)
     config = Config("x", encoder, tuple(tags), "IOB2", rng.choice(("crf", "viterbi", "argmax")), rng.random() < 0.5,
-                    chars, context, length, rng.choice(("float32", "float16", "int8", "int8")), shapes=rng.random() < 0.5)
+                    chars, context, length, rng.choice(("float32", "float16", "int8", "int8")),
+                    shapes=rng.random() < 0.5)
     check_config(config, "x")
     return config
 
