@@ -40,8 +40,8 @@ class Recipe(NamedTuple):
     apart after some shared_epochs (Gupta et al. 2020). start: the model directory that training begins with; of one
     with other tags, or none, the encoder alone.
     line_piece: the piece that stands for a line break, "" for a model without breaks. shapes: whether the encoder sees
-    how words are written (see `nerlite.shapes`). agreement: whether the model makes a document agree with itself (see
-    `nerlite.agreement`). Both hold too if they do for the start. layouts, cases: how
+    how words are written (see `nerlite.shapes`), as it does too if the start's does. agreement: whether the model makes
+    a document agree with itself (see `nerlite.agreement`), as it does too if its start does. layouts, cases: how
     documents are laid out and their words written, with weights; listings: how many lists, tables and letters of names
     an epoch adds; renamed: label → the share of its names in whose place an epoch reads others of all sets, so that
     what stands around a name counts for more than which name it is. epochs: of which the encoder rests in the first

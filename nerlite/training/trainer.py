@@ -388,7 +388,7 @@ def _config(recipe: Recipe, start: Config, tags: Tags, documents: Sequence[Seque
     return Config(name=recipe.name, encoder=start.encoder, tags=tags.names, scheme=SCHEME,
                   chars=CharsConfig(alphabet, cnn=CHARS[0], lstm=CHARS[1]), context=CONTEXT,
                   window=min(WINDOW, start.encoder.max_position_embeddings), breaks=breaks,
-                  shapes=recipe.shapes, agreement=recipe.agreement)
+                  shapes=start.shapes or recipe.shapes, agreement=recipe.agreement)
 
 
 def _card(recipe: Recipe, config: Config, best: dict[str, Any]) -> str:
