@@ -109,7 +109,7 @@ def random_tensors(config: Config, seed: int = 0) -> dict[str, np.ndarray]:
         values = rng.standard_normal(shape, np.float32)
         if name.endswith("_norm.weight"):
             values = 1 + values / 10
-        elif name.startswith("crf.") or name.endswith(("bias", "position_embeddings")):
+        elif name.startswith("crf.") or name.endswith(("bias", "position_embeddings", "shape_embeddings")):
             values /= 4
         elif name.endswith("weight"):
             values -= values.mean(axis=0)
