@@ -1,6 +1,5 @@
 """Training small: what is read and laid out (no PyTorch needed), and a run from files to a model directory."""
 
-import contextlib
 import itertools
 import json
 import random
@@ -122,7 +121,7 @@ def test_a_set_lies_in_the_first_folder_that_has_it(corpus, tmp_path):
 
 def test_the_shipped_models_recipe_can_be_read():
     recipe = read_recipe(Path(__file__).parent.parent / "tools/english-minilm-l6.json")
-    assert recipe.averaged == (5, 6) and recipe.runs == 2 and recipe.shapes and recipe.name == "english-minilm-l6"
+    assert recipe.averaged == (4, 5, 6) and recipe.shapes and recipe.name == "english-minilm-l6"
 
 
 def test_cases():
@@ -203,10 +202,7 @@ def test_listings_hold_whole_names_and_nothing_else_is_one(corpus):
     ({"cases": {"lower": 0}}, "cases: expected weights"), ({"seed": "1"}, "seed: expected int, got '1'"),
     ({"train": [{"labels": {}}]}, r"train\[0\].path: missing"), ({"colour": 1}, "colour: unknown key"),
     ({"valid": None}, "valid: expected"), ({"averaged": ["5"]}, "averaged: expected"),
-    ({"averaged": [1, 9]}, "averaged: expected epochs, 0 to 8, got 1, 9"),
-    ({"runs": 2}, "runs: expected 1, or more with epochs in averaged, got 2"), ({"runs": 0}, "runs: expected 1"),
-    ({"averaged": [2, 3], "shared_epochs": 3}, "shared_epochs: expected none after those that are averaged, got 3"),
-    ({"shared_epochs": -1}, "shared_epochs: expected"), ({"shared_epochs": 9}, "shared_epochs: expected")])
+    ({"averaged": [1, 9]}, "averaged: expected epochs, 0 to 8, got 1, 9")])
 def test_a_recipe_that_cannot_be_is_named(tmp_path, change, message):
     recipe = {"name": "x", "start": "y", "train": [{"path": "a"}], "valid": [{"path": "b"}]}
     path = tmp_path / "recipe.json"
@@ -298,7 +294,7 @@ def test_a_run_goes_on_where_it_stopped(trained, tiny_model, corpus, tmp_path, c
                  "--epochs", "3", "--dtype", "float32", "--name", "places", "--checkpoints",
                  str(trained.with_name("places.checkpoints"))]
     assert main([*arguments, "--out", str(tmp_path / "again")]) == 2
-    assert "best.pt, last.pt and shared.pt" in capsys.readouterr().err
+    assert "best.pt and last.pt" in capsys.readouterr().err
     assert main([*arguments, "--out", str(tmp_path / "again"), "--resume"]) == 0
     assert (tmp_path / "again/model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
     assert main([*arguments, "--out", str(tmp_path / "other"), "--resume", "--seed", "2"]) == 2
@@ -342,100 +338,20 @@ def test_dropout_keeps_the_mean_and_drops_the_same_backward():
         assert dropout.eval()(x) is x
 
 
-def test_the_mean_of_epochs_and_runs_is_kept_where_the_recipe_says_so(tiny_model, corpus, tmp_path):
+def test_the_mean_of_epochs_is_kept_where_the_recipe_says_so(tiny_model, corpus, tmp_path):
     torch = pytest.importorskip("torch")
     from nerlite.training.trainer import train
 
     recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(tiny_model), epochs=4,
-                    averaged=(0, 1, 3), listings=0, seed=3)
-    two = recipe._replace(averaged=(1, 2), runs=2)
-
-    def run(recipe, name, **options):
-        lines = []
-        train(recipe, [corpus], tmp_path / name, tmp_path / f"{name}-out", dtype="float32", report=lines.append,
-              **options)
-        paths = {path.stem: path for path in (tmp_path / name).glob("*.pt")}
-        kept = torch.load(paths.pop("best"))["network"]
-        del paths["last"]
-        paths.pop("shared", None)
-        states = [torch.load(path)["network"] for _, path in sorted(paths.items())]
-        for key, weights in kept.items():
-            torch.testing.assert_close(weights, sum(state[key] for state in states) / len(states))
-        card = (tmp_path / f"{name}-out/README.md").read_text(encoding="utf-8")
-        return sorted(paths), lines, card
-
-    epochs, lines, card = run(recipe, "one")
-    assert epochs == ["seed-3-epoch-0", "seed-3-epoch-1", "seed-3-epoch-3"]
+                    averaged=(0, 1, 3), listings=0)
+    lines = []
+    train(recipe, [corpus], tmp_path, tmp_path / "out", dtype="float32", report=lines.append)
     assert not any(line.startswith("epoch 4/") for line in lines)
-    assert "after epoch 0 and 1 and 3 of 4." in card
-
-    epochs, _, card = run(two, "two")
-    assert epochs == ["seed-3-epoch-1", "seed-3-epoch-2", "seed-4-epoch-1", "seed-4-epoch-2"]
-    assert "after epoch 1 and 2 of 4, the mean of 2 runs." in card
-    states = [torch.load(tmp_path / f"two/{name}.pt")["network"]["emissions.weight"] for name in epochs]
-    assert not torch.equal(states[0], states[2])
-    alone = two._replace(runs=1, seed=4)
-    run(alone, "alone")
-    assert torch.equal(torch.load(tmp_path / "alone/seed-4-epoch-2.pt")["network"]["emissions.weight"], states[3])
-
-    reports = iter(range(10**6))
-
-    def stop(line):
-        if line.startswith("epoch 2/") and next(reports):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):  # in the last epoch of the second run
-        train(two, [corpus], tmp_path / "again", tmp_path / "again-out", dtype="float32", report=stop)
-    content = torch.load(tmp_path / "again/last.pt")
-    assert (content["seed"], content["epoch"]) == (4, 1)
-    run(two, "again", resume=True)
-    assert (tmp_path / "again-out/model.safetensors").read_bytes() == (
-        tmp_path / "two-out/model.safetensors").read_bytes()
-
-
-def test_runs_go_apart_after_the_epochs_that_they_share(tiny_model, corpus, tmp_path):
-    torch = pytest.importorskip("torch")
-    from nerlite.training.trainer import train
-
-    recipe = Recipe("places", (SetRules("train.txt"),), (SetRules("valid.txt"),), str(tiny_model), epochs=3,
-                    averaged=(2, 3), listings=0, runs=2, shared_epochs=1)
-
-    def run(name, recipe=recipe, **options):
-        lines = []
-        train(recipe, [corpus], tmp_path / name, tmp_path / f"{name}-out", dtype="float32", report=lines.append,
-              **options)
-        return [line.split()[1] for line in lines if " batch " in line], {
-            path.stem: torch.load(path)["network"]["emissions.weight"] for path in (tmp_path / name).glob("seed-*")}
-
-    epochs, states = run("both")
-    assert epochs == ["1/3", "2/3", "3/3", "2/3", "3/3"]
-    assert sorted(states) == ["seed-1-epoch-2", "seed-1-epoch-3", "seed-2-epoch-2", "seed-2-epoch-3"]
-    assert not torch.equal(states["seed-1-epoch-3"], states["seed-2-epoch-3"])
-    _, alone = run("alone", recipe._replace(runs=1))
-    for name, weights in alone.items():
-        assert torch.equal(weights, states[name])
-    (tmp_path / "both/best.pt").unlink()
-    (tmp_path / "both/last.pt").unlink()
-    with pytest.raises(ModelError, match=r"expected a folder without best\.pt, last\.pt and shared\.pt"):
-        train(recipe, [corpus], tmp_path / "both", tmp_path / "more", dtype="float32", report=print)
-
-    for stop_at in ("1/3", "2/3", "3/3"):
-        for which in (1, 2):
-            left = [which]
-
-            def stop(line, stop_at=stop_at, left=left):
-                if line.startswith(f"epoch {stop_at} batch"):
-                    left[0] -= 1
-                    if not left[0]:
-                        raise KeyboardInterrupt
-
-            name = f"stopped-{stop_at[0]}-{which}"
-            with contextlib.suppress(KeyboardInterrupt):
-                train(recipe, [corpus], tmp_path / name, tmp_path / f"{name}-first", dtype="float32", report=stop)
-            if not left[0]:
-                run(name, resume=True)
-                assert (tmp_path / f"{name}-out/model.safetensors").read_bytes() == (
-                    tmp_path / "both-out/model.safetensors").read_bytes()
+    start, first, third, kept = (torch.load(tmp_path / f"{name}.pt")["network"]
+                                 for name in ("epoch-0", "epoch-1", "epoch-3", "best"))
+    for name, weights in kept.items():
+        torch.testing.assert_close(weights, (start[name] + first[name] + third[name]) / 3)
+    assert "after epoch 0 and 1 and 3 of 4" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
 
 
 def test_a_recipe_reads_other_names_in_a_headings_capitals(tiny_model, corpus, tmp_path):

@@ -35,10 +35,8 @@ class Recipe(NamedTuple):
     """How a model is trained.
 
     name: the model's. train, valid: sets; the weights with the best mean F1 of the valid ones are kept, or the mean of
-    those after the `averaged` epochs (0: before the first), the last of which is then the last that is trained. runs:
-    how many times it is trained, each with the next seed; the mean is over all of them, which it improves where they go
-    apart after some shared_epochs (Gupta et al. 2020). start: the model directory that training begins with; of one
-    with other tags, or none, the encoder alone.
+    those after the `averaged` epochs (0: before the first), the last of which is then the last that is trained. start:
+    the model directory that training begins with; of one with other tags, or none, the encoder alone.
     line_piece: the piece that stands for a line break, "" for a model without breaks. shapes: whether the encoder sees
     how words are written (see `nerlite.shapes`), as it does too if the start's does. agreement: whether the model makes
     a document agree with itself (see `nerlite.agreement`), as it does too if its start does. layouts, cases: how
@@ -65,8 +63,6 @@ class Recipe(NamedTuple):
     averaged: tuple[int, ...] = ()
     frozen_epochs: int = 1
     seed: int = 1
-    runs: int = 1
-    shared_epochs: int = 0
     batch_pieces: int = 1536
     encoder_rate: float = 1.2e-4
     head_rate: float = 1.2e-3
@@ -102,10 +98,6 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         yield f"epochs: expected at least 1 and frozen_epochs ({recipe.frozen_epochs}), got {recipe.epochs}"
     elif any(not 0 <= epoch <= recipe.epochs for epoch in recipe.averaged):
         yield f"averaged: expected epochs, 0 to {recipe.epochs}, got {', '.join(map(str, recipe.averaged))}"
-    if not 0 <= recipe.shared_epochs <= min(recipe.averaged or (recipe.epochs,)):
-        yield f"shared_epochs: expected none after those that are averaged, got {recipe.shared_epochs}"
-    if recipe.runs < 1 or (recipe.runs > 1 and not recipe.averaged):
-        yield f"runs: expected 1, or more with epochs in averaged, got {recipe.runs}"
 
 
 def _object(kind: Any, data: Any, key: str, problems: list[str]) -> Any:

@@ -177,14 +177,13 @@ def f1(network: Network, documents: Sequence[Sequence[Sentence]], reader: Reader
 class Trainer:
     """The network in training, its optimizer, and the moving average of its weights.
 
-    seed: the run's; network: with the weights to begin with; origin: what checkpoints say of where they are from;
-    report: takes lines about the progress.
+    network: with the weights to begin with; origin: what checkpoints say of the run; report: takes lines about its
+    progress.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, network: Network, reader: Reader, origin: dict[str, Any],
-                 report: Report) -> None:
-        self.recipe, self.seed, self.network, self.reader = recipe, seed, network, reader
-        self.origin, self.report = origin, report
+    def __init__(self, recipe: Recipe, network: Network, reader: Reader, origin: dict[str, Any], report: Report
+                 ) -> None:
+        self.recipe, self.network, self.reader, self.origin, self.report = recipe, network, reader, origin, report
         self.network.encoder.word_embeddings.weight.requires_grad_(False)
         self.network.autocast = torch.backends.mkldnn.is_available() and _has_bfloat16()
         self.average = copy.deepcopy(self.network)
@@ -195,8 +194,8 @@ class Trainer:
     def checkpoint(self) -> dict[str, Any]:
         """Return all that `resume` needs."""
         return {"network": self.network.state_dict(), "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(), "seed": self.seed, "epoch": self.epoch, "step": self.step,
-                "best": self.best, **self.origin}
+                "optimizer": self.optimizer.state_dict(), "epoch": self.epoch, "step": self.step, "best": self.best,
+                **self.origin}
 
     def resume(self, checkpoint: dict[str, Any]) -> None:
         """Go on after a checkpoint's epoch."""
@@ -208,7 +207,7 @@ class Trainer:
     def keep_epoch(self, folder: Path) -> None:
         """Write the average as it is now to a file of its own, if the recipe takes the mean of this epoch."""
         if self.epoch in self.recipe.averaged:
-            _save({"network": self.average.state_dict(), **self.origin}, _epoch_path(folder, self.seed, self.epoch))
+            _save({"network": self.average.state_dict(), **self.origin}, folder / f"epoch-{self.epoch}.pt")
 
     def keep_mean(self, states: Sequence[Mapping[str, torch.Tensor]]) -> None:
         """Take the mean of some epochs' weights for those that are kept; scores of before do not count any more."""
@@ -292,10 +291,6 @@ def _save(content: dict[str, Any], path: Path) -> None:
     os.replace(partial, path)
 
 
-def _epoch_path(folder: Path, seed: int, epoch: int) -> Path:
-    return folder / f"seed-{seed}-epoch-{epoch}.pt"
-
-
 def _read_checkpoint(path: Path, origin: dict[str, Any]) -> dict[str, Any]:
     """Read a checkpoint; `ModelError` if it is not of this run's recipe and data."""
     checkpoint: dict[str, Any] = torch.load(path, weights_only=True)
@@ -314,10 +309,9 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     checkpoints of another run.
     """
     check_destination(out)
-    best_path, last_path, shared_path = (checkpoints / f"{name}.pt" for name in ("best", "last", "shared"))
-    if not resume and (best_path.exists() or last_path.exists() or shared_path.exists()):
-        raise ModelError(f"{checkpoints}: expected a folder without best.pt, last.pt and shared.pt, or to be told to "
-                         "resume")
+    best_path, last_path = checkpoints / "best.pt", checkpoints / "last.pt"
+    if not resume and (best_path.exists() or last_path.exists()):
+        raise ModelError(f"{checkpoints}: expected a folder without best.pt and last.pt, or to be told to resume")
     start = Path(recipe.start)
     start_config = read_config(start / "config.json")
     tags = Tags(labels_of(data, recipe.train))
@@ -335,38 +329,32 @@ def train(recipe: Recipe, data: Sequence[Path], checkpoints: Path, out: Path, *,
     last = _read_checkpoint(last_path, origin) if resume and last_path.exists() else None
     tensors = float_tensors(read_tensors(start_config, start / "model.safetensors"))
     line_piece = pieces.line_id if config.breaks else None
-    state = state_of(tensors, start_config, config, line_piece)
+    torch.manual_seed(recipe.seed)
+    network = Network(config, line_piece, quantized=dtype == "int8")
+    network.load_state_dict(state_of(tensors, start_config, config, line_piece), strict=False)
+    trainer = Trainer(recipe, network, reader, origin, report)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    if last:
+        trainer.resume(last)
+    else:
+        trainer.keep_epoch(checkpoints)
     names = names_of(training)
     words = {word for document in documents for sentence in document for word in sentence.words}
     sizes = reader.sizes([*words, *(word.upper() for each in names.values() for name in each for word in name)])
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    for seed in range(last["seed"] if last else recipe.seed, recipe.seed + recipe.runs):
+    while trainer.epoch < max(recipe.averaged, default=recipe.epochs):
+        seed = 1000 * recipe.seed + trainer.epoch
         torch.manual_seed(seed)
-        network = Network(config, line_piece, quantized=dtype == "int8")
-        network.load_state_dict(state, strict=False)
-        trainer = Trainer(recipe, seed, network, reader, origin, report)
-        if last:
-            trainer.resume(last)
-            last = None
-        elif shared_path.exists():
-            trainer.resume(_read_checkpoint(shared_path, origin))
-        else:
-            trainer.keep_epoch(checkpoints)
-        while trainer.epoch < max(recipe.averaged, default=recipe.epochs):
-            torch.manual_seed(1000 * seed + trainer.epoch)
-            rng = random.Random(1000 * seed + trainer.epoch)
-            read = renamed(seen(training, rng), names, tags, recipe.renamed, rng)
-            windows = [*windows_of(read, sizes, config.window, recipe.layouts, recipe.cases, rng),
-                       *listings(names, tags, recipe.listings, recipe.cases, rng)]
-            trainer.train_epoch(windows, rng)
-            trainer.evaluate(valid, tags, best_path)
-            trainer.keep_epoch(checkpoints)
-            _save(trainer.checkpoint(), last_path)
-            if trainer.epoch == recipe.shared_epochs:
-                os.replace(last_path, shared_path)
+        rng = random.Random(seed)
+        read = renamed(seen(training, rng), names, tags, recipe.renamed, rng)
+        windows = [*windows_of(read, sizes, config.window, recipe.layouts, recipe.cases, rng),
+                   *listings(names, tags, recipe.listings, recipe.cases, rng)]
+        trainer.train_epoch(windows, rng)
+        trainer.evaluate(valid, tags, best_path)
+        trainer.keep_epoch(checkpoints)
+        _save(trainer.checkpoint(), last_path)
     if recipe.averaged:
-        trainer.keep_mean([_read_checkpoint(_epoch_path(checkpoints, seed, epoch), origin)["network"]
-                           for seed in range(recipe.seed, recipe.seed + recipe.runs) for epoch in recipe.averaged])
+        trainer.keep_mean([_read_checkpoint(checkpoints / f"epoch-{epoch}.pt", origin)["network"]
+                           for epoch in recipe.averaged])
         trainer.evaluate(valid, tags, best_path)
     best = _read_checkpoint(best_path, origin)
     network.load_state_dict(best["network"])
@@ -396,8 +384,7 @@ def _card(recipe: Recipe, config: Config, best: dict[str, Any]) -> str:
     rows = "\n".join(f"| {name} | {a:.2f} | {b:.2f} |" for name, (a, b) in best["scores"].items())
     sets = ", ".join(rules.path for rules in recipe.train)
     epochs = " and ".join(map(str, recipe.averaged or [best["epoch"]]))
-    runs = f", the mean of {recipe.runs} runs" if recipe.runs > 1 else ""
     return (f"# {recipe.name}\n\nFinds {', '.join(sorted({tag[2:] for tag in config.tags if tag != 'O'}))}. Trained by "
             f"`nerlite train` on {sets}, from {Path(recipe.start).name}; the weights are those after epoch "
-            f"{epochs} of {recipe.epochs}{runs}.\n\n| F1 | by document | by sentence |\n|---|---|---|\n"
+            f"{epochs} of {recipe.epochs}.\n\n| F1 | by document | by sentence |\n|---|---|---|\n"
             f"{rows}\n\nTags ({config.scheme}): {' '.join(config.tags)}\n")
