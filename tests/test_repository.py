@@ -25,7 +25,7 @@ FRAMEWORKS = {"torch", "transformers", "tensorflow", "onnxruntime", "jax"}
 # Imports go down, never to the same layer, except inside a package. A new module needs a place here.
 LAYERS = (
     {"lazy"},
-    {"abbreviations", "characters", "environment"},
+    {"abbreviations", "characters", "environment", "shapes"},
     {"forms", "unseen"},
     {"batch", "cores", "errors", "html", "memo", "redaction", "tags", "text", "threads"},
     {"agreement", "document", "files", "page"},
