@@ -258,6 +258,22 @@ def test_brat_gets_a_text_and_its_standoff_for_each_document(run, tmp_path):
             assert " ".join(text[start:end] for start, end in fragments) == shown
 
 
+def test_brats_configuration_is_there_once_it_is_whole(run, tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("the john")
+    arguments = ("--output", "brat", "--to", tmp_path / "out", "--resume", tmp_path / "a.txt")
+    write = Path.write_bytes
+
+    def half(path, data):
+        write(path, data[:len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", half)
+        assert "No space left on device" in run(*arguments)[2]
+    assert run(*arguments)[0] == 0
+    assert contents(tmp_path / "out")["annotation.conf"].endswith(b"[attributes]\n")
+
+
 def test_brat_in_the_folder_of_the_texts(run, tmp_path):
     (tmp_path / "a.txt").write_text("the john")
     (tmp_path / "annotation.conf").write_text("mine")

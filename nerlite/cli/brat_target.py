@@ -27,7 +27,13 @@ def configure(folder: str, labels: Iterable[str]) -> None:
     """Write the folder's annotation.conf, if there is none, so that brat knows the labels."""
     path = os.path.join(folder, "annotation.conf")
     if not os.path.lexists(path):
-        Path(path).write_bytes(brat.configuration(labels).encode("utf-8"))
+        _write(path, brat.configuration(labels).encode("utf-8"))
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write a file that is there once it is whole."""
+    Path(f"{path}.new").write_bytes(data)
+    os.replace(f"{path}.new", path)
 
 
 class Pair:
@@ -54,12 +60,10 @@ class Pair:
             text = f"{os.path.splitext(self._path)[0]}.txt"
             data = brat.text_of(self._document).encode("utf-8")
             if not os.path.lexists(text):
-                Path(f"{text}.new").write_bytes(data)
-                os.rename(f"{text}.new", text)
+                _write(text, data)
             elif Path(text).read_bytes() != data:
                 raise InputError(f"--to: {text}: there already, and not the text that was tagged")
-            Path(f"{self._path}.new").write_bytes(brat.standoff(self._document).encode("utf-8"))
-            os.rename(f"{self._path}.new", self._path)
+            _write(self._path, brat.standoff(self._document).encode("utf-8"))
         self._failures.settle(None if is_whole else 0)
 
 
