@@ -368,8 +368,9 @@ def test_tiles_of_avx2_compile_to_its_instructions():
 
 
 @pytest.mark.parametrize(("name", "kind", "n_rows", "counts"), [
-    ("neon", "int8", 5, {"sdot": 20 + 80}), ("i8mm", "int8", 6, {"smmla": 24 + 48}), ("i8mm", "int8", 5, {"smmla": 72}),
-    ("i8mm", "int16", 4, {"smlal": 32, "smlal2": 32})])
+    ("neon", "int8", 6, {"sdot": 48 + 96}), ("neon", "int8", 5, {"sdot": 40 + 80}),
+    ("i8mm", "int8", 6, {"smmla": 24 + 48}), ("i8mm", "int8", 5, {"smmla": 72}),
+    ("i8mm", "int16", 6, {"smlal": 48, "smlal2": 48})])
 def test_tiles_of_arm_compile_to_its_instructions(name, kind, n_rows, counts):
     tiles, level = pytest.importorskip("nerlite.kernels.tiles"), cpu.LEVELS[name]
     n_vectors = level.n_vectors if kind == "int8" else level.width // level.lanes

@@ -25,7 +25,7 @@ from nerlite.kernels.simd import (
     where,
     widen,
 )
-from nerlite.kernels.tiles import ROWS, WIDTH, float_narrow, int16_narrow
+from nerlite.kernels.tiles import ROWS, WIDTH, float_narrow, int16_narrow, tile_rows
 from nerlite.ops.formulas import ATTENTION_LEVELS
 
 LEVELS = F4(ATTENTION_LEVELS)
@@ -120,12 +120,16 @@ def _weights_int16(totals, scale, key_scales, value_scales, n, scores, weights):
 
     totals: (…,) int32 and scores: (…,) scratch, up to the end of the n keys' panels; value_scales: 0 from n on.
     """
-    top = floats(MINUS_INFINITY)
-    for j in range(0, n, LANES):
+    top, whole_vectors = floats(MINUS_INFINITY), n // LANES * LANES
+    for j in range(0, whole_vectors, LANES):
         score = (to_float(load(totals, j)) * scale) * load(key_scales, j)
-        score = where(counting_from(I4(j)) < I4(n), score, floats(MINUS_INFINITY))
         top = max(top, score)
         store(scores, j, score)
+    if whole_vectors < n:
+        score = (to_float(load(totals, whole_vectors)) * scale) * load(key_scales, whole_vectors)
+        score = where(counting_from(I4(whole_vectors)) < I4(n), score, floats(MINUS_INFINITY))
+        top = max(top, score)
+        store(scores, whole_vectors, score)
     most, sums, top = highest_float(top), widen(floats(ZERO)), floats(ZERO)
     for j in range(0, n, LANES):
         weight = coarse_exp(load(scores, j) - most)
@@ -148,12 +152,12 @@ def _attend_int16(row, n_rows, n, head, heads, tiles, mixed, first):
         tiles.factors)
     size = queries.shape[2]
     for p in range((n + WIDTH - 1) // WIDTH):
-        int16_narrow(queries[:, head], row, n_rows, columns[p], totals[:, p * WIDTH:], 0, 0)
+        int16_narrow(queries[:, head], row, n_rows, queries.strides[0], columns[p], totals[:, p * WIDTH:], 0, 0)
     for i in range(n_rows):
         factors[i] = _weights_int16(totals[i], query_scales[row + i, head], tiles.key_scales, tiles.value_scales, n,
                                     tiles.scores[i], weights[i])
     for p in range(size // WIDTH):
-        int16_narrow(weights, 0, n_rows, pairs[p, :(n + 1) // 2], sums, 0, 0)
+        int16_narrow(weights, 0, n_rows, weights.strides[0], pairs[p, :(n + 1) // 2], sums, 0, 0)
         place = head * size + p * WIDTH
         for i in range(n_rows):
             target = mixed[first + i]
@@ -182,11 +186,12 @@ def _attend_float(row, n_rows, start, n, head, heads, tiles, mixed, first):
                                 tiles.columns.view(np.float32))
     scores, sums, factors, size = tiles.totals, tiles.narrow_total, tiles.factors, queries.shape[2]
     for p in range((n + WIDTH - 1) // WIDTH):
-        float_narrow(queries[:, head], row, n_rows, columns[p], scores[:, p * WIDTH:], 0, 0)
+        float_narrow(queries[:, head], row, n_rows, queries.strides[0], columns[p], scores[:, p * WIDTH:], 0, 0)
     for i in range(n_rows):
         factors[i] = _weights_float(scores[i], n)
     for p in range(size // WIDTH):
-        float_narrow(scores, 0, n_rows, values[start:start + n, head, p * WIDTH:(p + 1) * WIDTH], sums, 0, 0)
+        float_narrow(scores, 0, n_rows, scores.strides[0], values[start:start + n, head, p * WIDTH:(p + 1) * WIDTH],
+                     sums, 0, 0)
         place = head * size + p * WIDTH
         for i in range(n_rows):
             target = mixed[first + i]
@@ -205,8 +210,9 @@ def attend(share, n_shares, is_int8, first, n, row_offsets, offsets, heads, tile
             _lay_keys(heads.keys, key, n_keys, head, tiles.columns)
             if is_int8:
                 _lay_values(key, n_keys, head, heads, tiles)
-            for row in range(start, stop, ROWS):
-                n_rows = min(ROWS, stop - row)
+            most = tile_rows(stop - start, ROWS, 1)
+            for row in range(start, stop, most):
+                n_rows = min(most, stop - row)
                 if is_int8:
                     _attend_int16(row, n_rows, n_keys, head, heads, tiles, mixed, row - first)
                 else:

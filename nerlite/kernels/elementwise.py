@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nerlite.kernels.jit import LEVEL, kernel
+from nerlite.kernels.jit import kernel
 from nerlite.kernels.simd import (
     LANES,
     bits_of,
@@ -34,7 +34,7 @@ from nerlite.ops.formulas import (
     PHI_POLYNOMIAL,
 )
 
-F4, I4, IN_TURN = np.float32, np.int32, LEVEL.in_turn
+F4, I4 = np.float32, np.int32
 ZERO, HALF, ONE, TWO = F4(0), F4(0.5), F4(1), F4(2)
 E5, E4, E3, E2, E1, E0 = EXP_POLYNOMIAL
 P5, P4, P3, P2, P1, P0 = PHI_POLYNOMIAL
@@ -128,10 +128,11 @@ def whole(x):
 
 
 @kernel()
-def quantize_row(row, out, turn):
+def quantize_row(row, out, turn, n_turns):
     """out (depth,) uint8 = row (depth,) at 128 levels; return their scale and the lowest.
 
-    Where rows' numbers lie in turn, out begins with the first of them, and this is the one at that turn.
+    n_turns: how many rows' numbers lie in turn, LANES of each; out begins with the first row, and this is the one at
+    that turn.
     """
     low = high = floats(ZERO)  # a range with 0 in it
     for j in range(0, len(row), LANES):
@@ -141,7 +142,7 @@ def quantize_row(row, out, turn):
     spread = highest_float(high) - lowest
     inverse = F4(127) / spread if spread > ZERO else ZERO
     for j in range(0, len(row), LANES):
-        store(out, IN_TURN * j + turn * LANES, whole((load(row, j) - lowest) * inverse))
+        store(out, n_turns * j + turn * LANES, whole((load(row, j) - lowest) * inverse))
     return spread / F4(127), lowest
 
 

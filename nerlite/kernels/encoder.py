@@ -47,7 +47,7 @@ def _normalize_embeddings(share, n_shares, weights, batch, x, rows, first, n, ou
             _embed(weights, batch, rows[i], x[rows[i]])
         normalize(x[rows[i]], weights.zeros, weights.norm, weights.eps, weights.d, out[i])
     if weights.is_int8:
-        quantize_rows(out, first, start - first, stop - first, out.shape[1], quantized)
+        quantize_rows(out, first, start - first, stop - first, n, out.shape[1], quantized)
 
 
 @kernel()
@@ -57,7 +57,7 @@ def _add_and_normalize(share, n_shares, weights, norm, x, residual, rows, first,
     for i in range(start, stop):
         normalize(x[i], residual[rows[first + i]], norm, weights.eps, weights.d, out[first + i])
     if weights.is_int8:
-        quantize_rows(out, first, start, stop, out.shape[1], quantized)
+        quantize_rows(out, first, start, stop, n, out.shape[1], quantized)
 
 
 @kernel()
@@ -74,7 +74,7 @@ def _pick(share, n_shares, weights, x, rows, first, n, out, quantized):
 def _quantize(share, n_shares, weights, x, n, quantized):
     """Prepare x[:n] for a product of int8 weights: a share of the rows."""
     if weights.is_int8:
-        quantize_rows(x, 0, cut(share, n_shares, n), cut(share + 1, n_shares, n), x.shape[1], quantized)
+        quantize_rows(x, 0, cut(share, n_shares, n), cut(share + 1, n_shares, n), n, x.shape[1], quantized)
 
 
 @kernel()

@@ -62,7 +62,7 @@ def _run(direction, weights, hard_sigmoid, final, gates, rows, offsets, by_lengt
             while offsets[by_length[group + running - 1] + 1] - offsets[by_length[group + running - 1]] <= step:
                 running -= 1
             if w_hh.is_int8:
-                quantize_rows(h, 0, 0, running, hidden, work.quantized)
+                quantize_rows(h, 0, 0, running, running, hidden, work.quantized)
             linear(w_hh, h, 0, running, work.quantized, work.total, NO_ACTIVATION, z, 0, len(w_hh.panels))
             for i in range(running):
                 sequence = by_length[group + i]
@@ -92,7 +92,8 @@ def char_layers(features):
 def _prepare(share, n_shares, x, width, layer, work):
     """Prepare x[:, :width] for a product with a layer's weights, where that is of int8: a share of the rows."""
     if layer.is_int8:
-        quantize_rows(x, 0, cut(share, n_shares, len(x)), cut(share + 1, n_shares, len(x)), width, work.quantized)
+        n = len(x)
+        quantize_rows(x, 0, cut(share, n_shares, n), cut(share + 1, n_shares, n), n, width, work.quantized)
 
 
 @kernel()

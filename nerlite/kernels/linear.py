@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nerlite.kernels.elementwise import I4, activate, quantize_row
+from nerlite.kernels.elementwise import COARSE_GELU, I4, activate, quantize_row
 from nerlite.kernels.jit import LEVEL, kernel
 from nerlite.kernels.simd import LANES, highest, ints, load, store, to_float
 from nerlite.kernels.tiles import (
@@ -13,11 +13,13 @@ from nerlite.kernels.tiles import (
     INT8_ROWS,
     LINE,
     ROWS,
+    TILE_IN_TURN,
     begin_int8,
     end_int8,
     float_product,
     int8_product,
     prefetch,
+    tile_rows,
 )
 
 # How many lines of the caches a row asks for ahead: more would wait for each other.
@@ -29,21 +31,17 @@ FLOAT_ASKS, INT8_ASKS = LEVEL.asks_ahead, LEVEL.int8_asks_ahead
 STRETCH, MOST_16 = LEVEL.stretch, 32767 // 127
 
 
-@kernel(inline=True)
-def _share(n_rows, most):
-    """Return how many of the rows that are left the next tile takes, for all tiles to be about as full."""
-    n_tiles = (n_rows + most - 1) // most
-    share = (n_rows + n_tiles - 1) // n_tiles
-    return min(n_rows, (share + IN_TURN - 1) // IN_TURN * IN_TURN) if IN_TURN > 1 else share
-
-
 @kernel()
-def quantize_rows(x, first, start, stop, width, quantized):
-    """Make rows start:stop of quantized of x[first + start:first + stop, :width], for a product of int8 weights."""
+def quantize_rows(x, first, start, stop, n_rows, width, quantized):
+    """Make rows start:stop of quantized, which has n_rows, of x[first + start:first + stop, :width].
+
+    They are for a product of int8 weights with all of the rows.
+    """
     numbers, scales = quantized.numbers, quantized.scales
+    n_turns = tile_rows(n_rows, INT8_ROWS, IN_TURN) if TILE_IN_TURN else 1
     for i in range(start, stop):
-        turn = i % IN_TURN
-        scales[i, 0], scales[i, 1] = quantize_row(x[first + i, :width], numbers[i - turn], turn)
+        turn = i % n_turns
+        scales[i, 0], scales[i, 1] = quantize_row(x[first + i, :width], numbers[i - turn], turn, n_turns)
 
 
 @kernel(inline=True)
@@ -91,44 +89,53 @@ def linear(layer, x, first, n_rows, quantized, total, activation, out, first_pan
 @kernel()
 def _linear_int8(layer, n_rows, quantized, total, activation, out, first_panel, end):
     panels, constants, numbers, scales = layer.panels, layer.constants, quantized.numbers, quantized.scales
-    begun, lines = 0, _lines_ahead(panels, n_rows, INT8_ASKS)
+    begun, lines, most = 0, _lines_ahead(panels, n_rows, INT8_ASKS), tile_rows(n_rows, INT8_ROWS, IN_TURN)
+    stride = most * LANES if TILE_IN_TURN else numbers.strides[0]
     for p in range(first_panel, end):
-        column_sums, column_scales, bias = constants[p, 0], constants[p, 1], constants[p, 2]
-        row = part = 0
-        while row < n_rows:
-            n = _share(n_rows - row, INT8_ROWS)
+        for part in range((n_rows + most - 1) // most):
+            row = part * most
+            n = min(most, n_rows - row)
             if n != begun:
                 begin_int8(n)
                 begun = n
             ahead = _ahead(panels, p, end, part, n_rows, INT8_ASKS)
-            int8_product(numbers, row, n, panels[p], total, constants[p, 3:].ctypes.data, ahead)
-            for i in range(n):
-                _fetch_ahead(panels, p, end, row + i, lines)
-                scale, lowest, sums, y = scales[row + i, 0], scales[row + i, 1], total[i], out[row + i]
-                for j in range(0, COLUMNS, LANES):
-                    z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
-                    store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
-            row, part = row + n, part + 1
+            int8_product(numbers, row, n, stride, panels[p], total, constants[p, 3:].ctypes.data, ahead)
+            if activation == COARSE_GELU:
+                _finish_int8(COARSE_GELU, panels, p, end, lines, row, n, scales, constants[p], total, out)
+            else:
+                _finish_int8(activation, panels, p, end, lines, row, n, scales, constants[p], total, out)
     end_int8()
+
+
+@kernel(inline=True)
+def _finish_int8(activation, panels, p, end, lines, row, n, scales, constants, total, out):
+    """out[row:row + n] = activation(what float32 the sums of a tile mean), the columns of panel p."""
+    column_sums, column_scales, bias = constants[0], constants[1], constants[2]
+    for i in range(n):
+        _fetch_ahead(panels, p, end, row + i, lines)
+        at = np.uintp(row + i)  # or each index would be looked at for being negative
+        scale, lowest, sums, y = scales[at, 0], scales[at, 1], total[i], out[at]
+        for j in range(0, COLUMNS, LANES):
+            z = (scale * to_float(load(sums, j)) + lowest * load(column_sums, j)) * load(column_scales, j)
+            store(y, p * COLUMNS + j, activate(activation, z + load(bias, j)))
 
 
 @kernel()
 def _linear_float(layer, x, first, n_rows, total, activation, out, first_panel, end):
     panels, constants = layer.panels.view(np.float32), layer.constants
-    lines = _lines_ahead(panels, n_rows, FLOAT_ASKS)
+    lines, most = _lines_ahead(panels, n_rows, FLOAT_ASKS), tile_rows(n_rows, ROWS, 1)
     for p in range(first_panel, end):
         bias = constants[p, 2]
-        row = part = 0
-        while row < n_rows:
-            n = _share(n_rows - row, ROWS)
+        for part in range((n_rows + most - 1) // most):
+            row = part * most
+            n = min(most, n_rows - row)
             ahead = _ahead(panels, p, end, part, n_rows, FLOAT_ASKS)
-            float_product(x, first + row, n, panels[p], total, 0, ahead)
+            float_product(x, first + row, n, x.strides[0], panels[p], total, 0, ahead)
             for i in range(n):
                 _fetch_ahead(panels, p, end, row + i, lines)
                 sums, y = total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     store(y, p * COLUMNS + j, activate(activation, load(sums, j) + load(bias, j)))
-            row, part = row + n, part + 1
 
 
 @kernel()

@@ -20,7 +20,8 @@ from nerlite.kernels.jit import LEVEL, kernel
 from nerlite.ops.levels import Level
 
 binding.initialize_native_asmparser()  # for the assembly that a tile may have
-ROWS, INT8_ROWS, COLUMNS, WIDTH, IN_TURN = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width, LEVEL.in_turn
+ROWS, INT8_ROWS, COLUMNS, WIDTH = LEVEL.rows, LEVEL.int8_rows, LEVEL.columns, LEVEL.width
+IN_TURN, TILE_IN_TURN = LEVEL.in_turn, LEVEL.tile_in_turn
 LINE = 64  # bytes of a line of the caches
 
 
@@ -141,9 +142,10 @@ def _make_tile(kind: Kind, n_vectors: int, *, asks: bool) -> Any:
 
 
 def _make_product(kind: Kind, n_vectors: int, *, asks: bool = False) -> Any:
-    """Return a kernel (x, row, n_rows, panel, out, stretches, ahead): out[:n_rows] = x[row:row + n_rows] @ panel.
+    """Return a kernel (x, row, n_rows, stride, panel, out, stretches, ahead): out = x[row:row + n_rows] @ panel.
 
-    n_rows ≤ ROWS; x: (rows, at least the panel's depth); panel: (depth, columns) of 32-bit words and out: (ROWS, at
+    n_rows ≤ ROWS; x: (rows, at least the panel's depth); stride: x.strides[0], or where a tile's int8 rows lie in turn
+    the bytes from their first numbers to the next; panel: (depth, columns) of 32-bit words and out: (ROWS, at
     least its columns), not always contiguous. Of int8 weights up to INT8_ROWS, where the depth is a multiple of the
     level's, between `begin_int8` and `end_int8`; stretches: a panel's, see `pack_int8`. ahead: see `Tile`.
     """
@@ -156,15 +158,15 @@ def _make_product(kind: Kind, n_vectors: int, *, asks: bool = False) -> Any:
         tile(n_rows, a, a_stride, panel, panel_stride, depth, out, out_stride, stretches, ahead)
 
     @kernel(inline=True)
-    def product(x, row, n_rows, panel, out, stretches, ahead):
-        jump(n_rows, x.ctypes.data + row * x.strides[0], x.strides[0], panel.ctypes.data, panel.strides[0],
+    def product(x, row, n_rows, stride, panel, out, stretches, ahead):
+        jump(n_rows, x.ctypes.data + row * x.strides[0], stride, panel.ctypes.data, panel.strides[0],
              panel.shape[0], out.ctypes.data, out.strides[0], stretches, ahead)
 
     return product
 
 
 @kernel()
-def _plain_float(x, row, n_rows, panel, out, stretches, ahead):
+def _plain_float(x, row, n_rows, stride, panel, out, stretches, ahead):
     out[:] = 0
     for i in range(n_rows):
         for k in range(panel.shape[0]):
@@ -178,7 +180,7 @@ def _byte(word, part):
 
 
 @kernel()
-def _plain_int8(x, row, n_rows, panel, out, stretches, ahead):
+def _plain_int8(x, row, n_rows, stride, panel, out, stretches, ahead):
     out[:] = 0
     for i in range(n_rows):
         for k in range(panel.shape[0]):
@@ -188,7 +190,7 @@ def _plain_int8(x, row, n_rows, panel, out, stretches, ahead):
 
 
 @kernel()
-def _plain_int16(x, row, n_rows, panel, out, stretches, ahead):
+def _plain_int16(x, row, n_rows, stride, panel, out, stretches, ahead):
     out[:] = 0
     for i in range(n_rows):
         for k in range(panel.shape[0]):
@@ -196,6 +198,14 @@ def _plain_int16(x, row, n_rows, panel, out, stretches, ahead):
                 word = panel[k, j]
                 out[i, j] += np.int32(x[row + i, 2 * k]) * (np.int32(word << np.int32(16)) >> np.int32(16))
                 out[i, j] += np.int32(x[row + i, 2 * k + 1]) * (word >> np.int32(16))
+
+
+@kernel(inline=True)
+def tile_rows(n_rows, most, multiple):
+    """Return how many of the rows a tile takes, for all tiles to be about as full."""
+    n_tiles = max(1, (n_rows + most - 1) // most)
+    share = (n_rows + n_tiles - 1) // n_tiles
+    return (share + multiple - 1) // multiple * multiple if multiple > 1 else share
 
 
 float_product = _make_product(FLOAT, LEVEL.n_vectors, asks=LEVEL.asks_ahead)

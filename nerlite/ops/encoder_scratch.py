@@ -76,7 +76,7 @@ class Scratch:
         d, d_mixed = len(weights.zeros), mixed_width(level, self._heads, is_int8=weights.is_int8)
         d_inner = weights.layers[0].ffn_in.panels.shape[0] * level.columns if weights.layers else 0
         chunk = Chunk.allocate(
-            n=n, quantized={"n": padded(n, level.in_turn), "depth": max(d, d_inner, d_mixed)},
+            n=n, quantized={"n": level.quantized_rows(n), "depth": max(d, d_inner, d_mixed)},
             d_qkv=padded(3 * self._heads, level.columns), d_mixed=d_mixed, d=d, d_inner=d_inner)
         chunk.mixed[:] = 0  # some levels read more numbers of each row than its heads have
         return chunk

@@ -14,12 +14,12 @@ class Level:
 
     lanes: 32-bit lanes of a vector; n_vectors: vectors in a panel of weights; rows: how many a tile of a product takes
     at most, so that its sums fit the registers; int8_rows: the same of a product of int8 weights, and depth: a
-    multiple of how many numbers of a row it takes at once; in_turn: of how many rows the numbers lie in turn, a vector
-    of each, and words of a column, one of each; stretch: how many times four numbers of a row it multiplies and adds up
-    in 16 bits, 0 where there are instructions for 32; rows_together: the most rows of an int8 encoder of
-    which threads share out columns, since that is faster; machine, features: what `uname` and /proc/cpuinfo say of such
-    a CPU; llvm_cpu, llvm_features: its names in LLVM, the feature that makes the level the last; others: what its
-    library has besides kernels.
+    multiple of how many numbers of a row it takes at once; tile_in_turn: whether the numbers of a tile's int8 rows lie
+    in turn, a vector of each; in_turn: how many rows, and words of a column, an instruction multiplies, of which the
+    panel's lie in turn; stretch: how many times four numbers of a row it multiplies and adds up in 16 bits, 0 where
+    there are instructions for 32; rows_together: the most rows of an int8 encoder of which threads share out columns,
+    since that is faster; machine, features: what `uname` and /proc/cpuinfo say of such a CPU; llvm_cpu, llvm_features:
+    its names in LLVM, the feature that makes the level the last; others: what its library has besides kernels.
     """
 
     name = "any"
@@ -28,7 +28,7 @@ class Level:
     machine = llvm_cpu = llvm_features = ""
     features: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
-    has_tiles = False  # or plain loops
+    has_tiles = tile_in_turn = False  # or plain loops
 
     @property
     def columns(self) -> int:
@@ -44,6 +44,10 @@ class Level:
     def tile_rows(self) -> int:
         """Rows of a tile's sums."""
         return max(self.rows, self.int8_rows)
+
+    def quantized_rows(self, n: int) -> int:
+        """Return how many rows of memory n rows take as whole numbers: a tile's lie in turn where some lack too."""
+        return n + self.int8_rows - 1 if self.tile_in_turn else n
 
     @property
     def asks_ahead(self) -> bool:
@@ -112,9 +116,8 @@ class Neon(Level):
 
     name, machine, features = "neon", "aarch64", frozenset(["asimddp"])
     llvm_cpu, llvm_features = "generic", "+neon,+dotprod"
-    lanes, n_vectors, rows, int8_rows, depth = 8, 2, 4, 5, 16
-    has_tiles = True
-    least_steps = 1  # that a tile of int8 weights takes at once
+    lanes, n_vectors, rows, int8_rows, depth = 8, 2, 6, 6, 16
+    has_tiles = tile_in_turn = True
 
     @property
     def width(self) -> int:
@@ -162,36 +165,56 @@ class Neon(Level):
         return True
 
     def int8_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
-        """Emit a tile that takes four steps at once, where there are so many: a row's numbers fill a register.
+        """Emit a tile that takes four steps at once, where there are so many, or two: rows lie in turn for two.
 
         The panel's steps lie next to each other.
         """
         fours = emit.builder.icmp_signed("==", emit.builder.and_(tile.depth, emit.number(64, 3)), emit.number(64, 0))
         with emit.builder.if_else(fours) as (then, otherwise):
             with then:
-                self._int8_steps(emit, n_rows, n_vectors, tile, 4)
+                self._int8_steps(emit, n_rows, n_vectors, tile, 2)
             with otherwise:
-                self._int8_steps(emit, n_rows, n_vectors, tile, self.least_steps)
+                self._int8_steps(emit, n_rows, n_vectors, tile, 1)
         return True
 
-    def _int8_steps(self, emit: Any, n_rows: int, n_vectors: int, tile: Any, n_steps: int) -> None:
-        """Emit a tile that takes so many steps at once."""
-        register, word, builder, n = emit.vector(32, 4), emit.number(32, 0), emit.builder, n_vectors * self.lanes // 4
-        rows = [emit.add(tile.a, emit.times(tile.a_stride, row)) for row in range(n_rows)]
-        steps = emit.steps([emit.number(64, 0), tile.panel, *[emit.constant(register, None)] * (n_rows * n)])
-        step, place, *sums = steps.values
-        numbers = [emit.load(emit.add(row, emit.times(step, 4)), word.type if n_steps == 1 else register)
-                   for row in rows]
-        if n_steps == 1:
-            numbers = [builder.insert_element(emit.constant(register, None), each, word) for each in numbers]
-        for i in range(n_steps):
-            columns = [emit.load(emit.add(place, 16 * (i * n + j)), register) for j in range(n)]
-            same = [builder.shuffle_vector(row, row, emit.constant(register, [i] * 4)) for row in numbers]
-            sums = [self.dot4(emit, total, columns[j % n], same[j // n]) for j, total in enumerate(sums)]
-        following = emit.add(step, n_steps)
-        steps.end([following, emit.add(place, 16 * n_steps * n), *sums],
-                  builder.icmp_signed("<", following, tile.depth))
-        self._store(emit, tile, [sums[row * n:row * n + n] for row in range(n_rows)])
+    def _int8_steps(self, emit: Any, n_rows: int, n_vectors: int, tile: Any, n_twos: int) -> None:
+        """Emit a tile that takes so many times two steps at once."""
+        register, builder, n = emit.vector(32, 4), emit.builder, n_vectors * self.lanes // 4
+        size, n_sums = 32 * n, n * self.in_turn * -(-n_rows // self.in_turn)
+        end = emit.add(tile.panel, emit.times(tile.depth, size // 2))
+        steps = emit.steps([tile.a, tile.panel, *[emit.constant(register, None)] * n_sums])
+        at, place, *sums = steps.values
+        for i in range(n_twos):
+            if i:  # or LLVM loads both times' numbers at once, for which there are too few registers
+                builder.fence("seq_cst", "singlethread")
+            pairs = [self._load_pair(emit, emit.add(at, 16 * pair), min(2, n_rows - 2 * pair))
+                     for pair in range((n_rows + 1) // 2)]
+            sums = self._add_products(emit, sums, pairs, emit.add(place, size * i), n_rows, n)
+            at = emit.add(at, tile.a_stride)
+        following = emit.add(place, size * n_twos)
+        steps.end([at, following, *sums], builder.icmp_signed("<", following, end))
+        self._store(emit, tile, self._rows_of(emit, sums, n_rows, n))
+
+    def _load_pair(self, emit: Any, address: Any, n_rows: int) -> Any:
+        """Emit what reads two steps' numbers of two rows, or of one and zeros."""
+        if n_rows == 2:
+            return emit.load(address, emit.vector(32, 4))
+        half = emit.load(address, emit.vector(32, 2))
+        return emit.builder.shuffle_vector(half, emit.constant(half.type, None),
+                                           emit.constant(emit.vector(32, 4), [0, 1, 2, 3]))
+
+    def _add_products(self, emit: Any, sums: list[Any], pairs: list[Any], place: Any, n_rows: int, n: int) -> list[Any]:
+        """Emit what adds the products of two steps to sums, n registers for each row; place: the panel's address."""
+        for step in range(2):
+            columns = [emit.load(emit.add(place, 16 * (step * n + j)), pairs[0].type) for j in range(n)]
+            same = [emit.builder.shuffle_vector(pairs[row // 2], pairs[row // 2], emit.constant(
+                pairs[0].type, [row % 2 * 2 + step] * 4)) for row in range(n_rows)]
+            sums = [self.dot4(emit, total, columns[i % n], same[i // n]) for i, total in enumerate(sums)]
+        return sums
+
+    def _rows_of(self, emit: Any, sums: list[Any], n_rows: int, n: int) -> list[list[Any]]:
+        """Emit what makes rows of sums."""
+        return [sums[row * n:row * n + n] for row in range(n_rows)]
 
     def _store(self, emit: Any, tile: Any, sums: list[list[Any]]) -> None:
         """Emit what writes each row's sums."""
@@ -206,34 +229,24 @@ class I8MM(Neon):
 
     name, features = "i8mm", Neon.features | {"i8mm"}
     llvm_features = "+neon,+dotprod,+i8mm"
-    int8_rows, in_turn, least_steps = 6, 2, 2
+    in_turn = 2
 
-    def _int8_steps(self, emit: Any, n_rows: int, n_vectors: int, tile: Any, n_steps: int) -> None:
+    def _add_products(self, emit: Any, sums: list[Any], pairs: list[Any], place: Any, n_rows: int, n: int) -> list[Any]:
         """As said there; a register has eight numbers of two rows or columns, or what they make with each other."""
-        register, builder = emit.vector(32, 4), emit.builder
-        n, n_pairs = n_vectors * self.lanes // 2, (n_rows + 1) // 2
-        rows = [emit.add(tile.a, emit.times(tile.a_stride, 2 * pair)) for pair in range(n_pairs)]
-        steps = emit.steps([emit.number(64, 0), tile.panel, *[emit.constant(register, None)] * (n_pairs * n)])
-        step, place, *sums = steps.values
+        numbers, added = emit.vector(8, 16), list(sums)
+        rows = [emit.builder.bitcast(pair, numbers) for pair in pairs]
+        for j in range(2 * n):
+            columns = emit.builder.bitcast(emit.load(emit.add(place, 16 * j), pairs[0].type), numbers)
+            for pair, row in enumerate(rows):
+                at = 2 * n * pair + j
+                added[at] = emit.call("llvm.aarch64.neon.smmla.v4i32.v16i8", sums[at].type, sums[at], row, columns)
+        return added
 
-        def load(address: Any) -> Any:
-            return builder.bitcast(emit.load(address, register), emit.vector(8, 16))
-
-        for i in range(n_steps // 2):
-            if i:  # or LLVM loads both steps' rows at once, for which there are too few registers
-                builder.fence("seq_cst", "singlethread")
-            pairs = [load(emit.add(emit.add(row, emit.times(step, 8)), 16 * i)) for row in rows]
-            for j in range(n):
-                columns = load(emit.add(place, 16 * (i * n + j)))
-                for pair in range(n_pairs):
-                    sums[pair * n + j] = emit.call("llvm.aarch64.neon.smmla.v4i32.v16i8", register,
-                                                   sums[pair * n + j], pairs[pair], columns)
-        following = emit.add(step, n_steps)
-        steps.end([following, emit.add(place, 8 * n_steps * n), *sums],
-                  builder.icmp_signed("<", following, tile.depth))
-        halves = [emit.constant(register, [0, 1, 4, 5]), emit.constant(register, [2, 3, 6, 7])]
-        self._store(emit, tile, [[builder.shuffle_vector(*sums[at:at + 2], halves[row % 2])
-                                  for at in range(row // 2 * n, row // 2 * n + n, 2)] for row in range(n_rows)])
+    def _rows_of(self, emit: Any, sums: list[Any], n_rows: int, n: int) -> list[list[Any]]:
+        """As said there: each has halves of two registers."""
+        halves = [emit.constant(sums[0].type, [0, 1, 4, 5]), emit.constant(sums[0].type, [2, 3, 6, 7])]
+        return [[emit.builder.shuffle_vector(*sums[i:i + 2], halves[row % 2])
+                 for i in range(row // 2 * 2 * n, row // 2 * 2 * n + 2 * n, 2)] for row in range(n_rows)]
 
 
 class AVX2(Level):
