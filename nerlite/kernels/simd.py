@@ -20,7 +20,7 @@ from nerlite.kernels.emit import F32, I32, call, splat
 from nerlite.kernels.emit import Emit as Emitter
 from nerlite.kernels.jit import LEVEL
 
-LANES = LEVEL.lanes
+LANES, BLOCK = LEVEL.lanes, 8
 Emit = Callable[..., ir.Value]
 I1, F64 = ir.IntType(1), ir.DoubleType()
 
@@ -97,7 +97,7 @@ def _address(context: Any, builder: Any, kind: Any, array: ir.Value, index: ir.V
 
 @intrinsic  # type: ignore[untyped-decorator]
 def load(typing_context: Any, array: Any, index: Any) -> Any:
-    """Return array[index:index + LANES] of a one-dimensional contiguous array of float32, int32, uint8 or int16."""
+    """Return array[index:index + LANES] of a contiguous row of float32, int32, int16, int8 or uint8."""
     kind = FLOATS if array.dtype == types.float32 else INTS
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -112,7 +112,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
-    """array[index:index + LANES] = vector, whose whole numbers may become int16 or uint8."""
+    """array[index:index + LANES] = vector, whose whole numbers may become int16, int8 or uint8."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_value, place, value = arguments
@@ -127,25 +127,29 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
 @intrinsic  # type: ignore[untyped-decorator]
 def transpose(typing_context: Any, source: Any, first: Any, step: Any, n: Any, target: Any, place: Any, width: Any
               ) -> Any:
-    """target[place + j * width + i] = source[first + min(i, n - 1) * step + j] for i and j below LANES.
+    """target[place + j * width + i] = source[first + min(i, n - 1) * step + j] for i below LANES, and j below BLOCK.
 
     Both arrays are contiguous, of any shape, and of float32 or int32.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source_value, first, step, n, target_value, place, width = arguments
-        kind = ir.VectorType(F32 if source.dtype == types.float32 else I32, LANES)
+        element = F32 if source.dtype == types.float32 else I32
+        kind, short = ir.VectorType(element, LANES), ir.VectorType(element, BLOCK)
         rows, at, last = [], first, builder.add(first, builder.mul(builder.sub(n, n.type(1)), step))
         for _ in range(LANES):
-            rows.append(builder.load(_address(context, builder, source, source_value, at, kind), align=4))
+            rows.append(builder.load(_address(context, builder, source, source_value, at, short), align=4))
             following = builder.add(at, step)
             at = builder.select(builder.icmp_signed("<", following, last), following, last)
+        if LANES > BLOCK:  # a row and the one BLOCK behind it side by side
+            both = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
+            rows = [builder.shuffle_vector(*pair, both) for pair in zip(rows[:BLOCK], rows[BLOCK:], strict=True)]
         # Interleaving the first half with the second, as often as a row halves, turns rows into columns.
-        for _ in range(LANES.bit_length() - 1):
-            halves = zip(rows[:LANES // 2], rows[LANES // 2:], strict=True)
+        for _ in range(BLOCK.bit_length() - 1):
+            halves = zip(rows[:BLOCK // 2], rows[BLOCK // 2:], strict=True)
             rows = [builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(I32, LANES), [
-                lane // 2 + lane % 2 * LANES + part for lane in range(LANES)]))
-                for one, other in halves for part in (0, LANES // 2)]
+                lane // BLOCK * BLOCK + lane % BLOCK // 2 + lane % 2 * LANES + part for lane in range(LANES)]))
+                for one, other in halves for part in (0, BLOCK // 2)]
         for row in rows:
             builder.store(row, _address(context, builder, target, target_value, place, kind), align=4)
             place = builder.add(place, width)
@@ -232,6 +236,12 @@ def where(builder: Any, condition: ir.Value, a: ir.Value, b: ir.Value) -> ir.Val
 def highest(builder: Any, value: ir.Value) -> ir.Value:
     """Return the highest lane."""
     return call(builder, f"llvm.vector.reduce.smax.v{LANES}i32", I32, value)
+
+
+@_function(types.int32, INTS)
+def added(builder: Any, value: ir.Value) -> ir.Value:
+    """Return the sum of the lanes."""
+    return call(builder, f"llvm.vector.reduce.add.v{LANES}i32", I32, value)
 
 
 @_function(DOUBLES, FLOATS)

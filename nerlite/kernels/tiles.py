@@ -1,9 +1,9 @@
 """Matrix-product tiles for the CPU at hand, emitted as LLVM IR so that sums in progress stay in registers.
 
 A tile multiplies a few rows by one panel of columns. Its right side is packed so that one step of it loads whole
-vectors: float32 (d_in, columns), int8 (d_in / 4, columns, 4), where d_in is a multiple of the level's depth, int16
-(d_in / 2, columns, 2). Each sum of floats runs over d_in in order, in one accumulator, and those of whole numbers are
-exact, so a row's result does not depend on the rows beside it.
+vectors: float32 (d_in, columns), int8 (d_in / 4, columns, 4), where d_in is a multiple of the level's depth, and of
+attention's whole numbers (d_in / parts, columns, parts). Each sum of floats runs over d_in in order, in one
+accumulator, and those of whole numbers are exact, so a row's result does not depend on the rows beside it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Kind(NamedTuple):
     multiply_add: str
 
 
-FLOAT, INT8, INT16 = Kind(F32, "fma"), Kind(I32, "dot4"), Kind(I32, "dot2")
+FLOAT, INT8, SCORE, MIX = Kind(F32, "fma"), Kind(I32, "dot4"), Kind(I32, "score"), Kind(I32, "mix")
 
 
 class Tile(NamedTuple):
     """What a tile is of: addresses of its rows, panel and sums; strides in bytes, of a row, a step and a row.
 
-    depth: its steps, at least one; each broadcasts 32 bits of each row (a float, four uint8 or two int16) and
+    depth: its steps, at least one; each broadcasts 32 bits of each row (a float, four int8 or two int16) and
     multiplies them into the panel's lanes; stretches: the address of an int8 panel's, of levels that have such; ahead:
     the address of what is needed soon, of which each step asks for a line of the caches.
     """
@@ -127,7 +127,7 @@ def _make_tile(kind: Kind, n_vectors: int, *, asks: bool) -> Any:
             block = builder.append_basic_block(f"rows{n}")
             switch.add_case(I64(n), block)
             builder.position_at_end(block)
-            own = {INT8: LEVEL.int8_tile, INT16: LEVEL.int16_tile}.get(kind)
+            own = {INT8: LEVEL.int8_tile, SCORE: LEVEL.narrow_tile, MIX: LEVEL.narrow_tile}.get(kind)
             if not (own and own(emit, n, n_vectors, tile)):
                 emit_tile(emit, LEVEL, kind, n, n_vectors, tile, asks=asks)
             builder.branch(done)
@@ -144,13 +144,13 @@ def _make_tile(kind: Kind, n_vectors: int, *, asks: bool) -> Any:
 def _make_product(kind: Kind, n_vectors: int, *, asks: bool = False) -> Any:
     """Return a kernel (x, row, n_rows, stride, panel, out, stretches, ahead): out = x[row:row + n_rows] @ panel.
 
-    n_rows ≤ ROWS; x: (rows, at least the panel's depth); stride: x.strides[0], or where a tile's int8 rows lie in turn
-    the bytes from their first numbers to the next; panel: (depth, columns) of 32-bit words and out: (ROWS, at
+    n_rows ≤ ROWS; x: (rows, at least the panel's depth); stride: x.strides[0], or where a tile's int8 rows lie in
+    turn the bytes from their first numbers to the next; panel: (depth, columns) of 32-bit words and out: (ROWS, at
     least its columns), not always contiguous. Of int8 weights up to INT8_ROWS, where the depth is a multiple of the
     level's, between `begin_int8` and `end_int8`; stretches: a panel's, see `pack_int8`. ahead: see `Tile`.
     """
     if not LEVEL.has_tiles:
-        return {FLOAT: _plain_float, INT8: _plain_int8, INT16: _plain_int16}[kind]
+        return {FLOAT: _plain_float, INT8: _plain_int8}.get(kind, _plain_int16)
     tile = _make_tile(kind, n_vectors, asks=asks)
 
     @kernel()
@@ -210,4 +210,5 @@ def tile_rows(n_rows, most, multiple):
 
 float_product = _make_product(FLOAT, LEVEL.n_vectors, asks=LEVEL.asks_ahead)
 int8_product = _make_product(INT8, LEVEL.n_vectors, asks=LEVEL.int8_asks_ahead)
-float_narrow, int16_narrow = (_make_product(kind, LEVEL.width // LEVEL.lanes) for kind in (FLOAT, INT16))
+float_narrow, score_product = (_make_product(kind, LEVEL.width // LEVEL.lanes) for kind in (FLOAT, SCORE))
+mix_product = _make_product(MIX, LEVEL.width // LEVEL.lanes) if LEVEL.key_shift else score_product

@@ -59,7 +59,7 @@ class EncoderWeights(Record, kept=True):
     layers = parts(EncoderLayer)
     is_int8 = number(int)
     d = number(int)
-    size = number(int)  # of a head, a multiple of width
+    size = number(int)  # of a head, a multiple of the level's
     n_heads = number(int)
     factor = number(float)  # of queries
     eps = number(float)
@@ -71,13 +71,13 @@ class Tiles(Record, kept=True):
 
     total = array(F4, "tile_rows", "columns")  # the sums of a tile, int32 or float32, as the next
     narrow_total = array(F4, "rows", "width")
-    columns = array("int32", "n_panels", "words", "width")  # keys: a float32, or two int16
-    key_scales = array(F4, "n_keys")  # n_keys = n_panels * width, which the longest sequence fits
-    pairs = array("int32", "n_value_panels", "n_pairs", "width")  # values, int16, two rows' side by side
+    columns = array("int32", "n_panels", "words", "width")  # keys: a float32, or whole numbers, a level's parts of them
+    key_scales = array(F4, "n_keys")  # n_keys = n_panels * width at least, which the longest sequence fits
+    groups = array("int32", "n_value_panels", "n_groups", "width")  # values, whole numbers of as many rows side by side
     value_scales = array(F4, "n_keys")
     totals = array(F4, "rows", "n_keys")  # products of queries and keys, int32 or float32
     scores = array(F4, "rows", "n_keys")
-    weights = array("int16", "rows", "n_keys")
+    weights = array("int32", "rows", "n_groups")  # whole numbers
     factors = array(F4, "rows")
 
 
@@ -92,13 +92,14 @@ class Chunk(Record, kept=True):
 
 
 class Heads(Record, kept=True):
-    """What is kept of each row for attention: float32, or int16 and the scale of each head's numbers.
+    """What is kept of each row for attention: float32, or int16 or int8, and the scale of each head's numbers.
 
     A row's lie together, so that threads that write neighbouring rows don't wait for each other's lines.
     """
 
     queries = array("int32", "n", "n_heads", "words")  # in the last layer of the rows asked for, one after another
     query_scales = array(F4, "n", "n_heads")
+    query_sums = array("int32", "n", "n_heads")  # of whole numbers, times what is added to those of keys
     keys = array("int32", "n", "n_heads", "words")
     key_scales = array(F4, "n", "n_heads")
     values = array("int32", "n", "n_heads", "words")

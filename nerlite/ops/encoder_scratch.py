@@ -40,7 +40,7 @@ class Scratch:
     def __init__(self, level: Level, weights: EncoderWeights) -> None:
         self._level, self._weights, self._kept = level, weights, Kept()
         self._heads = weights.n_heads * weights.size
-        self._words = weights.size // 2 if weights.is_int8 else weights.size
+        self._words = weights.size // level.parts if weights.is_int8 else weights.size
 
     def take(self, n_rows: int, n_panels: int) -> Workplace:
         """Take this thread's workplace, for at least so many rows of a chunk and panels of a sequence's keys."""
@@ -65,10 +65,10 @@ class Scratch:
 
     def _tiles(self, n_panels: int) -> Tiles:
         level, weights = self._level, self._weights
-        n_keys = n_panels * level.width
+        n_keys = padded(n_panels * level.width, level.depth)
         return Tiles.allocate(
             tile_rows=level.tile_rows, rows=level.rows, columns=level.columns, width=level.width, n_panels=n_panels,
-            words=self._words, n_keys=n_keys, n_pairs=n_keys // 2,
+            words=self._words, n_keys=n_keys, n_groups=n_keys // level.parts,
             n_value_panels=weights.size // level.width if weights.is_int8 else 0)
 
     def _chunk(self, n: int) -> Chunk:

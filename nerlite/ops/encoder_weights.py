@@ -16,7 +16,7 @@ def pack_encoder(kernels: Kernels, parameters: EncoderParameters, *, with_tables
     """Pack the weights of all layers into panels; with_tables: whether the kernel reads the tables itself."""
     tables, embedding_norm, layers, n_layers, n_heads, eps = parameters
     level, d = kernels.level, len(embedding_norm.bias)
-    size, d_padded = padded(d // n_heads, level.width), padded(d, level.columns)
+    size, d_padded = padded(d // n_heads, level.head), padded(d, level.columns)
     records: list[EncoderLayer] = []
     is_int8 = False
     for i, layer in enumerate(layers):

@@ -17,14 +17,16 @@ class Level:
     multiple of how many numbers of a row it takes at once; tile_in_turn: whether the numbers of a tile's int8 rows lie
     in turn, a vector of each; in_turn: how many rows, and words of a column, an instruction multiplies, of which the
     panel's lie in turn; stretch: how many times four numbers of a row it multiplies and adds up in 16 bits, 0 where
-    there are instructions for 32; rows_together: the most rows of an int8 encoder of which threads share out columns,
-    since that is faster; machine, features: what `uname` and /proc/cpuinfo say of such a CPU; llvm_cpu, llvm_features:
-    its names in LLVM, the feature that makes the level the last; others: what its library has besides kernels.
+    there are instructions for 32; parts: how many numbers of attention an instruction takes of a row, 4 int8 or 2
+    int16; key_shift: what is added to keys for it, where it takes them without signs; rows_together: the most rows of
+    an int8 encoder of which threads share out columns, since that is faster; machine, features: what `uname` and
+    /proc/cpuinfo say of such a CPU; llvm_cpu, llvm_features: its names in LLVM, the feature that makes the level the
+    last; others: what its library has besides kernels.
     """
 
     name = "any"
     lanes, n_vectors, rows, int8_rows, depth, stretch = 8, 2, 4, 4, 8, 0
-    in_turn, rows_together = 1, 24
+    in_turn, parts, key_shift, rows_together = 1, 2, 0, 24
     machine = llvm_cpu = llvm_features = ""
     features: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
@@ -39,6 +41,11 @@ class Level:
     def width(self) -> int:
         """Columns of a panel of attention's keys and values, which are few."""
         return 2 * self.lanes
+
+    @property
+    def head(self) -> int:
+        """What the numbers of a head of attention are a multiple of: panels, and eight words of a row."""
+        return max(self.width, 8 * self.parts)
 
     @property
     def tile_rows(self) -> int:
@@ -73,7 +80,7 @@ class Level:
         return emit.call(f"llvm.fma.v{self.lanes}f32", total.type, a, b, total)
 
     def dot4(self, emit: Any, total: Any, a: Any, b: Any) -> Any:
-        """Emit what adds the products of four numbers 0..127 and four of -63..63 to each int32 lane."""
+        """Emit what adds the products of four uint8 and four int8 to each int32 lane, which ARM takes for int8 too."""
         raise NotImplementedError
 
     def dot2(self, emit: Any, total: Any, a: Any, b: Any) -> Any:
@@ -85,6 +92,14 @@ class Level:
             half = emit.constant(emit.vector(32, self.lanes), [2 * lane + odd for lane in range(self.lanes)])
             total = builder.add(total, builder.shuffle_vector(products, products, half))
         return total
+
+    def score(self, emit: Any, total: Any, queries: Any, keys: Any) -> Any:
+        """Emit what adds the products of `parts` numbers of a query and of a key to each int32 lane."""
+        return self.dot2(emit, total, queries, keys)
+
+    def mix(self, emit: Any, total: Any, weights: Any, values: Any) -> Any:
+        """Emit the same of weights, which have no signs, and values."""
+        return self.dot2(emit, total, weights, values)
 
     def prefetch(self, emit: Any, address: Any) -> None:
         """Emit what asks for the cache line at an address, to be there soon."""
@@ -102,8 +117,8 @@ class Level:
         """Emit a tile of int8 weights, if this level has one of its own; tile: see `tiles.Tile`."""
         return False
 
-    def int16_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
-        """Emit a tile of int16, as `int8_tile`."""
+    def narrow_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
+        """Emit a tile of attention's numbers, as `int8_tile`."""
         return False
 
     def whole_int8_tile(self, emit: Any, n_rows: Any, tile: Any) -> Any:
@@ -118,6 +133,7 @@ class Neon(Level):
     llvm_cpu, llvm_features = "generic", "+neon,+dotprod"
     lanes, n_vectors, rows, int8_rows, depth = 8, 2, 6, 6, 16
     has_tiles = tile_in_turn = True
+    parts = 4
 
     @property
     def width(self) -> int:
@@ -133,34 +149,23 @@ class Neon(Level):
         return emit.call("llvm.aarch64.neon.sdot.v4i32.v16i8", total.type, total, *(
             emit.builder.bitcast(x, emit.vector(8, 16)) for x in (a, b)))
 
-    def int16_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
-        """Emit a tile that takes four steps at once, a column a lane; rows have zeros up to a multiple of them."""
-        register, numbers, builder = emit.vector(32, 4), emit.vector(16, 8), emit.builder
-        n = n_vectors * self.lanes // 4
+    def narrow_tile(self, emit: Any, n_rows: int, n_vectors: int, tile: Any) -> bool:
+        """Emit a tile that takes four steps at once, since a register has so many of a row.
+
+        Rows have zeros up to a multiple of them.
+        """
+        register, builder, n = emit.vector(32, 4), emit.builder, n_vectors * self.lanes // 4
         rows = [emit.add(tile.a, emit.times(tile.a_stride, row)) for row in range(n_rows)]
-
-        def load(address: Any) -> Any:
-            return builder.bitcast(emit.load(address, register), numbers)
-
-        def pick(a: Any, b: Any, lanes: list[int]) -> Any:
-            return builder.shuffle_vector(a, b, emit.constant(emit.vector(32, len(lanes)), lanes))
-
         steps = emit.steps([emit.number(64, 0), tile.panel, *[emit.constant(register, None)] * (n_rows * n)])
         step, place, *sums = steps.values
-        each = [load(emit.add(row, emit.times(step, 4))) for row in rows]
-        for i in range(8):
-            for j in range(0, n, 2):
-                at = emit.add(emit.add(place, emit.times(tile.panel_stride, i // 2)), 16 * j)
-                columns = pick(load(at), load(emit.add(at, 16)), [2 * lane + i % 2 for lane in range(8)])
-                for row in range(n_rows):
-                    for half in (0, 1):
-                        part = pick(columns, columns, [*range(4 * half, 4 * half + 4)])
-                        product = emit.call("llvm.aarch64.neon.smull.v4i32", register, part,
-                                            pick(each[row], each[row], [i] * 4))
-                        sums[row * n + j + half] = builder.add(sums[row * n + j + half], product)
+        numbers = [emit.load(emit.add(row, emit.times(step, 4)), register) for row in rows]
+        for i in range(4):
+            columns = [emit.load(emit.add(place, 16 * j), register) for j in range(n)]
+            same = [builder.shuffle_vector(row, row, emit.constant(register, [i] * 4)) for row in numbers]
+            sums = [self.dot4(emit, total, columns[j % n], same[j // n]) for j, total in enumerate(sums)]
+            place = emit.add(place, tile.panel_stride)
         following = emit.add(step, 4)
-        steps.end([following, emit.add(place, emit.times(tile.panel_stride, 4)), *sums],
-                  builder.icmp_signed("<", following, tile.depth))
+        steps.end([following, place, *sums], builder.icmp_signed("<", following, tile.depth))
         self._store(emit, tile, [sums[row * n:row * n + n] for row in range(n_rows)])
         return True
 
@@ -333,16 +338,20 @@ class AVXVNNI(AVX2):
 
     name, features = "avxvnni", AVX2.features | {"avx_vnni"}
     llvm_features = "+avx2,+avxvnni"
-    int8_rows, stretch, rows_together = 6, 0, Level.rows_together
+    int8_rows, stretch, rows_together, parts, key_shift = 6, 0, Level.rows_together, 4, 128
     int8_tile = Level.int8_tile
 
     def dot4(self, emit: Any, total: Any, a: Any, b: Any) -> Any:
         """As said there."""
         return emit.call(f"llvm.x86.avx512.vpdpbusd.{32 * self.lanes}", total.type, total, a, b)
 
-    def dot2(self, emit: Any, total: Any, a: Any, b: Any) -> Any:
+    def score(self, emit: Any, total: Any, queries: Any, keys: Any) -> Any:
         """As said there."""
-        return emit.call(f"llvm.x86.avx512.vpdpwssd.{32 * self.lanes}", total.type, total, a, b)
+        return self.dot4(emit, total, keys, queries)
+
+    def mix(self, emit: Any, total: Any, weights: Any, values: Any) -> Any:
+        """As said there."""
+        return self.dot4(emit, total, weights, values)
 
 
 class VNNI(AVXVNNI):
