@@ -15,7 +15,9 @@ FOLDER = os.path.join(_HERE, "libraries")
 _WRITTEN = os.path.join(FOLDER, "stamp")
 _KERNELS = os.path.join(os.path.dirname(_HERE), "kernels")
 # What machine code depends on besides the files of the kernels' folder, and what in there it does not depend on.
-SHARED, APART = ("arguments.py", "arrays.py", "formulas.py", "levels.py", "records.py"), ("notice.py",)
+SHARED = ("arguments.py", "arrays.py", "formulas.py", "levels/__init__.py", "levels/arm.py", "levels/base.py",
+          "levels/x86.py", "records.py")
+APART = ("notice.py",)
 
 
 @functools.cache
