@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nerlite.frames import to_frame
     from nerlite.pipeline import Tagger, load
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"
 __all__ = ["Document", "Entity", "ModelError", "Tagger", "__version__", "load", "to_frame"]
 
 # Imported when they are asked for: the command line can then be interrupted before NumPy is there.
