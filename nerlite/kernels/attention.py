@@ -28,12 +28,12 @@ from nerlite.kernels.simd import (
     where,
     widen,
 )
-from nerlite.kernels.tiles import ROWS, WIDTH, float_narrow, mix_product, score_product, tile_rows
+from nerlite.kernels.tiles import ROWS, WIDTH, count_tiles, end_of_tile, float_narrow, mix_product, score_product
 from nerlite.ops.formulas import ATTENTION_LEVELS
+from nerlite.ops.levels.base import AT_ONCE
 
 LEVELS, PARTS, KEY_SHIFT = F4(ATTENTION_LEVELS), LEVEL.parts, LEVEL.key_shift
 WHOLE = np.int8 if PARTS == 4 else np.int16
-AT_ONCE = 16  # of weights, the most that a level's tile takes
 MINUS_INFINITY = F4(-np.inf)
 
 
@@ -206,7 +206,7 @@ def _weights_float(scores, n):
 
 @kernel()
 def _attend_float(row, n_rows, start, n, head, heads, tiles, mixed, first):
-    """As `_attend_int16`; start: the first row of the values, which are read as they lie."""
+    """As `_attend_whole`; start: the first row of the values, which are read as they lie."""
     queries, values, columns = (heads.queries.view(np.float32), heads.values.view(np.float32),
                                 tiles.columns.view(np.float32))
     scores, sums, factors, size = tiles.totals, tiles.narrow_total, tiles.factors, queries.shape[2]
@@ -235,10 +235,11 @@ def attend(share, n_shares, is_int8, first, n, row_offsets, offsets, heads, tile
             _lay_keys(heads.keys, key, n_keys, head, tiles.columns)
             if is_int8:
                 _lay_values(key, n_keys, head, heads, tiles)
-            most = tile_rows(stop - start, ROWS, 1)
-            for row in range(start, stop, most):
-                n_rows = min(most, stop - row)
+            row, n_tiles = start, count_tiles(stop - start, ROWS)
+            for tile in range(n_tiles):
+                n_rows = start + end_of_tile(tile, n_tiles, stop - start, 1) - row
                 if is_int8:
                     _attend_whole(row, n_rows, n_keys, head, heads, tiles, mixed, row - first)
                 else:
                     _attend_float(row, n_rows, key, n_keys, head, heads, tiles, mixed, row - first)
+                row += n_rows

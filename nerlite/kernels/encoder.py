@@ -11,7 +11,7 @@ product's columns, of the rows. They then meet at every step, and fetch each wei
 
 What `run`, `weights`, `chunk` and the others are made of: see `nerlite.ops.arguments.Encode`. Rows are padded with
 zeros: the hidden size (d) and the inner one (d_inner) to whole panels of COLUMNS, and each head's numbers (size) to a
-multiple of WIDTH.
+multiple of `Level.head`.
 """
 
 from __future__ import annotations

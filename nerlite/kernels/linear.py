@@ -15,11 +15,12 @@ from nerlite.kernels.tiles import (
     ROWS,
     TILE_IN_TURN,
     begin_int8,
+    count_tiles,
     end_int8,
+    end_of_tile,
     float_product,
     int8_product,
     prefetch,
-    tile_rows,
 )
 
 # How many lines of the caches a row asks for ahead: more would wait for each other.
@@ -38,10 +39,18 @@ def quantize_rows(x, first, start, stop, n_rows, width, quantized):
     They are for a product of int8 weights with all of the rows.
     """
     numbers, scales = quantized.numbers, quantized.scales
-    n_turns = tile_rows(n_rows, INT8_ROWS, IN_TURN) if TILE_IN_TURN else 1
     for i in range(start, stop):
-        turn = i % n_turns
-        scales[i, 0], scales[i, 1] = quantize_row(x[first + i, :width], numbers[i - turn], turn, n_turns)
+        begin, n_turns = _tile_of(i, n_rows) if TILE_IN_TURN else (i, 1)
+        scales[i, 0], scales[i, 1] = quantize_row(x[first + i, :width], numbers[begin], i - begin, n_turns)
+
+
+@kernel(inline=True)
+def _tile_of(row, n_rows):
+    """Return the first row of the tile that a row is in, and how many it has."""
+    n_tiles = count_tiles(n_rows, INT8_ROWS)
+    tile = ((row // IN_TURN + 1) * n_tiles - 1) // ((n_rows + IN_TURN - 1) // IN_TURN)
+    begin = end_of_tile(tile - 1, n_tiles, n_rows, IN_TURN)
+    return begin, end_of_tile(tile, n_tiles, n_rows, IN_TURN) - begin
 
 
 @kernel(inline=True)
@@ -57,11 +66,11 @@ def _lines_ahead(panels, n_rows, asks):
 
 
 @kernel(inline=True)
-def _ahead(panels, p, end, part, n_rows, asks):
+def _ahead(panels, p, end, tile, n_rows, asks):
     """Return the address from which on a tile's steps ask for lines: the next panel's, or what is there already."""
     if p + 1 == end or not _by_steps(n_rows, asks):
         return panels[p].ctypes.data
-    return panels[p + 1].ctypes.data + min(part, STEP_LINES - 1) * panels.shape[1] * LINE
+    return panels[p + 1].ctypes.data + min(tile, STEP_LINES - 1) * panels.shape[1] * LINE
 
 
 @kernel(inline=True)
@@ -89,21 +98,22 @@ def linear(layer, x, first, n_rows, quantized, total, activation, out, first_pan
 @kernel()
 def _linear_int8(layer, n_rows, quantized, total, activation, out, first_panel, end):
     panels, constants, numbers, scales = layer.panels, layer.constants, quantized.numbers, quantized.scales
-    begun, lines, most = 0, _lines_ahead(panels, n_rows, INT8_ASKS), tile_rows(n_rows, INT8_ROWS, IN_TURN)
-    stride = most * LANES if TILE_IN_TURN else numbers.strides[0]
+    begun, lines, n_tiles = 0, _lines_ahead(panels, n_rows, INT8_ASKS), count_tiles(n_rows, INT8_ROWS)
     for p in range(first_panel, end):
-        for part in range((n_rows + most - 1) // most):
-            row = part * most
-            n = min(most, n_rows - row)
+        row = 0
+        for tile in range(n_tiles):
+            n = end_of_tile(tile, n_tiles, n_rows, IN_TURN) - row
+            stride = n * LANES if TILE_IN_TURN else numbers.strides[0]
             if n != begun:
                 begin_int8(n)
                 begun = n
-            ahead = _ahead(panels, p, end, part, n_rows, INT8_ASKS)
+            ahead = _ahead(panels, p, end, tile, n_rows, INT8_ASKS)
             int8_product(numbers, row, n, stride, panels[p], total, constants[p, 3:].ctypes.data, ahead)
             if activation == COARSE_GELU:
                 _finish_int8(COARSE_GELU, panels, p, end, lines, row, n, scales, constants[p], total, out)
             else:
                 _finish_int8(activation, panels, p, end, lines, row, n, scales, constants[p], total, out)
+            row += n
     end_int8()
 
 
@@ -123,19 +133,19 @@ def _finish_int8(activation, panels, p, end, lines, row, n, scales, constants, t
 @kernel()
 def _linear_float(layer, x, first, n_rows, total, activation, out, first_panel, end):
     panels, constants = layer.panels.view(np.float32), layer.constants
-    lines, most = _lines_ahead(panels, n_rows, FLOAT_ASKS), tile_rows(n_rows, ROWS, 1)
+    lines, n_tiles = _lines_ahead(panels, n_rows, FLOAT_ASKS), count_tiles(n_rows, ROWS)
     for p in range(first_panel, end):
-        bias = constants[p, 2]
-        for part in range((n_rows + most - 1) // most):
-            row = part * most
-            n = min(most, n_rows - row)
-            ahead = _ahead(panels, p, end, part, n_rows, FLOAT_ASKS)
+        bias, row = constants[p, 2], 0
+        for tile in range(n_tiles):
+            n = end_of_tile(tile, n_tiles, n_rows, 1) - row
+            ahead = _ahead(panels, p, end, tile, n_rows, FLOAT_ASKS)
             float_product(x, first + row, n, x.strides[0], panels[p], total, 0, ahead)
             for i in range(n):
                 _fetch_ahead(panels, p, end, row + i, lines)
                 sums, y = total[i], out[row + i]
                 for j in range(0, COLUMNS, LANES):
                     store(y, p * COLUMNS + j, activate(activation, load(sums, j) + load(bias, j)))
+            row += n
 
 
 @kernel()

@@ -38,9 +38,10 @@ FLOAT, INT8, SCORE, MIX = Kind(F32, "fma"), Kind(I32, "dot4"), Kind(I32, "score"
 class Tile(NamedTuple):
     """What a tile is of: addresses of its rows, panel and sums; strides in bytes, of a row, a step and a row.
 
-    depth: its steps, at least one; each broadcasts 32 bits of each row (a float, four int8 or two int16) and
-    multiplies them into the panel's lanes; stretches: the address of an int8 panel's, of levels that have such; ahead:
-    the address of what is needed soon, of which each step asks for a line of the caches.
+    Where a tile's int8 rows lie in turn, the first stride is from their first numbers to the next. depth: its steps, at
+    least one; each broadcasts 32 bits of each row (a float, or four or two whole numbers) and multiplies them into the
+    panel's lanes; stretches: the address of an int8 panel's, of levels that have such; ahead: the address of what is
+    needed soon, of which each step asks for a line of the caches.
     """
 
     a: Any
@@ -201,11 +202,15 @@ def _plain_int16(x, row, n_rows, stride, panel, out, stretches, ahead):
 
 
 @kernel(inline=True)
-def tile_rows(n_rows, most, multiple):
-    """Return how many of the rows a tile takes, for all tiles to be about as full."""
-    n_tiles = max(1, (n_rows + most - 1) // most)
-    share = (n_rows + n_tiles - 1) // n_tiles
-    return (share + multiple - 1) // multiple * multiple if multiple > 1 else share
+def count_tiles(n_rows, most):
+    """Return how many tiles of at most so many rows take all rows."""
+    return (n_rows + most - 1) // most
+
+
+@kernel(inline=True)
+def end_of_tile(tile, n_tiles, n_rows, multiple):
+    """Return the row behind a tile's last: all are about as full, and all but the last have a multiple of rows."""
+    return min(n_rows, (tile + 1) * ((n_rows + multiple - 1) // multiple) // n_tiles * multiple)
 
 
 float_product = _make_product(FLOAT, LEVEL.n_vectors, asks=LEVEL.asks_ahead)

@@ -22,7 +22,10 @@ class Linear(Record, kept=True):
 
 
 class Quantized(Record, kept=True):
-    """Rows as whole numbers 0..127 that a product of int8 weights takes; see `numpy_ops.quantize_rows`."""
+    """Rows as whole numbers 0..127 that a product of int8 weights takes; see `numpy_ops.quantize_rows`.
+
+    On some levels the numbers of a tile's rows lie in turn, see `Level.tile_in_turn`, in the memory of these rows.
+    """
 
     numbers = array("uint8", "n", "depth")
     scales = array(F4, "n", 2)  # a row's scale and lowest number

@@ -9,12 +9,13 @@ from nerlite.ops.encoder_weights import mixed_width
 from nerlite.ops.head import Head
 from nerlite.ops.kept import Kept
 from nerlite.ops.levels import Level
+from nerlite.ops.levels.base import AT_ONCE
 from nerlite.ops.packing import padded
 
 # Rows that pass through all of a phase together: what they need stays in the second-level cache.
 CHUNK = 64
-# A thread keeps room for so many rows, more than a pass of the engine's has, 8 kB each. New memory for each pass would
-# cost 5 % of the time, and be held by tasks that helpers have not begun, in as many copies as there are of them.
+# A thread keeps room for so many rows, more than a pass of the engine's has, 6 to 8 kB each. New memory for each pass
+# would cost 5 % of the time, and be held by tasks that helpers have not begun, in as many copies as there are of them.
 MOST_KEPT = 1024
 
 
@@ -65,7 +66,7 @@ class Scratch:
 
     def _tiles(self, n_panels: int) -> Tiles:
         level, weights = self._level, self._weights
-        n_keys = padded(n_panels * level.width, level.depth)
+        n_keys = padded(n_panels * level.width, AT_ONCE)
         return Tiles.allocate(
             tile_rows=level.tile_rows, rows=level.rows, columns=level.columns, width=level.width, n_panels=n_panels,
             words=self._words, n_keys=n_keys, n_groups=n_keys // level.parts,
@@ -76,7 +77,7 @@ class Scratch:
         d, d_mixed = len(weights.zeros), mixed_width(level, self._heads, is_int8=weights.is_int8)
         d_inner = weights.layers[0].ffn_in.panels.shape[0] * level.columns if weights.layers else 0
         chunk = Chunk.allocate(
-            n=n, quantized={"n": level.quantized_rows(n), "depth": max(d, d_inner, d_mixed)},
+            n=n, quantized={"n": n, "depth": max(d, d_inner, d_mixed)},
             d_qkv=padded(3 * self._heads, level.columns), d_mixed=d_mixed, d=d, d_inner=d_inner)
         chunk.mixed[:] = 0  # some levels read more numbers of each row than its heads have
         return chunk

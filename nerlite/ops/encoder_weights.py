@@ -16,12 +16,13 @@ def pack_encoder(kernels: Kernels, parameters: EncoderParameters, *, with_tables
     """Pack the weights of all layers into panels; with_tables: whether the kernel reads the tables itself."""
     tables, embedding_norm, layers, n_layers, n_heads, eps = parameters
     level, d = kernels.level, len(embedding_norm.bias)
-    size, d_padded = padded(d // n_heads, level.head), padded(d, level.columns)
+    size, d_padded = padded(d // n_heads, level.width), padded(d, level.columns)
     records: list[EncoderLayer] = []
     is_int8 = False
     for i, layer in enumerate(layers):
         if i == 0:  # all at once, in one stretch of memory
             is_int8 = layer.qkv.scale is not None
+            size = padded(d // n_heads, level.head(is_int8=is_int8))
             records = EncoderLayer.allocate_each([_lengths(level, layer, d, n_heads * size)] * n_layers)
         _pack_layer(kernels, layer, records[i], d // n_heads, size)
     norm = NormRecord.allocate(d=d_padded)

@@ -107,7 +107,7 @@ class Head:
         dense_width = len(weights.dense.panels) * level.columns
         work = HeadWork.allocate(
             n=n, x_width=weights.x_width,
-            quantized={"n": level.quantized_rows(n), "depth": max(weights.x_width, weights.y_width)},
+            quantized={"n": n, "depth": max(weights.x_width, weights.y_width)},
             y_width=max(dense_width, weights.y_width, 2 * size), d_gates=8 * size, d_states=2 * size,
             directions=[_work_lengths(level, size, is_int8=self._is_int8)] * 2)
         work.x[:, self._d_in:] = 0  # nothing is written there
@@ -136,5 +136,4 @@ def _directions(kernels: Kernels, layer: tuple[LSTMParameters, LSTMParameters], 
 def _work_lengths(level: Level, size: int, *, is_int8: bool) -> dict[str, object]:
     """Return the lengths of a `DirectionWork` for states of a size."""
     return {"rows": level.rows, "hidden": size, "d_gates": 4 * size, "tile_rows": level.tile_rows,
-            "columns": level.columns,
-            "quantized": {"n": level.quantized_rows(level.rows) if is_int8 else 0, "depth": size}}
+            "columns": level.columns, "quantized": {"n": level.rows if is_int8 else 0, "depth": size}}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# How many of attention's weights, the whole numbers of a row, a level's tile takes at once at most.
+AT_ONCE = 16
+
 
 class Level:
     """A kind of CPU and how matrix products are cut for it; this one has plain loops, for what compilers make of them.
@@ -38,19 +41,14 @@ class Level:
         """Columns of a panel of attention's keys and values, which are few."""
         return 2 * self.lanes
 
-    @property
-    def head(self) -> int:
-        """What the numbers of a head of attention are a multiple of: panels, and eight words of a row."""
-        return max(self.width, 8 * self.parts)
+    def head(self, *, is_int8: bool) -> int:
+        """Return what the numbers of a head of attention are a multiple of: panels, and eight words of a row."""
+        return max(self.width, 8 * self.parts) if is_int8 else self.width
 
     @property
     def tile_rows(self) -> int:
         """Rows of a tile's sums."""
         return max(self.rows, self.int8_rows)
-
-    def quantized_rows(self, n: int) -> int:
-        """Return how many rows of memory n rows take as whole numbers: a tile's lie in turn where some lack too."""
-        return n + self.int8_rows - 1 if self.tile_in_turn else n
 
     @property
     def asks_ahead(self) -> bool:
