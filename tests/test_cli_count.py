@@ -2,6 +2,9 @@
 
 import csv
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -44,3 +47,10 @@ def test_count(tiny_model, tmp_path, capsys, output):
     else:
         assert [line.split(None, 2) for line in printed.splitlines()] == [
             [str(name.n), name.label, name.text] for name in names]
+
+
+def test_names_are_written_in_utf_8_whatever_the_terminal_has(tmp_path):
+    (tmp_path / "a.txt").write_text("Łukasz Nowak was born in Łódź.", "utf-8")
+    done = subprocess.run([sys.executable, "-m", "nerlite", "count", str(tmp_path / "a.txt")], check=True,
+                          capture_output=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"})
+    assert done.stdout.decode("utf-8").split() == ["1", "LOC", "Łódź", "1", "PER", "Łukasz", "Nowak"]

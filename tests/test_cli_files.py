@@ -3,6 +3,7 @@
 import argparse
 import bz2
 import datetime
+import decimal
 import gc
 import gzip
 import itertools
@@ -232,6 +233,77 @@ def test_of_a_row_group_only_what_does_not_fit_is_left_out(run, tmp_path, monkey
     assert pq.ParquetFile(tmp_path / "a.parquet").num_row_groups == 3
 
 
+def test_parquet_has_the_columns_of_all_texts_wherever_they_come(run, tmp_path, monkeypatch):
+    pq = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(target, "ROWS_IN_GROUP", 4)
+    rows = [{"text": "john", "n": None, **({"late": i} if i in (6, 9) else {})} for i in range(10)]
+    rows[8]["n"] = 1.5
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run("--to", tmp_path / "a.parquet", tmp_path / "a.jsonl") == (0, "", "")
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert table.column_names == ["text", "n", "late", "entities"]
+    assert table.column("late").to_pylist() == [row.get("late") for row in rows]
+    assert table.column("n").to_pylist() == [row["n"] for row in rows]
+    assert pq.ParquetFile(tmp_path / "a.parquet").num_row_groups == 3
+    rows[9]["n"] = "many"
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "b.jsonl:10: not of one table with the texts before it" in run(
+        "--to", tmp_path / "b.parquet", tmp_path / "b.jsonl")[2]
+
+
+def test_an_interrupted_parquet_keeps_what_is_answered(run, tmp_path, monkeypatch):
+    pq = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "a.txt").write_text("the john\n" * 50)
+    take, calls = target.ParquetTarget.add, []
+
+    def interrupted(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 40:
+            raise KeyboardInterrupt
+        take(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target.ParquetTarget, "add", interrupted)
+        run("--to", tmp_path / "a.parquet", tmp_path / "a.txt")
+    assert json.loads((tmp_path / "a.parquet.parts" / "progress.json").read_text())["texts"] == 39
+    assert run("--resume", "--to", tmp_path / "a.parquet", tmp_path / "a.txt")[0] == 0
+    assert pq.read_table(tmp_path / "a.parquet").num_rows == 50
+
+
+def test_csv_takes_keys_in_any_order_and_dates_as_they_are_written(run, tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "id": [1]}\n{"id": true, "text": "b"}\n')
+    status, out, _ = run("--output", "csv", "--min-score", "1", tmp_path / "a.jsonl")
+    assert (status, out.splitlines()) == (0, ["text,id,entities", "a,[1],[]", "b,true,[]"])
+    (tmp_path / "b.jsonl").write_text('{"text": "a", "id": 1}\n{"text": "b", "no": 2}\n')
+    assert "expected the columns that the first text has: 'text', 'id', got 'text', 'no'" in run(
+        "--output", "csv", tmp_path / "b.jsonl")[2]
+    table = pa.table({"text": ["a"], "day": [datetime.date(2024, 1, 2)], "price": [decimal.Decimal("1.50")]})
+    pq.write_table(table, tmp_path / "c.parquet")
+    assert run("--output", "csv", "--min-score", "1", tmp_path / "c.parquet")[1].splitlines()[1] == (
+        "a,2024-01-02,1.50,[]")
+
+
+def test_answers_in_the_folder_that_is_read_are_not_read(run, tmp_path):
+    (tmp_path / "a.txt").write_text("the john")
+    for _ in range(2):
+        assert run("--resume", "--to", f"{tmp_path}/answers/", tmp_path) == (0, "", "")
+        assert set(contents(tmp_path)) == {"a.txt", "answers/a.txt.jsonl"}
+    assert run("--to", tmp_path, tmp_path)[2] == (
+        f"nerlite: --to {tmp_path}: expected another folder than the one that is read, or one in it\n")
+
+
+def test_what_a_whole_run_left_does_not_stop_the_next(run, tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("the john")
+    arguments = ("--to", tmp_path / "a.jsonl", tmp_path / "a.txt")
+    with monkeypatch.context() as patch:  # as if it ended before its last step
+        patch.setattr(target.Progress, "remove", lambda self: None)
+        assert run(*arguments)[0] == 0
+    (tmp_path / "a.jsonl").unlink()
+    assert run(*arguments) == (0, "", "")
+    assert set(contents(tmp_path)) == {"a.txt", "a.jsonl"}
+
+
 def test_brat_gets_a_text_and_its_standoff_for_each_document(run, tmp_path):
     (tmp_path / "in" / "x").mkdir(parents=True)
     texts = {"a.txt": "the john\r\nof berlin", "x/b.txt": "acme \U0001f600 in berlin", "x/c.txt": ""}
@@ -380,8 +452,11 @@ def test_parquet_keeps_its_columns_and_their_types(run, tmp_path, monkeypatch):
     (tmp_path / "no.jsonl").write_text('{"text": "john", "entities": 1}')
     assert run("--on-error", "skip", "--to", tmp_path / "no.parquet", tmp_path / "no.jsonl")[0] == 0
     assert pq.read_table(tmp_path / "no.parquet").num_rows == 0
-    for arguments, message in ((["--to", "x.parquet", tmp_path / "a.txt", tmp_path / "b.csv"], "expected the columns"),
-                               ([tmp_path / "in.parquet"], "no column 'text'; --text-column"),
+    assert run("--to", tmp_path / "both.parquet", tmp_path / "a.txt", tmp_path / "b.csv")[0] == 0
+    both = pq.read_table(tmp_path / "both.parquet")
+    assert both.column_names == ["text", "n", "entities"]
+    assert both.column("n").to_pylist() == [None, None, "1"]
+    for arguments, message in (([tmp_path / "in.parquet"], "no column 'text'; --text-column"),
                                (["--text-column", "id", tmp_path / "in.parquet"], "expected strings, got int16"),
                                (["--input-format", "parquet", tmp_path / "a.txt"], "not a readable Parquet file"),
                                (["--output", "parquet", tmp_path / "a.txt"], "--output parquet: expected --to")):

@@ -123,6 +123,9 @@ class FileTarget:
         """Open the file; run, failures, resume: as in `Progress`."""
         refuse_existing(path)
         self._path, self._partial, self._failures, self._writer = path, f"{path}.partial", failures, writer
+        if not os.path.lexists(self._partial):  # of a run whose answers were whole, and are gone
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{path}.progress")
         try:
             with open(self._partial, "ab"):
                 self._alone = Alone(self._partial, path)
@@ -183,7 +186,7 @@ class FileTarget:
 
 
 class ParquetTarget:
-    """As `FileTarget`, for Parquet, which is no file before its end is written: row groups are files in FILE.parts."""
+    """As `FileTarget`, for Parquet, which is no file before its end is written: rows lie in FILE.parts until then."""
 
     def __init__(self, path: str, run: dict[str, Any], failures: Failures, options: WriteOptions, *, resume: bool
                  ) -> None:
@@ -195,31 +198,38 @@ class ParquetTarget:
         self._alone = Alone(self._parts, path)
         self._progress = Progress(os.path.join(self._parts, "progress.json"), run, failures, resume=resume)
         self.n_done, self.n_skipped = self._progress.texts, self._progress.skipped
-        self._n_parts: int = self._progress.position or 0
-        self._tables = parquet.Tables(options, self._schema() if self._n_parts else None)
+        n_parts, state = self._progress.position or (0, None)
+        self._n_parts: int = n_parts
+        self._tables = parquet.Tables(options)
+        self._tables.go_on(state)
         self._waiting: list[tuple[Document, Record]] = []
-        self._progress.save(self.n_done, self._n_parts)
+        self._save()
 
     def add(self, document: Document, record: Record) -> None:
         """Take a document, one more text that is done."""
         self._waiting.append((document, record))
-        if len(self._waiting) == ROWS_IN_GROUP:
+        if len(self._waiting) == ROWS_IN_GROUP or time.monotonic() - self._progress.saved >= SECONDS_BETWEEN:
             self._flush()
 
     def close(self, *, is_whole: bool) -> None:
-        """Keep whole row groups; is_whole: put them together, under the file's own name."""
+        """Keep what there is; is_whole: put it together, under the file's own name."""
+        self._flush(is_whole=is_whole)
         if is_whole:
-            self._flush(is_whole=True)
             self._put_together()
         self._alone.release()
 
     def _put_together(self) -> None:
         if not self._n_parts:
             self._write(self._tables.table([]))
-        schema = self._schema()
-        with self._parquet.ParquetWriter(f"{self._path}.new", schema) as writer:
-            for number in range(self._n_parts):
-                writer.write_table(self._parquet.read_table(self._part(number)).cast(schema))
+        waiting = self._tables.whole(self._parquet.read_table(self._part(0)))
+        with self._parquet.ParquetWriter(f"{self._path}.new", waiting.schema) as writer:
+            for number in range(1, self._n_parts):
+                more = self._tables.whole(self._parquet.read_table(self._part(number)))
+                waiting = self._arrow.concat_tables([waiting, more])
+                while waiting.num_rows >= ROWS_IN_GROUP:
+                    writer.write_table(waiting.slice(0, ROWS_IN_GROUP).combine_chunks())
+                    waiting = waiting.slice(ROWS_IN_GROUP)
+            writer.write_table(waiting.combine_chunks(), row_group_size=ROWS_IN_GROUP)
         refuse_existing(self._path)
         os.rename(f"{self._path}.new", self._path)
         self._progress.remove()  # first, so that parts that are left are none of a run's
@@ -228,16 +238,16 @@ class ParquetTarget:
     def _part(self, number: int) -> str:
         return os.path.join(self._parts, f"{number:06}.parquet")
 
-    def _schema(self) -> Any:
-        return self._parquet.read_schema(self._part(0)).remove_metadata()
-
     def _flush(self, *, is_whole: bool = False) -> None:
-        """Write a row group of what waits, as far as it can be written."""
+        """Write what waits, as far as it can be written."""
         waiting, self._waiting = self._waiting, []
         if tables := self._tables_of(waiting, self.n_done) if waiting else []:
-            self._write(self._arrow.concat_tables(tables))
+            self._write(self._arrow.concat_tables([self._tables.whole(table) for table in tables]))
         self.n_done += len(waiting)
-        self._progress.save(self.n_done, self._n_parts, is_whole=is_whole)
+        self._save(is_whole=is_whole)
+
+    def _save(self, *, is_whole: bool = False) -> None:
+        self._progress.save(self.n_done, (self._n_parts, self._tables.state()), is_whole=is_whole)
 
     def _write(self, table: Any) -> None:
         self._parquet.write_table(table, self._part(self._n_parts))

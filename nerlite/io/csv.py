@@ -110,11 +110,11 @@ class Writer(BaseWriter):
         if not self._columns:
             self._columns = list(row)
             names = line_of([*row, key], self._delimiter)
-        if list(row) != self._columns:
-            raise InputError("expected the columns that the first text has: "
-                             f"{', '.join(map(repr, self._columns)):.500}", record.where)
+        if set(row) != set(self._columns):
+            expected, got = (f"{', '.join(map(repr, names)):.500}" for names in (self._columns, row))
+            raise InputError(f"expected the columns that the first text has: {expected}, got {got}", record.where)
         entities = json.dumps(entity_dicts(document, self._options.offset_unit), ensure_ascii=False)
-        return names + line_of([*map(_field, row.values()), entities], self._delimiter)
+        return names + line_of([*(_field(row[name]) for name in self._columns), entities], self._delimiter)
 
 
 def line_of(fields: list[str], delimiter: str, end: str = "\n") -> str:
@@ -125,7 +125,7 @@ def line_of(fields: list[str], delimiter: str, end: str = "\n") -> str:
 
 
 def _field(value: object) -> str:
-    """Return a value as a field: a text as it is, nothing for null, else JSON."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    """Return a value as a field: nothing for null, JSON for what has it, else as text, such as a date."""
+    if isinstance(value, bool | int | float | list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else str(value)

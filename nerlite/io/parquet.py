@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -95,14 +96,38 @@ class Row(Mapping[str, Any]):
 
 
 class Tables:
-    """Makes tables of documents; all have the columns of the first."""
+    """Makes tables of documents, which may be parts of one that has the columns of all."""
 
-    def __init__(self, options: WriteOptions, schema: Any = None) -> None:
-        """Make the first table's columns those of all; schema: of an earlier table, pyarrow's."""
+    def __init__(self, options: WriteOptions) -> None:
+        """options: how entities are written."""
         import pyarrow
 
-        self._pa, self._options, self.schema = pyarrow, options, schema
+        self._pa, self._options = pyarrow, options
+        self._schema: Any = None
         self._entities = arrow_type(pyarrow)
+
+    def state(self) -> str | None:
+        """Return the columns of all tables so far, to go on with."""
+        return self._schema and base64.b64encode(self._schema.serialize()).decode("ascii")
+
+    def go_on(self, state: str | None) -> None:
+        """Go on behind an earlier run's tables."""
+        if state is not None:
+            self._schema = self._pa.ipc.read_schema(self._pa.py_buffer(base64.b64decode(state)))
+
+    def take(self, schema: Any) -> None:
+        """Take the schema, pyarrow's, of one more table; `ArrowException` where no table holds it and the others."""
+        schemas = [schema] if self._schema is None else [self._schema, schema]
+        schema = self._pa.unify_schemas(schemas, promote_options="permissive")
+        entities = schema.get_field_index(self._options.entities_key)  # the last column
+        self._schema = schema.remove(entities).append(schema.field(entities))
+
+    def whole(self, table: Any) -> Any:
+        """Return a table with the columns of all, null where it has none."""
+        for field in self._schema:
+            if field.name not in table.column_names:
+                table = table.append_column(field, self._pa.nulls(table.num_rows, field.type))
+        return table.select(self._schema.names).cast(self._schema)
 
     def table(self, documents: list[tuple[Document, Record]]) -> Any:
         """Return a table of pyarrow's."""
@@ -113,12 +138,8 @@ class Tables:
             table = self._columns([record for _, record in documents])
             entities = [entity_dicts(document, self._options.offset_unit) for document, _ in documents]
             table = table.append_column(key, self._pa.array(entities, self._entities))
-            if self.schema is None:
-                self.schema = table.schema
-            if set(table.column_names) != set(self.schema.names):
-                raise InputError("expected the columns that the first text has: "
-                                 f"{', '.join(map(repr, self.schema.names)):.500}", where)
-            return table.select(self.schema.names).cast(self.schema)
+            self.take(table.schema)
+            return table
         except (self._pa.ArrowException, UnicodeError, TypeError, OverflowError) as error:
             raise InputError(f"not of one table with the texts before it: {error}", where) from None
 
@@ -143,7 +164,6 @@ class Tables:
         if not rows:
             return []
         names = list(dict.fromkeys(name for row in rows for name in row))
-        known = {field.name: field.type for field in self.schema} if self.schema is not None else {}
-        columns = [self._pa.array([row.get(name) for row in rows], known.get(name)) for name in names]
+        columns = [self._pa.array([row.get(name) for row in rows]) for name in names]
         rows.clear()
         return [self._pa.table(columns, names)]

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import re
-import sys
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from nerlite.cli import options as common
-from nerlite.cli.console import Input
+from nerlite.cli.console import Input, Output
 from nerlite.cli.documents import documents_of, records_of
 from nerlite.cli.inputs import expanded
 from nerlite.document import Entity
 from nerlite.io.base import select
+from nerlite.io.csv import line_of
 from nerlite.io.table import printable
 
 _EDGES = re.compile(r"^[^\w(]+|(?:['’]s?|[^\w.)]+)$")
@@ -84,13 +83,14 @@ def run(options: argparse.Namespace) -> int:
         for document, _ in documents_of(tagger, records, streams, workers):
             names.add(select(document, labels, options.min_score).entities)
     counted = names.most_common(options.least)
-    if options.output == "csv":
-        rows = csv.writer(sys.stdout, lineterminator="\n")
-        rows.writerow(["label", "name", "count", "other_forms"])
-        rows.writerows([name.label, name.text, name.n, "; ".join(name.others)] for name in counted)
-    else:
-        widths = [max((len(str(name[i])) for name in counted), default=0) for i in (2, 0)]
-        for name in counted:
-            print(f"{name.n:>{widths[0]}}  {name.label:<{widths[1]}}  {printable(name.text)}")
+    with Output() as output:
+        if options.output == "csv":
+            output.write(line_of(["label", "name", "count", "other_forms"], ","))
+            for name in counted:
+                output.write(line_of([name.label, name.text, str(name.n), "; ".join(name.others)], ","))
+        else:
+            widths = [max((len(str(name[i])) for name in counted), default=0) for i in (2, 0)]
+            for name in counted:
+                output.write(f"{name.n:>{widths[0]}}  {name.label:<{widths[1]}}  {printable(name.text)}\n")
     failures.report()
     return 0

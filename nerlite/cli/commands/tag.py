@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         from nerlite.timings import Timings  # most runs do without
 
         timings = Timings()
-    files = expanded(options.files)
+    files = expanded(options.files, options.to)
     common.check_places(options, files)
     common.check_target(options.to)
     if options.text_key in (options.entities_key, TRUNCATED_KEY):
@@ -77,6 +77,10 @@ def run(options: argparse.Namespace) -> int:
     if not options.timings:
         common.choose_workers(options, files)
     options.output = options.output or _format_of_target(options.to)
+    if options.to and options.output != "brat" and os.path.isdir(options.to):
+        for name in options.files:
+            if os.path.isdir(name) and os.path.samefile(name, options.to):
+                raise InputError(f"--to {options.to}: expected another folder than the one that is read, or one in it")
     if options.output in ("parquet", "brat") and options.to is None:
         raise InputError(f"--output {options.output}: expected --to {'FILE or ' * (options.output == 'parquet')}FOLDER")
     tagger = (timings.of("loading", common.load) if timings else common.load)(options)
