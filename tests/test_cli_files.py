@@ -270,6 +270,24 @@ def test_an_interrupted_parquet_keeps_what_is_answered(run, tmp_path, monkeypatc
     assert pq.read_table(tmp_path / "a.parquet").num_rows == 50
 
 
+def test_a_parquet_that_is_interrupted_behind_a_part_has_no_text_twice(run, tmp_path, monkeypatch):
+    pq = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(target, "ROWS_IN_GROUP", 5)
+    (tmp_path / "a.txt").write_text("".join(f"the john {i}\n" for i in range(20)))
+    write = target.ParquetTarget._write
+
+    def interrupted(self, table, number):
+        write(self, table, number)
+        if number == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target.ParquetTarget, "_write", interrupted)
+        run("--to", tmp_path / "a.parquet", tmp_path / "a.txt")
+    assert run("--resume", "--to", tmp_path / "a.parquet", tmp_path / "a.txt")[0] == 0
+    assert pq.read_table(tmp_path / "a.parquet").column("text").to_pylist() == [f"the john {i}" for i in range(20)]
+
+
 def test_csv_takes_keys_in_any_order_and_dates_as_they_are_written(run, tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     (tmp_path / "a.jsonl").write_text('{"text": "a", "id": [1]}\n{"id": true, "text": "b"}\n')

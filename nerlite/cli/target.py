@@ -220,7 +220,7 @@ class ParquetTarget:
 
     def _put_together(self) -> None:
         if not self._n_parts:
-            self._write(self._tables.table([]))
+            self._write(self._tables.table([]), 0)
         waiting = self._tables.whole(self._parquet.read_table(self._part(0)))
         with self._parquet.ParquetWriter(f"{self._path}.new", waiting.schema) as writer:
             for number in range(1, self._n_parts):
@@ -240,18 +240,18 @@ class ParquetTarget:
 
     def _flush(self, *, is_whole: bool = False) -> None:
         """Write what waits, as far as it can be written."""
-        waiting, self._waiting = self._waiting, []
+        (waiting, self._waiting), n_parts = (self._waiting, []), self._n_parts
         if tables := self._tables_of(waiting, self.n_done) if waiting else []:
-            self._write(self._arrow.concat_tables([self._tables.whole(table) for table in tables]))
-        self.n_done += len(waiting)
+            self._write(self._arrow.concat_tables([self._tables.whole(table) for table in tables]), n_parts)
+            n_parts += 1
+        self._n_parts, self.n_done = n_parts, self.n_done + len(waiting)  # no interrupt comes in between
         self._save(is_whole=is_whole)
 
     def _save(self, *, is_whole: bool = False) -> None:
         self._progress.save(self.n_done, (self._n_parts, self._tables.state()), is_whole=is_whole)
 
-    def _write(self, table: Any) -> None:
-        self._parquet.write_table(table, self._part(self._n_parts))
-        self._n_parts += 1
+    def _write(self, table: Any, number: int) -> None:
+        self._parquet.write_table(table, self._part(number))
 
     def _tables_of(self, waiting: list[tuple[Document, Record]], first: int) -> list[Any]:
         """Return tables of all documents that fit into them, in order; first: which text of the output is theirs."""
